@@ -1,0 +1,1 @@
+"""The asyncio worker: motion messages in, bursts of snapshots, verdicts out."""
