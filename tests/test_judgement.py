@@ -1,0 +1,264 @@
+"""The first judgement: nuisance only where it is proven, relevant or unknown otherwise."""
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.drawn import (
+    Picture,
+    add_noise,
+    burst_of,
+    draw_green_band,
+    draw_person,
+    draw_yard,
+    paste_foreign,
+)
+from veroallarme_core.frames import read_frame
+from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
+from veroallarme_core.verdict import State
+
+YARD = draw_yard(576, 704)
+
+
+def detect(frames: list[Picture | None]) -> MotionDetectionResult:
+    size = next((frame.shape[:2] for frame in frames if frame is not None), (1, 1))
+    return MotionDetector(min_area=min_area_for((size[0], size[1]))).detect_motion(frames)
+
+
+def judge(*pictures: Picture, reference: Picture | None = None) -> BurstJudgement:
+    return judge_motion(detect([*burst_of(*pictures)]), reference=reference)
+
+
+def is_consistent(judgement: BurstJudgement, threshold: float = GENERAL_THRESHOLD) -> bool:
+    """What every judgement promises, whatever it says."""
+    json.dumps([dict(judgement.cues), [dict(region.cues) for region in judgement.regions]])
+    scores = [region.relevance_score for region in judgement.regions]
+    ordered = scores == sorted(scores, reverse=True)
+    if judgement.state is State.UNKNOWN:
+        return ordered and judgement.score is None
+    assert judgement.score is not None
+    below = judgement.score < threshold
+    best = not scores or judgement.score == scores[0]
+    return ordered and best and below == (judgement.state is State.IRRELEVANT)
+
+
+def test_person_is_relevant() -> None:
+    judgement = judge(YARD, draw_person(YARD, 300, 200), YARD)
+    assert (judgement.state, judgement.reason) == (State.RELEVANT, "moved")
+    assert is_consistent(judgement)
+    assert judgement.regions[0].is_relevant
+    assert judgement.cues["regions_relevant"] == 1
+    assert "(307," in judgement.explanation
+
+
+def test_clean_burst_without_reference_is_unknown() -> None:
+    judgement = judge(YARD, YARD, YARD)
+    assert (judgement.state, judgement.score) == (State.UNKNOWN, None)
+    assert judgement.reason == "no_reference"
+
+
+def test_clean_burst_like_the_reference_is_irrelevant() -> None:
+    judgement = judge(YARD, YARD, YARD, reference=add_noise(YARD, 9))
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "no_motion")
+    assert is_consistent(judgement)
+
+
+def test_reference_in_another_light_is_the_same_place() -> None:
+    darker = np.clip(YARD * 0.7, 0, 255).astype(np.uint8)
+    judgement = judge(YARD, YARD, YARD, reference=darker)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "no_motion")
+
+
+def test_something_that_stands_there_is_relevant() -> None:
+    person = draw_person(YARD, 300, 200)
+    judgement = judge(person, person, person, reference=YARD)
+    assert (judgement.state, judgement.reason) == (State.RELEVANT, "differs_from_reference")
+    assert is_consistent(judgement)
+    x1, y1, x2, y2 = judgement.regions[0].region.to_bbox()
+    assert x1 <= 307 < x2
+    assert y1 <= 220 < y2
+
+
+@pytest.mark.parametrize("reference", [draw_yard(288, 352), 255 - draw_yard(576, 704, seed=8)])
+def test_reference_of_another_view_proves_nothing(reference: Picture) -> None:
+    judgement = judge(YARD, YARD, YARD, reference=reference)
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "reference_not_comparable")
+
+
+def test_corrupt_frame_with_a_still_rest_is_irrelevant() -> None:
+    corrupt = draw_green_band(paste_foreign(YARD, x=470, top=160), top=546)
+    judgement = judge(YARD, corrupt, YARD)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "corrupt_frames")
+    assert judgement.cues["frames_damaged"] == 1
+    assert is_consistent(judgement)
+
+
+def test_corrupt_frame_with_a_person_is_relevant() -> None:
+    corrupt = draw_green_band(paste_foreign(YARD, x=470, top=160), top=546)
+    person = draw_person(YARD, 560, 300)  # where the foreign picture is in the other frame
+    judgement = judge(YARD, corrupt, person)
+    assert (judgement.state, judgement.reason) == (State.RELEVANT, "moved")
+
+
+def test_too_little_undamaged_picture_is_unknown() -> None:
+    green = draw_green_band(YARD, top=100)
+    judgement = judge(green, YARD, green)
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "too_much_damage")
+    assert is_consistent(judgement)
+
+
+def test_foreign_picture_without_decoder_garbage_is_no_proof() -> None:
+    judgement = judge(YARD, paste_foreign(YARD, x=480, top=60), YARD)
+    assert judgement.state is not State.IRRELEVANT
+
+
+def test_frame_lost_on_the_way_is_no_proof() -> None:
+    noisy = burst_of(YARD, YARD)
+    judgement = judge_motion(detect([noisy[0], None, noisy[1]]))
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "no_reference")
+
+
+@pytest.mark.parametrize("frames", [[None, None, None], [None, YARD, None]])
+def test_without_two_usable_frames_nothing_is_judged(frames: list[Picture | None]) -> None:
+    judgement = judge_motion(detect(frames), reference=YARD)
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "no_usable_frames")
+    assert judgement.score is None
+
+
+@pytest.mark.parametrize(("gain", "offset", "word"), [(1.25, 12, "brighter"), (0.7, 0, "darker")])
+def test_exposure_jump_is_irrelevant(gain: float, offset: float, word: str) -> None:
+    other = np.clip(YARD * gain + offset, 0, 255).astype(np.uint8)
+    judgement = judge(YARD, other, other)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "exposure")
+    assert judgement.explanation == (
+        f"The picture became {word} everywhere at once; nothing in it moved."
+    )
+
+
+def test_exposure_jump_with_a_person_is_relevant() -> None:
+    other = np.clip(draw_person(YARD, 300, 200) * 1.25 + 12, 0, 255).astype(np.uint8)
+    assert judge(YARD, other, YARD).state is State.RELEVANT
+
+
+def test_camera_shake_is_irrelevant() -> None:
+    matrix = np.array([[1.0, 0.0, 5.0], [0.0, 1.0, -3.0]])
+    moved = cv2.warpAffine(YARD, matrix, (704, 576), borderMode=cv2.BORDER_REFLECT)
+    judgement = judge(YARD, np.asarray(moved, np.uint8), YARD)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "camera_shake")
+
+
+def test_shadow_of_a_cloud_is_light() -> None:
+    fade = np.zeros((576, 704, 1), np.float32)
+    fade[200:420, 150:500] = 1
+    fade = cv2.GaussianBlur(fade, (0, 0), 25)[..., None]
+    shadow = np.clip(YARD * (1 - 0.4 * fade), 0, 255).astype(np.uint8)
+    judgement = judge(YARD, shadow, YARD)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "light")
+    assert judgement.regions[0].cues["explained_by_light"] > 0.9
+
+
+def test_ticking_clock_is_no_motion() -> None:
+    frames = []
+    for second in ("07", "18", "25"):
+        frame = YARD.copy()
+        text = f"2025-12-22 10:31:{second}"
+        cv2.putText(frame, text, (20, 30), cv2.FONT_HERSHEY_PLAIN, 1.4, (20, 20, 20), 5)
+        cv2.putText(frame, text, (20, 30), cv2.FONT_HERSHEY_PLAIN, 1.4, (245, 245, 245), 2)
+        frames.append(frame)
+    judgement = judge(*frames)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "burnt_in_text")
+    frames[1] = draw_person(frames[1], 300, 200)
+    assert judge(*frames).reason == "moved"
+
+
+def test_person_who_only_sways_is_caught_by_the_reference() -> None:
+    standing = draw_person(YARD, 300, 200, 40, 110)
+    leaning = draw_person(YARD, 302, 200, 40, 110)
+    judgement = judge(standing, leaning, standing, reference=YARD)
+    assert judgement.state is State.RELEVANT
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
+def test_threshold_out_of_range_is_named(threshold: float) -> None:
+    with pytest.raises(ValueError, match="threshold must be between 0 and 1"):
+        judge_motion(detect([YARD, YARD]), threshold=threshold)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    threshold=st.floats(0, 1),
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    seed=st.integers(0, 99),
+)
+def test_any_burst_is_judged_consistently(
+    threshold: float, height: int, width: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    frames = list(rng.integers(0, 256, (3, height, width, 3)).astype(np.uint8))
+    reference = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+    result = MotionDetector(min_area=1).detect_motion(frames)
+    judgement = judge_motion(result, reference=reference, threshold=threshold)
+    assert is_consistent(judgement, threshold)
+
+
+# --- real footage --------------------------------------------------------------------------------
+
+
+def labelled(camera: Path, label: str, step: int) -> list[Path]:
+    with (camera / "labels.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("uncertain", "0") != "1"]
+    return [camera / row["event_id"] for row in rows if row["label"] == label][::step]
+
+
+def read(folder: Path, first_row: int = 0) -> list[Picture | None]:
+    return [read_frame(folder / f"{k}.jpg").image[first_row:] for k in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("camera", "step"),
+    [
+        ("cameras/factory", 4),
+        ("cameras/trees", 3),
+        ("cameras/field", 4),
+        ("scenes/cdnet_sidewalk", 1),
+        ("scenes/railway", 1),
+        ("scenes/psu_lot", 1),
+        ("scenes/wallflower_wt", 1),
+    ],
+)
+def test_no_relevant_event_is_suppressed(footage: Path, camera: str, step: int) -> None:
+    suppressed = [
+        folder.name
+        for folder in labelled(footage / camera, "relevant", step)
+        if judge_motion(detect(read(folder))).state is State.IRRELEVANT
+    ]
+    assert suppressed == []
+
+
+def test_shaking_camera_is_mostly_suppressed(footage: Path) -> None:
+    folders = labelled(footage / "scenes" / "cdnet_traffic", "irrelevant", 1)
+    states = [judge_motion(detect(read(folder))).state for folder in folders]
+    assert states.count(State.IRRELEVANT) >= 0.7 * len(states)
+
+
+def test_corrupt_frames_alone_are_suppressed(footage: Path) -> None:
+    """Rows above 190 show a public street whose traffic no cue without learning tells apart."""
+    camera = footage / "cameras" / "factory"
+    with (camera / "labels.csv").open(newline="", encoding="utf-8") as file:
+        events = [
+            row["event_id"]
+            for row in csv.DictReader(file)
+            if row["cause"] == "corrupt" and row["uncertain"] != "1"
+        ]
+    judged = [judge_motion(detect(read(camera / event, first_row=190))) for event in events]
+    suppressed = [one for one in judged if one.state is State.IRRELEVANT]
+    assert len(suppressed) >= 0.75 * len(events)
+    assert {one.reason for one in suppressed} == {"corrupt_frames"}
