@@ -1,0 +1,92 @@
+"""The picture of a verdict: the strongest frame with the regions and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.verdict import VerdictRegion
+
+Frame = NDArray[np.uint8]
+
+RELEVANT_BGR = (80, 200, 60)
+IRRELEVANT_BGR = (60, 60, 230)
+_TEXT_BGR = (255, 255, 255)
+MAX_WIDTH = 1280
+"""Published pictures are at most this wide, in pixels: they are looked at on a phone."""
+JPEG_QUALITY = 85
+
+
+def strongest_frame(frames: Sequence[Frame | None], region: VerdictRegion | None) -> Frame | None:
+    """Choose the frame that differs most from its companions inside a region.
+
+    A mover is often in one frame only; the median over the burst is what stays without it.
+
+    Args:
+        frames: uint8 (H, W, 3) BGR or None; those of another size than the first are left out.
+        region: where to look; None looks at the whole frame.
+    """
+    usable = [frame for frame in frames if frame is not None]
+    usable = [frame for frame in usable if frame.shape == usable[0].shape]
+    if not usable:
+        return None
+    if region is None or len(usable) == 1:
+        return usable[len(usable) // 2]
+    rows = slice(region.y, region.y + region.height)
+    columns = slice(region.x, region.x + region.width)
+    crops = np.stack([frame[rows, columns] for frame in usable]).astype(np.int16)
+    deviation = np.abs(crops - np.median(crops, axis=0)).mean(axis=(1, 2, 3))
+    return usable[int(deviation.argmax())]
+
+
+def draw_verdict(frame: Frame, regions: Sequence[VerdictRegion], headline: str = "") -> Frame:
+    """Draw regions (green relevant, red irrelevant, score labels) and a headline.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR; it is not changed.
+        regions: drawn with the largest score on top.
+
+    Returns:
+        uint8 (H, W, 3) BGR.
+    """
+    picture = frame.copy()
+    scale = max(0.4, min(picture.shape[:2]) / 1000)
+    line = max(1, round(2 * scale * 1.5))
+    for region in sorted(regions, key=lambda region: region.relevance_score):
+        colour = RELEVANT_BGR if region.is_relevant else IRRELEVANT_BGR
+        corner = (region.x, region.y)
+        opposite = (region.x + region.width - 1, region.y + region.height - 1)
+        cv2.rectangle(picture, corner, opposite, colour, line)
+        _label(picture, f"{region.relevance_score:.2f}", corner, colour, scale)
+    if headline:
+        _label(picture, headline, (0, picture.shape[0]), (40, 40, 40), scale)
+    return picture
+
+
+def _label(
+    picture: Frame, text: str, corner: tuple[int, int], colour: tuple[int, int, int], scale: float
+) -> None:
+    """Write text on a filled bar whose lower left corner is ``corner``, kept inside the frame."""
+    (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    pad = max(2, round(4 * scale))
+    bar_height = height + baseline + 2 * pad
+    x = max(0, min(corner[0], picture.shape[1] - width - 2 * pad))
+    bottom = min(max(corner[1], bar_height), picture.shape[0])
+    cv2.rectangle(picture, (x, bottom - bar_height), (x + width + 2 * pad, bottom), colour, -1)
+    origin = (x + pad, bottom - pad - baseline)
+    cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _TEXT_BGR, 1, cv2.LINE_AA)
+
+
+def encode_jpeg(picture: Frame) -> bytes:
+    """Encode a BGR picture, made smaller to `MAX_WIDTH` where it is wider."""
+    height, width = picture.shape[:2]
+    if width > MAX_WIDTH:
+        size = (MAX_WIDTH, round(height * MAX_WIDTH / width))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise ValueError(f"a picture of shape {picture.shape} cannot be encoded as JPEG")
+    return data.tobytes()

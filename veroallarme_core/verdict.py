@@ -1,0 +1,194 @@
+"""What a verdict says: the states, the regions behind them, and the JSON of the contract."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+MAX_REGIONS = 16
+"""Regions carried in a verdict; the rest is only counted, so that an attribute stays small."""
+
+_ID = re.compile(r"[a-z0-9_]{1,64}")
+
+CueValue = float | int | bool | str
+
+
+class State(StrEnum):
+    """The raw judgement of an event, before the settings decide about the alarm."""
+
+    RELEVANT = "relevant"
+    IRRELEVANT = "irrelevant"
+    UNKNOWN = "unknown"
+
+
+def is_valid_id(text: str) -> bool:
+    """Whether ``text`` may serve as a site, worker, camera or event id.
+
+    Ids become folders and topics, so this is checked wherever one comes in.
+    """
+    return _ID.fullmatch(text) is not None
+
+
+def new_event_id(motion_at: datetime) -> str:
+    """Make the unique id of an event, ``<YYYYMMDD>_<HHMMSS>_<6 hex>`` in UTC."""
+    return f"{motion_at.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+
+
+def iso(moment: datetime) -> str:
+    """Write a moment as ISO 8601 in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictRegion:
+    """One moving region and what was made of it; pixels of the full frame."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
+    centroid: tuple[int, int]
+    confidence: float
+    relevance_score: float
+    is_relevant: bool
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the region as the contract writes it."""
+        return {
+            "x": self.x,
+            "y": self.y,
+            "width": self.width,
+            "height": self.height,
+            "area": self.area,
+            "centroid": list(self.centroid),
+            "confidence": round(self.confidence, 4),
+            "relevance_score": round(self.relevance_score, 4),
+            "is_relevant": self.is_relevant,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameCounts:
+    """What became of the frames of a burst."""
+
+    requested: int = 0
+    fetched: int = 0
+    distinct: int = 0
+    damaged: int = 0
+    age_ms: int | None = None
+    """Age of the oldest frame when it arrived, where the camera tells; else None."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as the contract writes them."""
+        return {
+            "requested": self.requested,
+            "fetched": self.fetched,
+            "distinct": self.distinct,
+            "damaged": self.damaged,
+            "age_ms": self.age_ms,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Where the time of an event went, in milliseconds."""
+
+    fetch: float = 0.0
+    decode: float = 0.0
+    motion: float = 0.0
+    relevance: float = 0.0
+    total: float = 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the times as the contract writes them."""
+        return {
+            name: round(getattr(self, name), 1)
+            for name in ("fetch", "decode", "motion", "relevance", "total")
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The judgement of one event and the alarm that follows from it.
+
+    ``state`` and ``score`` are the raw judgement; ``relevant`` is what an automation sees.
+    ``score`` is None where nothing could be judged. Times are aware datetimes.
+    """
+
+    event_id: str
+    camera: str
+    state: State
+    relevant: bool
+    score: float | None
+    threshold: float
+    reason: str
+    explanation: str
+    cues: Mapping[str, CueValue]
+    motion_at: datetime
+    decided_at: datetime
+    hold_until: datetime | None
+    mode: str
+    learning: bool
+    merged: int
+    """Further motion starts that this event covers."""
+    frame_dimensions: tuple[int, int] | None
+    """Height and width of the frames in pixels; None where none could be decoded."""
+    regions: Sequence[VerdictRegion]
+    frames: FrameCounts
+    timing_ms: Timing
+    model: str
+    stored: bool = True
+
+    @property
+    def num_relevant(self) -> int:
+        """How many of all regions, shown or not, are relevant."""
+        return sum(region.is_relevant for region in self.regions)
+
+    @property
+    def num_irrelevant(self) -> int:
+        """How many of all regions, shown or not, are irrelevant."""
+        return len(self.regions) - self.num_relevant
+
+    def unstored(self) -> Verdict:
+        """Return the same verdict, saying that it could not be stored in time."""
+        return replace(self, stored=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the verdict JSON of contract version 1."""
+        shown = sorted(self.regions, key=lambda region: -region.relevance_score)[:MAX_REGIONS]
+        return {
+            "event_id": self.event_id,
+            "camera": self.camera,
+            "state": self.state.value,
+            "relevant": self.relevant,
+            "score": None if self.score is None else round(self.score, 4),
+            "threshold": round(self.threshold, 4),
+            "reason": self.reason,
+            "explanation": self.explanation,
+            "cues": {
+                name: round(value, 4) if isinstance(value, float) else value
+                for name, value in self.cues.items()
+            },
+            "motion_at": iso(self.motion_at),
+            "decided_at": iso(self.decided_at),
+            "hold_until": None if self.hold_until is None else iso(self.hold_until),
+            "mode": self.mode,
+            "learning": self.learning,
+            "merged": self.merged,
+            "frame_dimensions": self.frame_dimensions and list(self.frame_dimensions),
+            "num_relevant": self.num_relevant,
+            "num_irrelevant": self.num_irrelevant,
+            "regions": [region.to_dict() for region in shown],
+            "frames": self.frames.to_dict(),
+            "timing_ms": self.timing_ms.to_dict(),
+            "model": self.model,
+            "stored": self.stored,
+        }
