@@ -72,7 +72,8 @@ class PipelineResult:
             hold: called where the event raises the alarm; returns when that ends at the latest.
         """
         relevant = raises_alarm(settings, self.state, learning=learning)
-        total_ms = (decided_at - motion_at).total_seconds() * 1e3
+        # A clock that is set back between motion and decision must not make the time negative.
+        total_ms = max(0.0, (decided_at - motion_at).total_seconds() * 1e3)
         return Verdict(
             event_id=event_id,
             camera=camera,

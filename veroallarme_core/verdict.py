@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,13 @@ def new_event_id(motion_at: datetime) -> str:
 def iso(moment: datetime) -> str:
     """Write a moment as ISO 8601 in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _plain(value: CueValue) -> CueValue | None:
+    """Write a cue as JSON can hold it: rounded, and null for what is no finite number."""
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,10 +181,7 @@ class Verdict:
             "threshold": round(self.threshold, 4),
             "reason": self.reason,
             "explanation": self.explanation,
-            "cues": {
-                name: round(value, 4) if isinstance(value, float) else value
-                for name, value in self.cues.items()
-            },
+            "cues": {name: _plain(value) for name, value in self.cues.items()},
             "motion_at": iso(self.motion_at),
             "decided_at": iso(self.decided_at),
             "hold_until": None if self.hold_until is None else iso(self.hold_until),

@@ -404,3 +404,10 @@ async def test_quoted_parameters_reach_the_server_as_they_were(name, changes, pa
         await open_client(source, session).fetch(datetime.now(UTC))
     assert unquote(seen[0].raw_path.partition("?")[0]) == path
     assert {key: seen[0].query[key] for key in query} == query
+
+
+@pytest.mark.parametrize("address", ["http://[]@", "[]@", "http://[::1"])
+def test_malformed_address_is_refused_in_one_sentence(address: str) -> None:
+    with pytest.raises(ValueError, match="url") as refused:
+        expand("frigate", {"camera": "drive", "url": address})
+    assert "\n" not in str(refused.value)

@@ -24,6 +24,7 @@ from yarl import URL
 
 from veroallarme_core.worker.motion_sources import ANY_VALUE, Trigger
 from veroallarme_core.worker.snapshots import (
+    MALFORMED_URL,
     TIMESTAMP,
     Auth,
     HttpSource,
@@ -186,7 +187,7 @@ def _checked_address(where: str, parameter: Parameter, value: str) -> str:
     address = value if "://" in value else f"http://{value}"
     try:
         parsed = URL(address)
-    except ValueError:
+    except MALFORMED_URL:
         parsed = URL()
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ValueError(f"{where} is {show_url(value)}: give {parameter.meaning}")

@@ -74,6 +74,10 @@ _SECRET_LENGTH = 8  # a value of a query so long is taken for a secret whatever 
 _TITLE = re.compile(r"<title[^>]*>(.*?)(?:</title|$)", re.I | re.S)
 
 
+MALFORMED_URL = (ValueError, IndexError)
+"""What yarl raises for addresses that are none, such as ``http://[]@``."""
+
+
 class SnapshotError(Exception):
     """A snapshot could not be had.
 
@@ -501,7 +505,7 @@ def _redirect_remedy(response: aiohttp.ClientResponse) -> str:
             "" if target.is_default_port() or target.port is None else f":{target.port}"
         )
         same_host = target.origin() == response.url.origin()
-    except ValueError:
+    except MALFORMED_URL:
         host, same_host = "an invalid address", False
     if same_host:
         return (
@@ -881,7 +885,7 @@ def _check_url(url: str) -> None:
     shown = show_url(url)
     try:
         parsed = URL(url.replace(TIMESTAMP, "0"))
-    except ValueError:
+    except MALFORMED_URL:
         raise ValueError(f"url {shown} is not a web address") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ValueError(f"url {shown} is not an http or https address")

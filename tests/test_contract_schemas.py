@@ -1,0 +1,406 @@
+"""What the code sends and takes is what the schemas in docs/contract say, both ways."""
+
+import asyncio
+import contextlib
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cv2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from veroallarme_core.demo.scenes import draw_event, event_names
+from veroallarme_core.pipeline import EventPipeline, not_judged
+from veroallarme_core.settings import CameraSettings, Mode, OnUnknown, Zone
+from veroallarme_core.verdict import (
+    FrameCounts,
+    State,
+    Timing,
+    Verdict,
+    VerdictRegion,
+    new_event_id,
+)
+from veroallarme_core.worker.config import BrokerConfig, BurstConfig, CameraConfig, WorkerConfig
+from veroallarme_core.worker.contract import CommandError, dump, read_command
+from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.mqtt import Incoming
+from veroallarme_core.worker.service import Worker
+from veroallarme_core.worker.snapshots import FileSource
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
+SENT = ("info", "health", "verdict", "stats", "settings")
+RECEIVED = ("set", "feedback")
+
+
+def load_schema(name: str) -> dict:
+    text = (FOLDER / f"{name}.schema.json").read_text(encoding="utf-8")
+    # The $ of JSON Schema is ECMAScript's: the very end, never the newline before it.
+    return json.loads(text.replace('$"', r'\\Z"'))
+
+
+VALIDATORS = {name: Draft202012Validator(load_schema(name)) for name in SENT + RECEIVED}
+
+
+def mistakes(name: str, payload: bytes) -> list[str]:
+    content = json.loads(payload, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    return [error.message for error in VALIDATORS[name].iter_errors(content)]
+
+
+# --- the schemas themselves ---------------------------------------------------------------------
+
+
+def test_there_is_a_schema_for_each_payload_and_no_other():
+    assert {path.name for path in FOLDER.glob("*.schema.json")} == {
+        f"{name}.schema.json" for name in VALIDATORS
+    }
+
+
+@pytest.mark.parametrize("name", VALIDATORS)
+def test_schemas_are_valid_and_say_where_they_belong(name):
+    schema = load_schema(name)
+    Draft202012Validator.check_schema(schema)
+    assert schema["$id"] == f"urn:veroallarme:contract:1:{name}"
+    assert schema["title"]
+    assert schema["description"]
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_what_is_sent_is_described_completely(name):
+    schema = load_schema(name)
+    assert schema["required"] == list(schema["properties"])
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", RECEIVED)
+def test_unknown_fields_of_commands_are_allowed(name):
+    schema = load_schema(name)
+    assert "additionalProperties" not in schema
+
+
+def examples() -> dict[str, list[str]]:
+    """Return the JSON examples of the README by the payload whose section they stand in."""
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    found: dict[str, list[str]] = {}
+    for section in re.split(r"^### ", text, flags=re.M)[1:]:
+        name = section.partition("\n")[0].strip().strip("`")
+        found[name] = re.findall(r"^```json\n(.*?)^```", section, flags=re.M | re.S)
+    return found
+
+
+@pytest.mark.parametrize("name", VALIDATORS)
+def test_the_readme_shows_a_valid_example(name):
+    shown = examples()[name]
+    assert shown
+    for example in shown:
+        assert mistakes(name, example.encode()) == []
+
+
+@pytest.mark.parametrize("name", RECEIVED)
+def test_the_commands_of_the_readme_are_accepted(name):
+    for example in examples()[name]:
+        assert read_command(name, example.encode())
+
+
+# --- what is sent -------------------------------------------------------------------------------
+
+codes = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True)
+ids = st.from_regex(r"[a-z0-9_]{1,64}", fullmatch=True)
+scores = st.floats(0, 1)
+counts = st.integers(0, 10_000)
+moments = st.datetimes(
+    datetime(2020, 1, 1),
+    datetime(2100, 1, 1),
+    timezones=st.just(UTC),
+)
+regions = st.builds(
+    VerdictRegion,
+    x=counts,
+    y=counts,
+    width=st.integers(1, 9999),
+    height=st.integers(1, 9999),
+    area=counts,
+    centroid=st.tuples(counts, counts),
+    confidence=scores,
+    relevance_score=scores,
+    is_relevant=st.booleans(),
+    reason=codes,
+)
+milliseconds = st.floats(0, 1e7)
+timings = st.builds(
+    Timing,
+    fetch=milliseconds,
+    decode=milliseconds,
+    motion=milliseconds,
+    relevance=milliseconds,
+    total=milliseconds,
+)
+frame_counts = st.builds(
+    FrameCounts,
+    requested=counts,
+    fetched=counts,
+    distinct=counts,
+    damaged=counts,
+    age_ms=st.none() | counts,
+)
+cues = st.dictionaries(codes, st.floats() | st.integers() | st.booleans() | st.text(), max_size=8)
+
+
+@st.composite
+def verdicts(draw: st.DrawFn) -> Verdict:
+    state = draw(st.sampled_from(State))
+    relevant = draw(st.booleans())
+    motion_at = draw(moments)
+    return Verdict(
+        event_id=new_event_id(motion_at),
+        camera=draw(ids),
+        state=state,
+        relevant=relevant,
+        score=None if state is State.UNKNOWN else draw(scores),
+        threshold=draw(scores),
+        reason=draw(codes),
+        explanation=draw(st.text(st.characters(), min_size=1)),
+        cues=draw(cues),
+        motion_at=motion_at,
+        decided_at=motion_at + timedelta(seconds=draw(st.floats(0, 1e5))),
+        hold_until=draw(moments) if relevant else None,
+        mode=draw(st.sampled_from(Mode)).value,
+        learning=draw(st.booleans()),
+        merged=draw(counts),
+        frame_dimensions=draw(st.none() | st.tuples(st.integers(1, 9999), st.integers(1, 9999))),
+        regions=draw(st.lists(regions, max_size=20)),
+        frames=draw(frame_counts),
+        timing_ms=draw(timings),
+        model=draw(codes),
+        stored=draw(st.booleans()),
+    )
+
+
+@given(verdict=verdicts())
+def test_every_verdict_is_what_the_schema_says(verdict):
+    payload = dump(verdict.to_dict())
+    assert mistakes("verdict", payload) == []
+    shown = json.loads(payload)["regions"]
+    assert len(shown) == min(16, len(verdict.regions))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"score": None},
+        {"score": 1.01},
+        {"relevant": False},
+        {"event_id": "../../etc/passwd"},
+        {"camera": "Front Door"},
+        {"motion_at": "2026-11-23 10:00:00"},
+        {"frame_dimensions": [480]},
+        {"merged": -1},
+        {"mode": "off"},
+        {"more": 1},
+        {"regions": [{}]},
+        {"regions": 17},
+        {"stored": "yes"},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses_what_no_verdict_says(change):
+    content = json.loads(examples()["verdict"][0])
+    assert content["state"] == "relevant"
+    assert content["relevant"] is True
+    assert content["hold_until"]
+    if change == {"regions": 17}:
+        change = {"regions": content["regions"][:1] * 17}
+    assert mistakes("verdict", json.dumps({**content, **change}).encode())
+
+
+def verdict_of(result, settings: CameraSettings) -> Verdict:
+    motion_at = datetime.now(UTC)
+    return result.to_verdict(
+        event_id=new_event_id(motion_at),
+        camera="drive",
+        settings=settings,
+        learning=False,
+        motion_at=motion_at,
+        decided_at=motion_at + timedelta(seconds=1),
+        hold=lambda: motion_at + timedelta(seconds=30),
+        merged=0,
+        frames=FrameCounts(requested=3, fetched=3, distinct=3),
+        fetch_ms=12.0,
+    )
+
+
+def test_verdicts_of_real_bursts_are_what_the_schema_says():
+    settings = CameraSettings(mode=Mode.FILTER)
+    pipeline = EventPipeline()
+    bursts = [[], [b"no picture"] * 3]
+    for name in event_names()[::6]:
+        frames = draw_event(name).frames
+        bursts.append([cv2.imencode(".jpg", frame)[1].tobytes() for frame in frames])
+    for burst in bursts:
+        verdict = verdict_of(pipeline.judge(burst, settings), settings)
+        assert mistakes("verdict", dump(verdict.to_dict())) == []
+    failed = verdict_of(not_judged("model_failed", "It failed.", settings), settings)
+    assert mistakes("verdict", dump(failed.to_dict())) == []
+
+
+names = st.text(min_size=1, max_size=64)
+zones = st.builds(
+    Zone,
+    name=names,
+    points=st.lists(st.tuples(scores, scores), min_size=3, max_size=8).map(tuple),
+)
+settings_of_cameras = st.builds(
+    CameraSettings,
+    enabled=st.booleans(),
+    mode=st.sampled_from(Mode),
+    on_unknown=st.sampled_from(OnUnknown),
+    threshold=st.none() | scores,
+    hold_s=st.floats(0, 3600),
+    zones=st.lists(zones, max_size=3).map(tuple),
+)
+
+
+@given(settings=settings_of_cameras)
+def test_settings_are_what_the_schema_says_and_can_be_sent_back(settings):
+    payload = dump(settings.to_dict())
+    assert mistakes("settings", payload) == []
+    assert CameraSettings(**read_command("set", payload)) == settings
+
+
+def motion_message(topic: str) -> Incoming:
+    return Incoming(
+        topic=topic,
+        payload=b"ON",
+        qos=1,
+        retain=False,
+        redelivered=False,
+        packet_id=1,
+        acknowledge=lambda: None,
+    )
+
+
+async def test_the_state_of_a_running_worker_is_what_the_schemas_say(tmp_path):
+    picture = tmp_path / "now.jpg"
+    frame = draw_event(event_names()[0]).frames[0]
+    cv2.imwrite(str(picture), frame)
+    camera = CameraConfig(
+        id="drive",
+        name="Drive",
+        triggers=(Trigger(topic="cam/motion", start=("ON",)),),
+        source=FileSource(path=picture),
+        burst=BurstConfig(size=2, spacing_s=0.1, limit_s=2.0),
+        reference_every_s=0.0,
+    )
+    config = WorkerConfig(
+        cameras=(camera,),
+        # Nobody listens there: the state is asked for as a connection would ask for it.
+        broker=BrokerConfig(host="127.0.0.1", port=1),
+        data_dir=tmp_path / "data",
+        state_dir=tmp_path / "state",
+    )
+    worker = Worker(config)
+    running = asyncio.create_task(worker.run())
+    try:
+        state = await state_with(worker, "stats")
+        worker.received(motion_message("cam/motion"))
+        state = await state_with(worker, "verdict")
+    finally:
+        worker.stop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    for name in SENT:
+        assert mistakes(name, state[name]) == [], name
+    assert json.loads(state["stats"])["events"] == 1
+    assert json.loads(state["verdict"])["camera"] == "drive"
+    assert json.loads(state["info"])["cameras"] == [
+        {"id": "drive", "name": "Drive", "origin": "local"}
+    ]
+
+
+async def state_with(worker: Worker, wanted: str) -> dict[str, bytes]:
+    """Return the payloads of a worker by the last level of their topics, once one is there."""
+    while True:
+        state = {one.topic.rpartition("/")[2]: one.payload for one in worker.connected()}
+        if wanted in state:
+            return state
+        await asyncio.sleep(0.02)
+
+
+# --- what is received ---------------------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner),
+    max_leaves=10,
+)
+corners = st.lists(scores | st.integers(-1, 2) | json_values, min_size=1, max_size=3)
+zone_documents = st.fixed_dictionaries(
+    {"name": st.text(max_size=3) | json_values},
+    optional={
+        "points": st.lists(corners, min_size=2, max_size=5) | json_values,
+        "colour": json_values,
+    },
+)
+set_documents = st.fixed_dictionaries(
+    {},
+    optional={
+        "enabled": st.booleans() | json_values,
+        "mode": st.sampled_from([*Mode, "", "off", "Filter"]) | json_values,
+        "on_unknown": st.sampled_from([*OnUnknown, "ALERT"]) | json_values,
+        "threshold": st.none() | scores | st.sampled_from([-0.1, 1.1, 10**20]) | json_values,
+        "hold_s": st.floats(-1, 3601) | st.integers(-1, 3601) | json_values,
+        "zones": st.lists(zone_documents, max_size=18) | json_values,
+        "colour": json_values,
+    },
+)
+feedback_documents = st.fixed_dictionaries(
+    {},
+    optional={
+        "event_id": ids | st.text(max_size=66) | st.sampled_from(["a\n", "A", ""]) | json_values,
+        "relevant": st.booleans() | st.none() | json_values,
+        "colour": json_values,
+    },
+)
+
+
+def is_accepted(name: str, payload: bytes) -> bool:
+    refusal = None
+    try:
+        read_command(name, payload)
+    except CommandError as error:
+        refusal = str(error)
+    assert refusal is None or (0 < len(refusal) <= 300 and "\n" not in refusal)
+    return refusal is None
+
+
+@given(content=set_documents | json_values)
+def test_set_is_accepted_exactly_where_its_schema_says(content):
+    payload = json.dumps(content).encode()
+    assert is_accepted("set", payload) == VALIDATORS["set"].is_valid(content)
+
+
+@given(content=feedback_documents | json_values)
+def test_feedback_is_accepted_exactly_where_its_schema_says(content):
+    payload = json.dumps(content).encode()
+    assert is_accepted("feedback", payload) == VALIDATORS["feedback"].is_valid(content)
+
+
+@given(settings=settings_of_cameras, extra=json_values)
+def test_fields_of_a_newer_peer_are_ignored(settings, extra):
+    content = settings.to_dict()
+    content["zones"] = [{**zone, "colour": extra} for zone in content["zones"]]
+    payload = json.dumps({**content, "colour": extra}).encode()
+    assert CameraSettings(**read_command("set", payload)) == settings
+
+
+@given(number=st.integers(16, 9000))
+def test_a_long_integer_is_what_every_reader_of_doubles_takes_it_for(number):
+    payload = b'{"hold_s": 1' + b"0" * number + b"}"
+    assert not is_accepted("set", payload)

@@ -1,0 +1,206 @@
+"""The MQTT contract, version 1: topics, payloads that the worker sends, commands it takes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import voluptuous as vol
+
+from veroallarme_core.settings import SETTINGS_SCHEMA, Zone, require_id, truth
+from veroallarme_core.worker.mistakes import MAX_SHOWN_CHARACTERS, advice, shown, value_at
+
+CONTRACT_VERSION = 1
+MAX_COMMAND_BYTES = 64 * 1024
+MAX_ERROR_CHARACTERS = 300
+"""Length of the sentence that refuses a command; it ends up in the log and in the health."""
+ON, OFF = b"ON", b"OFF"
+ONLINE, OFFLINE = b"online", b"offline"
+
+RETAINED_SUFFIXES = ("relevant", "verdict", "image", "connectivity", "stats", "settings")
+"""What a camera keeps on the broker, and what is cleared when the camera goes."""
+
+
+class CommandError(ValueError):
+    """A command that cannot be carried out; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topics:
+    """The topics of one site."""
+
+    prefix: str = "veroallarme"
+    site: str = "home"
+
+    @property
+    def root(self) -> str:
+        """What all topics of the site begin with."""
+        return f"{self.prefix}/{self.site}"
+
+    @property
+    def info(self) -> str:
+        """Contract version, software version, cameras; retained."""
+        return f"{self.root}/info"
+
+    def status(self, worker: str) -> str:
+        """``online`` or ``offline``; retained, and the worker's last will."""
+        return f"{self.root}/worker/{worker}/status"
+
+    def health(self, worker: str) -> str:
+        """How the worker is; retained."""
+        return f"{self.root}/worker/{worker}/health"
+
+    def camera(self, camera: str, suffix: str) -> str:
+        """One of a camera's topics."""
+        return f"{self.root}/camera/{camera}/{suffix}"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The topic filters on which commands come in."""
+        return tuple(self.camera("+", name) for name in _COMMANDS)
+
+    def command(self, topic: str) -> tuple[str, str] | None:
+        """Return the camera and the name of the command that a topic stands for, or None."""
+        head, _, rest = topic.partition(f"{self.root}/camera/")
+        camera, _, name = rest.partition("/")
+        return (camera, name) if not head and name in _COMMANDS else None
+
+
+def _zones(value: Any) -> Any:
+    """Validate zones as the settings do, but ignore what a newer peer may say about them."""
+    known = {field.name for field in fields(Zone)}
+    if isinstance(value, list):
+        value = [
+            {name: zone[name] for name in zone if name in known} if isinstance(zone, dict) else zone
+            for zone in value
+        ]
+    return SETTINGS_SCHEMA.schema["zones"](value)
+
+
+_FEEDBACK_SCHEMA = vol.Schema(
+    {
+        vol.Required("event_id"): require_id,
+        vol.Required("relevant"): vol.Any(None, truth, msg="give true, false or null"),
+    },
+    extra=vol.REMOVE_EXTRA,
+)
+# Unknown settings are ignored, as everywhere in the contract: a newer peer may send more.
+_SET_SCHEMA = SETTINGS_SCHEMA.extend({"zones": _zones}, extra=vol.REMOVE_EXTRA)
+_COMMANDS = {"set": _SET_SCHEMA, "feedback": _FEEDBACK_SCHEMA}
+_EXAMPLES = {"set": '{"mode": "filter"}', "feedback": '{"event_id": "...", "relevant": true}'}
+
+
+# --- what is sent -----------------------------------------------------------------------------
+
+
+def dump(payload: Mapping[str, Any]) -> bytes:
+    """Write a payload as compact JSON in UTF-8, whatever its numbers and texts are.
+
+    A number that JSON does not have becomes null, half of a character pair becomes "?": no
+    verdict may be lost because of one odd cue or file name.
+    """
+    try:
+        text = _to_json(payload)
+    except ValueError:
+        text = _to_json(_without_nan(payload))
+    return text.encode("utf-8", "replace")
+
+
+def _to_json(payload: Any) -> str:
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def info_payload(version: str, site: str, cameras: Sequence[Mapping[str, str]]) -> bytes:
+    """Write the site's ``info``; it holds nothing that changes while the worker runs."""
+    return dump(
+        {
+            "contract": CONTRACT_VERSION,
+            "version": version,
+            "site": site,
+            "cameras": list(cameras),
+            "capabilities": sorted(_COMMANDS),
+        }
+    )
+
+
+# --- what is received -------------------------------------------------------------------------
+
+
+def read_command(name: str, payload: bytes) -> dict[str, Any]:
+    """Parse and validate the payload of a command.
+
+    Args:
+        name: ``set`` or ``feedback``.
+        payload: the message as it came: JSON in UTF-8.
+
+    Raises:
+        CommandError: the payload is too long, is no JSON object or holds a wrong value; one line
+            of at most `MAX_ERROR_CHARACTERS`.
+    """
+    if len(payload) > MAX_COMMAND_BYTES:
+        raise CommandError(
+            f"the payload has {len(payload)} bytes: send at most {MAX_COMMAND_BYTES}"
+        )
+    try:
+        content = _parse(payload)
+    # A hostile nesting depth ends in RecursionError, everything else in ValueError.
+    except (ValueError, RecursionError):
+        raise CommandError(
+            f"the payload {_quote(payload)} is not JSON: send an object such as {_EXAMPLES[name]}"
+        ) from None
+    if not isinstance(content, dict):
+        raise CommandError(
+            f"the payload {_quote(payload)} is not a JSON object: send one such as "
+            f"{_EXAMPLES[name]}"
+        )
+    try:
+        return dict(_COMMANDS[name](content))
+    except vol.MultipleInvalid as error:
+        raise CommandError(_describe(error, content)) from None
+
+
+def _parse(payload: bytes) -> Any:
+    content = json.loads(
+        payload.decode("utf-8"), parse_int=_read_integer, parse_constant=_refuse_constant
+    )
+    # JSON can write half of a character pair, which no other program could read from us again.
+    json.dumps(content, ensure_ascii=False).encode("utf-8")
+    return content
+
+
+def _read_integer(digits: str) -> int | float:
+    """Read an integer the way of every JSON reader that only knows doubles, however long it is."""
+    return int(digits) if len(digits) < 16 else float(digits)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _quote(payload: bytes) -> str:
+    return repr(payload[:MAX_SHOWN_CHARACTERS])[:MAX_SHOWN_CHARACTERS]
+
+
+def _describe(mistakes: vol.MultipleInvalid, content: Any) -> str:
+    """Say all mistakes of a payload in one line: where, which value, what to do."""
+    parts = []
+    # voluptuous tells missing keys in no particular order.
+    for error in sorted(mistakes.errors, key=lambda error: [str(step) for step in error.path]):
+        value = shown(value_at(content, error.path))
+        where = ".".join(str(step) for step in error.path)
+        parts.append(": ".join(part for part in (where, value, advice(error)) if part))
+    line = "; ".join(parts)
+    if len(line) > MAX_ERROR_CHARACTERS:
+        return f"{line[: MAX_ERROR_CHARACTERS - 1]}…"
+    return line
