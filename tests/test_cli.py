@@ -1,0 +1,237 @@
+"""The command line: exit codes, sentences instead of tracebacks, and what it prints."""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from veroallarme_core import __version__
+from veroallarme_core.cli import EXIT_USAGE, main
+
+CONFIG = """
+cameras:
+  front:
+    triggers:
+      - topic: cam/front/motion
+        start: "ON"
+    snapshot:
+      url: http://127.0.0.1:9/snapshot.jpg
+  yard:
+    triggers:
+      - topic: cam/yard/motion
+        start: "ON"
+    snapshot:
+      path: yard.jpg
+"""
+
+BROKEN = """
+mqtt:
+  port: many
+  pasword: secret_word
+cameras:
+  front:
+    triggers: []
+    snapshot:
+      url: ftp://camera/picture
+    burst:
+      size: 0
+"""
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> list[Path]:
+    """A bright box that moves over a textured ground."""
+    ground = np.random.default_rng(7).integers(60, 140, (144, 176, 3), dtype=np.uint8)
+    paths = []
+    for number in range(3):
+        picture = cv2.GaussianBlur(ground, (9, 9), 0)
+        picture[60:95, 20 + 45 * number : 50 + 45 * number] = 235
+        paths.append(tmp_path / f"{number}.jpg")
+        cv2.imwrite(str(paths[-1]), picture)
+    return paths
+
+
+def only_a_sentence(text: str) -> bool:
+    """Whether the output is one line that a user can read."""
+    return text.startswith("veroallarme: ") and text.count("\n") == 1 and "Traceback" not in text
+
+
+# --- check-config, run ------------------------------------------------------------------------
+
+
+def test_correct_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "veroallarme.yaml", CONFIG)
+    assert main(["check-config", "--config", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: correct; cameras: front, yard\n"
+
+
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_broken_configuration_tells_all_mistakes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    path = write(tmp_path / "veroallarme.yaml", BROKEN)
+    assert main([command, "--config", str(path)]) == EXIT_USAGE
+    lines = capsys.readouterr().err.splitlines()
+    for place in ("mqtt.port", "mqtt.pasword", "triggers", "url", "burst.size"):
+        assert any(place in line for line in lines), place
+    assert all(line.startswith(str(path)) for line in lines)
+    assert any("password" in line for line in lines), "the key that was meant is named"
+    assert not any("secret_word" in line or "Traceback" in line for line in lines)
+
+
+@pytest.mark.parametrize("command", ["check-config", "run"])
+def test_missing_configuration_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert main([command, "--config", str(tmp_path / "none.yaml")]) == EXIT_USAGE
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_folders_that_cannot_be_used_end_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "state", "a file")
+    path = write(tmp_path / "veroallarme.yaml", CONFIG)
+    assert main(["run", "--config", str(path)]) == EXIT_USAGE
+    assert only_a_sentence(capsys.readouterr().err)
+
+
+# --- analyze ----------------------------------------------------------------------------------
+
+
+def test_analyze_prints_the_verdict_and_writes_the_picture(
+    frames: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "out.jpg"
+    assert main(["analyze", *map(str, frames), "--picture", str(picture), "--camera", "porch"]) == 0
+    verdict = json.loads(capsys.readouterr().out)
+    assert verdict["camera"] == "porch"
+    assert verdict["frames"]["distinct"] == 3
+    assert verdict["frame_dimensions"] == [144, 176]
+    assert verdict["regions"]
+    assert verdict["stored"] is False
+    assert cv2.imread(str(picture)).shape == (144, 176, 3)
+
+
+def test_threshold_and_reference_are_used(
+    frames: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["analyze", str(frames[0]), str(frames[1]), "--reference", str(frames[2])]
+    assert main([*arguments, "--threshold", "0.9"]) == 0
+    assert json.loads(capsys.readouterr().out)["threshold"] == 0.9
+
+
+def test_frame_that_is_no_picture_counts_as_damaged(
+    frames: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = write(tmp_path / "page.jpg", "<html>Login</html>")
+    assert main(["analyze", str(frames[0]), str(page), str(frames[1])]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"]["damaged"] == 1
+    picture = tmp_path / "out.jpg"
+    assert main(["analyze", str(page), str(page), "--picture", str(picture)]) == EXIT_USAGE
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["state"] == "unknown"
+    assert only_a_sentence(printed.err)
+    assert not picture.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{0}"],
+        ["{0}", "nowhere.jpg"],
+        ["{0}", "{1}", "--reference", "nowhere.jpg"],
+        ["{0}", "{1}", "--threshold", "1.5"],
+        ["{0}", "{1}", "--threshold", "nan"],
+        ["{0}", "{1}", "--camera", "Front Door"],
+        ["{0}", "{1}", "--picture", "{0}/no/folder/out.jpg"],
+    ],
+)
+def test_wrong_input_ends_with_one_sentence(
+    frames: list[Path], capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(["analyze", *(one.format(*frames) for one in arguments)]) == EXIT_USAGE
+    assert only_a_sentence(capsys.readouterr().err)
+
+
+# --- demo, usage ------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # amqtt's own
+def test_demo_plays_a_folder_once(
+    frames: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = tmp_path / "porch" / "20261123_120000_abcdef"
+    event.mkdir(parents=True)
+    for path in frames:
+        path.rename(event / path.name)
+    report = tmp_path / "report.json"
+    arguments = ["demo", "--once", "--events", str(event.parent), "--gap", "0.1"]
+    assert main([*arguments, "--report", str(report)]) == 0
+    assert json.loads(report.read_text())["covered"] == 1
+    assert "1 motion starts, 1 covered by 1 verdicts, 0 repeated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--limit", "0"], ["--gap", "-1"], ["--events", "/nowhere"], ["--video", "/nowhere.mp4"]],
+)
+def test_demo_that_cannot_run_ends_with_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(["demo", "--once", *arguments]) == EXIT_USAGE
+    assert only_a_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["analyze"],
+        ["analyze", "a.jpg", "--threshold", "high"],
+        ["demo", "--limit", "many"],
+        ["demo", "--events", "a", "--video", "b"],
+    ],
+)
+def test_wrong_usage_ends_with_the_usage(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == EXIT_USAGE
+    assert "usage: veroallarme" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"veroallarme {__version__}\n"
+
+
+def test_module_can_be_run_and_passes_its_exit_code_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "veroallarme.yaml", BROKEN)
+    command = [sys.executable, "-m", "veroallarme_core.cli", "check-config", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == EXIT_USAGE
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,260 @@
+"""From encoded frames to a judgement: what cannot be judged says so, and nothing raises."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, RegionJudgement
+from veroallarme_core.motion_detection import MotionDetector
+from veroallarme_core.pipeline import (
+    MODEL,
+    EventPipeline,
+    PipelineResult,
+    apply_zones,
+    not_judged,
+    threshold_in_force,
+)
+from veroallarme_core.settings import CameraSettings, Mode, OnUnknown, Zone
+from veroallarme_core.verdict import FrameCounts, State
+
+FILTER = CameraSettings(mode=Mode.FILTER)
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+SIZE = (144, 176)
+
+
+def scene(*boxes: tuple[int, int], noise: int = 0) -> NDArray[np.uint8]:
+    """A textured still picture with a bright box of 30 pixels at each corner (x, y)."""
+    rng = np.random.default_rng(7)
+    picture = cv2.GaussianBlur(rng.integers(60, 140, (*SIZE, 3), dtype=np.uint8), (9, 9), 0)
+    for x, y in boxes:
+        picture[y : y + 30, x : x + 30] = (230, 235, 240)
+    shift = np.random.default_rng(noise).integers(0, 3, picture.shape, dtype=np.uint8)
+    return (picture + shift).astype(np.uint8)
+
+
+def jpeg(picture: NDArray[np.uint8]) -> bytes:
+    return bytes(cv2.imencode(".jpg", picture)[1].tobytes())
+
+
+MOVING = [jpeg(scene((x, 60), noise=x)) for x in (20, 60, 110)]
+STILL = [jpeg(scene(noise=number)) for number in range(3)]
+
+
+def check(result: PipelineResult) -> None:
+    """What holds for every result."""
+    assert result.explanation
+    assert result.reason
+    assert (result.score is None) == (result.state is State.UNKNOWN)
+    if result.score is not None:
+        assert 0 <= result.score <= 1
+        assert (result.score < result.threshold) == (result.state is State.IRRELEVANT)
+    scores = [region.relevance_score for region in result.regions]
+    assert scores == sorted(scores, reverse=True)
+    verdict = result.to_verdict(
+        event_id="20261123_120000_abcdef",
+        camera="front",
+        settings=FILTER,
+        learning=False,
+        motion_at=NOW,
+        decided_at=NOW,
+        hold=lambda: NOW,
+        merged=0,
+        frames=FrameCounts(),
+        fetch_ms=0.0,
+    )
+    json.dumps(verdict.to_dict(), allow_nan=False)
+
+
+def test_a_mover_becomes_regions_and_a_picture() -> None:
+    result = EventPipeline().judge(MOVING, FILTER)
+    check(result)
+    assert result.regions
+    assert result.frame_dimensions == SIZE
+    assert result.picture is not None
+    assert result.picture.startswith(b"\xff\xd8")
+    assert result.timing_ms.decode > 0
+    assert result.timing_ms.motion > 0
+
+
+def test_no_frame_at_all_is_unknown() -> None:
+    result = EventPipeline().judge([], FILTER)
+    check(result)
+    assert (result.state, result.reason, result.picture) == (State.UNKNOWN, "no_snapshot", None)
+
+
+def test_single_frame_shows_no_motion_but_is_shown() -> None:
+    result = EventPipeline().judge(MOVING[:1], FILTER)
+    check(result)
+    assert (result.state, result.reason) == (State.UNKNOWN, "single_frame")
+    assert result.picture is not None
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"", "empty"), (b"<html>Login</html>", "not_an_image"), (MOVING[0][:40], "undecodable")],
+)
+def test_undecodable_burst_is_unknown_and_says_why(data: bytes, reason: str) -> None:
+    result = EventPipeline().judge([data, data], FILTER)
+    check(result)
+    assert (result.state, result.reason, result.damaged) == (State.UNKNOWN, reason, 2)
+    assert result.picture is None
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_picture_of_40_megapixels_is_refused_undecoded(suffix: str) -> None:
+    huge = bytes(cv2.imencode(suffix, np.zeros((5000, 8000, 3), np.uint8))[1].tobytes())
+    assert len(huge) < 1_000_000
+    result = EventPipeline().judge([huge, huge], FILTER)
+    check(result)
+    assert (result.state, result.reason) == (State.UNKNOWN, "too_large")
+    assert result.timing_ms.total < 1000
+
+
+def test_one_bad_frame_does_not_hide_the_others() -> None:
+    result = EventPipeline().judge([MOVING[0], b"", MOVING[2]], FILTER)
+    check(result)
+    assert result.regions
+    assert result.damaged >= 1
+
+
+def test_frames_of_different_sizes_raise_nothing() -> None:
+    other = jpeg(np.zeros((80, 60, 3), np.uint8))
+    check(EventPipeline().judge([MOVING[0], other, MOVING[1]], FILTER))
+    check(EventPipeline().judge([other, MOVING[0]], FILTER))
+
+
+@pytest.mark.parametrize("reference", [None, b"", b"<html>", STILL[0][:500], STILL[0]])
+def test_reference_of_any_quality_raises_nothing(reference: bytes | None) -> None:
+    check(EventPipeline().judge(STILL, FILTER, reference))
+
+
+def test_still_burst_without_a_reference_is_not_suppressed() -> None:
+    result = EventPipeline().judge(STILL, FILTER)
+    assert result.state is State.UNKNOWN
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_truncated_and_changed_jpegs_give_a_result(data: st.DataObject) -> None:
+    frames = []
+    for whole in MOVING:
+        cut = data.draw(st.integers(0, len(whole)))
+        changed = bytearray(whole[:cut])
+        for place in data.draw(st.lists(st.integers(0, len(whole) - 1), max_size=4)):
+            if place < cut:
+                changed[place] = data.draw(st.integers(0, 255))
+        frames.append(bytes(changed))
+    check(EventPipeline().judge(frames, FILTER, frames[0]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=200), max_size=4))
+def test_any_bytes_give_a_result(frames: list[bytes]) -> None:
+    result = EventPipeline().judge(frames, FILTER)
+    check(result)
+    assert result.state is State.UNKNOWN
+
+
+# --- thresholds, zones, circumstances ---------------------------------------------------------
+
+
+def test_threshold_of_the_user_is_in_force() -> None:
+    assert threshold_in_force(FILTER) == GENERAL_THRESHOLD
+    mine = dataclasses.replace(FILTER, threshold=0.0)
+    assert threshold_in_force(mine) == 0.0
+    assert not_judged("test", "A test.", mine).threshold == 0.0
+
+
+def judged_at(*scores: float) -> tuple[BurstJudgement, object]:
+    """A judgement of the box on the left and the one on the right, with these scores."""
+    motion = MotionDetector(min_area=50).detect_motion([scene(), scene((10, 60), (130, 60))])
+    left_to_right = sorted(motion.motion_regions, key=lambda region: region.x)
+    assert len(left_to_right) == 2
+    regions = tuple(
+        RegionJudgement(region, score, score >= 0.5, 0.9, "moved", {})
+        for region, score in zip(left_to_right, scores, strict=True)
+    )
+    regions = tuple(sorted(regions, key=lambda region: -region.relevance_score))
+    best = regions[0]
+    state = State.RELEVANT if best.is_relevant else State.IRRELEVANT
+    judgement = BurstJudgement(state, best.relevance_score, "moved", "It moved.", {}, regions)
+    return judgement, motion
+
+
+LEFT = Zone(name="left", points=((0, 0), (0.5, 0), (0.5, 1), (0, 1)))
+TOP = Zone(name="top", points=((0, 0), (1, 0), (1, 0.1), (0, 0.1)))
+
+
+def test_motion_outside_all_zones_does_not_count() -> None:
+    judgement, motion = judged_at(0.9, 0.8)
+    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(TOP,)))
+    assert (changed.state, changed.score) == (State.IRRELEVANT, 0.0)
+    assert changed.reason == "outside_zones"
+    assert not any(region.is_relevant for region in changed.regions)
+
+
+def test_best_region_inside_a_zone_decides() -> None:
+    judgement, motion = judged_at(0.6, 0.9)
+    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(LEFT,)))
+    assert (changed.state, changed.score) == (State.RELEVANT, 0.6)
+    assert [region.reason for region in changed.regions] == ["moved", "outside_zones"]
+
+    judgement, motion = judged_at(0.2, 0.9)
+    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(LEFT,)))
+    assert (changed.state, changed.score) == (State.IRRELEVANT, 0.2)
+
+
+def test_one_of_several_zones_suffices() -> None:
+    judgement, motion = judged_at(0.9, 0.1)
+    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(TOP, LEFT)))
+    assert (changed.state, changed.score) == (State.RELEVANT, 0.9)
+
+
+def test_without_zones_everything_counts() -> None:
+    judgement, motion = judged_at(0.9, 0.1)
+    assert apply_zones(judgement, motion, FILTER) is judgement
+
+
+def test_zones_do_not_suppress_what_could_not_be_judged() -> None:
+    judgement, motion = judged_at(0.9, 0.1)
+    unknown = dataclasses.replace(judgement, state=State.UNKNOWN, score=None)
+    assert apply_zones(unknown, motion, dataclasses.replace(FILTER, zones=(TOP,))) is unknown
+
+
+@pytest.mark.parametrize(
+    ("on_unknown", "relevant"), [(OnUnknown.ALERT, True), (OnUnknown.SUPPRESS, False)]
+)
+def test_verdict_adds_the_circumstances(on_unknown: OnUnknown, relevant: bool) -> None:
+    raised = []
+
+    def hold() -> datetime:
+        raised.append(True)
+        return NOW + timedelta(seconds=30)
+
+    chosen = dataclasses.replace(FILTER, on_unknown=on_unknown)
+    verdict = not_judged("no_snapshot", "None came.", chosen, code="timeout").to_verdict(
+        event_id="20261123_120000_abcdef",
+        camera="front",
+        settings=chosen,
+        learning=False,
+        motion_at=NOW,
+        decided_at=NOW + timedelta(seconds=2),
+        hold=hold,
+        merged=4,
+        frames=FrameCounts(requested=3),
+        fetch_ms=1500.0,
+    )
+    assert verdict.relevant is relevant
+    assert (verdict.hold_until is not None) is relevant
+    assert bool(raised) is relevant, "an alarm that is not raised prolongs none"
+    assert verdict.model == MODEL
+    assert verdict.merged == 4
+    assert verdict.cues == {"code": "timeout"}
+    assert (verdict.timing_ms.fetch, verdict.timing_ms.total) == (1500.0, 2000.0)

@@ -1,0 +1,711 @@
+"""One camera from motion start to verdict, over real HTTP and a real store."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import web
+
+from benchmarks.peers import HttpCamera
+from veroallarme_core.event_store import EventStore, OpenEvent
+from veroallarme_core.pipeline import EventPipeline, PipelineResult
+from veroallarme_core.settings import CameraSettings, Mode, OnUnknown
+from veroallarme_core.verdict import State
+from veroallarme_core.worker import camera as camera_module
+from veroallarme_core.worker.alarm import now
+from veroallarme_core.worker.camera import CameraWorker, Surroundings
+from veroallarme_core.worker.config import BurstConfig, CameraConfig
+from veroallarme_core.worker.contract import Topics
+from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.mqtt import Outgoing
+from veroallarme_core.worker.reference import ReferencePicture
+from veroallarme_core.worker.snapshots import HttpSource, open_client
+from veroallarme_core.worker.storage import Storage
+
+C = "veroallarme/home/camera/front/"
+Judge = Callable[..., Awaitable[PipelineResult]]
+
+
+def judged(state: State) -> PipelineResult:
+    score = {State.RELEVANT: 0.9, State.IRRELEVANT: 0.1, State.UNKNOWN: None}[state]
+    return PipelineResult(
+        state=state, score=score, threshold=0.5, reason="test", explanation="Decided by a test."
+    )
+
+
+@dataclass
+class Stage:
+    """A camera's worker, what it publishes and what it complains about."""
+
+    folder: Path
+    server: HttpCamera
+    settings: CameraSettings = field(
+        default_factory=lambda: CameraSettings(mode=Mode.FILTER, hold_s=0.3)
+    )
+    state: State = State.RELEVANT
+    more: dict[str, Any] = field(default_factory=dict)
+    broker_is_there: bool = True
+    learning: bool | None = None
+    judge_s: float = 0.0
+    judge: Judge | None = None
+    published: list[Outgoing] = field(default_factory=list)
+    complaints: dict[str, str] = field(default_factory=dict)
+    acknowledged: list[int] = field(default_factory=list)
+    bursts: list[int] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @contextlib.asynccontextmanager
+    async def play(self) -> AsyncIterator[CameraWorker]:
+        storage = Storage(EventStore(self.folder / "data"))
+        config = CameraConfig(
+            **{
+                "id": "front",
+                "name": "Front",
+                "triggers": (Trigger(topic="cam/front", start=("ON",)),),
+                "source": HttpSource(url=self.server.url("front"), timeout_s=1.0),
+                "burst": BurstConfig(size=2, spacing_s=0.01, limit_s=2.0),
+                "merge_window_s": 0.0,
+                "reference_every_s": 0.0,
+                **self.more,
+            }
+        )
+        async with aiohttp.ClientSession() as http:
+            camera = CameraWorker(
+                config,
+                open_client(config.source, http),
+                await storage.database(lambda store: store.remember_camera("front")),
+                self.settings,
+                ReferencePicture(self.folder / "reference.jpg"),
+                Surroundings(
+                    topics=Topics(),
+                    storage=storage,
+                    judge=self.judge or self._judge,
+                    publish=self._publish,
+                    complain=self.complaints.setdefault,
+                    resolve=lambda key: self.complaints.pop(key, None) and None,
+                ),
+            )
+            self.storage, self.camera = storage, camera
+            running = asyncio.create_task(camera.run())
+            try:
+                yield camera
+            finally:
+                await camera.finish(5)
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await running
+                await asyncio.to_thread(storage.close)
+
+    async def _judge(self, frames: list[bytes], *_: object) -> PipelineResult:
+        self.bursts.append(len(frames))
+        await asyncio.sleep(self.judge_s)
+        return judged(self.state)
+
+    def _publish(self, message: Outgoing) -> None:
+        self.published.append(message)
+        if self.broker_is_there and message.on_published is not None:
+            message.on_published()
+        self.news.set()
+
+    def start(self, auto_end_s: float = 60.0, *, delivery: str | None = None) -> None:
+        number = len(self.acknowledged)
+        self.camera.start(
+            now(),
+            auto_end_s,
+            lambda: self.acknowledged.append(number),
+            delivery=delivery,
+            redelivered=False,
+        )
+
+    def on(self, suffix: str) -> list[bytes]:
+        return [message.payload for message in self.published if message.topic == C + suffix]
+
+    @property
+    def verdicts(self) -> list[dict[str, Any]]:
+        return [json.loads(payload) for payload in self.on("event")]
+
+    async def until(self, holds: Callable[[], Any], limit_s: float = 10.0) -> Any:
+        async with asyncio.timeout(limit_s):
+            while not (value := holds()):
+                self.news.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        await self.news.wait()
+            return value
+
+
+@pytest.fixture
+def stage(tmp_path: Path, cameras: HttpCamera) -> Stage:
+    return Stage(tmp_path, cameras)
+
+
+# --- the truth table --------------------------------------------------------------------------
+
+
+def expected_alarm(
+    enabled: bool, mode: Mode, state: State, on_unknown: OnUnknown, learning: bool
+) -> bool:
+    """The table of the architecture, row by row."""
+    if not enabled:
+        return True
+    if mode is Mode.SHADOW or (mode is Mode.AUTO and learning):
+        return True
+    return {
+        State.RELEVANT: True,
+        State.IRRELEVANT: False,
+        State.UNKNOWN: on_unknown is OnUnknown.ALERT,
+    }[state]
+
+
+@pytest.mark.parametrize(
+    ("enabled", "mode", "state", "on_unknown", "learning"),
+    list(itertools.product((True, False), Mode, State, OnUnknown, (True, False))),
+)
+async def test_truth_table_reaches_every_topic(
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    enabled: bool,
+    mode: Mode,
+    state: State,
+    on_unknown: OnUnknown,
+    learning: bool,
+) -> None:
+    monkeypatch.setattr(CameraWorker, "learning", learning)
+    stage.state = state
+    stage.settings = CameraSettings(enabled=enabled, mode=mode, on_unknown=on_unknown, hold_s=30)
+    alarm = expected_alarm(enabled, mode, state, on_unknown, learning)
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.on("stats"))
+        (verdict,) = stage.verdicts
+        assert verdict["relevant"] is alarm
+        assert (verdict["hold_until"] is not None) is alarm
+        assert stage.on("relevant") == [b"ON" if alarm else b"OFF"]
+        assert camera.alarm.is_on is alarm
+        assert verdict["mode"] == mode.value
+        assert verdict["learning"] is learning
+        if enabled:
+            assert verdict["state"] == state.value
+            assert stage.bursts == [2]
+        else:
+            assert (verdict["state"], verdict["reason"]) == ("unknown", "disabled")
+            assert stage.server.requests == [], "a camera that is switched off is not asked"
+        stats = json.loads(stage.on("stats")[-1])
+        assert stats["suppressed"] == (not alarm)
+
+
+# --- the alarm --------------------------------------------------------------------------------
+
+
+async def test_alarm_ends_by_itself_after_its_hold(stage: Stage) -> None:
+    async with stage.play() as camera:
+        stage.start(auto_end_s=0.1)
+        await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
+        assert not camera.alarm.is_on
+        (verdict,) = stage.verdicts
+        held = datetime.fromisoformat(verdict["hold_until"])
+        decided = datetime.fromisoformat(verdict["decided_at"])
+        assert timedelta(seconds=0.299) <= held - decided <= timedelta(seconds=0.301)
+
+
+async def test_end_message_during_hold_lets_the_hold_run_out(stage: Stage) -> None:
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+        camera.end(now())
+        assert camera.alarm.is_on, "the alarm stays on for its hold"
+        assert stage.on("relevant") == [b"ON"]
+        await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
+
+
+async def test_end_message_after_hold_ends_the_alarm_at_once(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.on("relevant") == [b"ON"])
+        await asyncio.sleep(0.1)
+        assert camera.alarm.is_on, "motion goes on"
+        camera.end(now())
+        assert stage.on("relevant") == [b"ON", b"OFF"]
+        await stage.until(lambda: not camera._tasks)
+    reopened = EventStore(stage.folder / "data")
+    until = reopened.remember_camera("front").alarm_until
+    reopened.close()
+    assert until is not None
+    assert until <= now(), "the store still holds the end that the motion's end has moved"
+
+
+async def test_irrelevant_event_does_not_end_the_alarm_of_an_earlier_one(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, hold_s=30)
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 1)
+        stage.state = State.IRRELEVANT
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        assert stage.verdicts[1]["relevant"] is False
+        assert stage.on("relevant") == [b"ON", b"ON"]
+
+
+async def test_restart_neither_ends_nor_revives_an_alarm(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, hold_s=1.0)
+    async with stage.play():
+        stage.start(auto_end_s=0.1)
+        await stage.until(lambda: stage.verdicts)
+    until = datetime.fromisoformat(stage.verdicts[0]["hold_until"])
+    async with stage.play() as camera:
+        relevant = {m.topic: m.payload for m in camera.state()}[C + "relevant"]
+        assert relevant == b"ON"
+        assert camera.alarm.until == until
+        await stage.until(lambda: stage.on("relevant")[-1:] == [b"OFF"])
+        assert now() >= until
+    async with stage.play() as camera:
+        relevant = {m.topic: m.payload for m in camera.state()}[C + "relevant"]
+        assert relevant == b"OFF"
+
+
+# --- order, stored before published -----------------------------------------------------------
+
+
+async def test_decision_is_published_in_the_order_of_the_contract(stage: Stage) -> None:
+    pipeline = EventPipeline()
+
+    async def judge(
+        frames: list[bytes], settings: CameraSettings, _: ReferencePicture
+    ) -> PipelineResult:
+        return await asyncio.to_thread(pipeline.judge, frames, settings)
+
+    stage.judge = judge
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.on("stats"))
+    topics = [message.topic.removeprefix(C) for message in stage.published]
+    assert topics[:5] == ["connectivity", "image", "verdict", "relevant", "event"]
+    assert [message.retain for message in stage.published[:5]] == [True, True, True, True, False]
+    assert stage.on("verdict") == stage.on("event")
+    assert stage.on("image")[0].startswith(b"\xff\xd8")
+    assert stage.verdicts[0]["stored"] is True
+
+
+async def test_image_can_be_switched_off(stage: Stage) -> None:
+    stage.more["publish_image"] = False
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+    assert stage.on("image") == []
+
+
+async def test_frames_and_verdict_are_stored_before_publishing(
+    stage: Stage, frames: tuple[bytes, ...]
+) -> None:
+    seen: list[Any] = []
+    publish = stage._publish
+
+    def check(message: Outgoing) -> None:
+        if message.topic.endswith("/event"):
+            event_id = json.loads(message.payload)["event_id"]
+            reader = sqlite3.connect(stage.folder / "data" / "events.sqlite")
+            row = reader.execute("SELECT verdict FROM events WHERE event_id = ?", (event_id,))
+            seen.append(json.loads(row.fetchone()[0]))
+            reader.close()
+        publish(message)
+
+    stage._publish = check  # type: ignore[method-assign]
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+        (verdict,) = stage.verdicts
+        assert seen == [verdict]
+        folder = stage.folder / "data" / "front" / verdict["event_id"]
+        assert [file.read_bytes() for file in sorted(folder.iterdir())] == list(frames[:2])
+
+
+# --- merging ----------------------------------------------------------------------------------
+
+
+async def test_fifty_starts_in_a_second_give_few_verdicts_that_cover_all(stage: Stage) -> None:
+    stage.judge_s = 0.2
+    async with stage.play() as camera:
+        for _ in range(50):
+            stage.start()
+            assert camera.queue_length <= 2
+            await asyncio.sleep(0.02)
+        await stage.until(lambda: sum(1 + v["merged"] for v in stage.verdicts) >= 50)
+        await stage.until(lambda: not camera.queue_length)
+        assert sum(1 + verdict["merged"] for verdict in stage.verdicts) == 50
+        assert len({verdict["event_id"] for verdict in stage.verdicts}) == len(stage.verdicts)
+        assert 2 <= len(stage.verdicts) <= 10
+        await stage.until(lambda: len(stage.acknowledged) == 50)
+        stats = json.loads(stage.on("stats")[-1])
+        assert stats["motions"] == 50
+        assert stats["events"] + stats["merged"] == 50
+
+
+async def test_one_event_runs_and_one_waits(stage: Stage) -> None:
+    stage.judge_s = 0.3
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.bursts)
+        for _ in range(5):
+            stage.start()
+        assert camera.queue_length == 2
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        assert [verdict["merged"] for verdict in stage.verdicts] == [0, 4]
+
+
+async def test_start_within_the_merge_window_joins_the_running_event(stage: Stage) -> None:
+    stage.judge_s = 0.3
+    stage.more["merge_window_s"] = 5.0
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.bursts)
+        stage.start()
+        assert camera.queue_length == 1
+        await stage.until(lambda: stage.verdicts)
+        assert [verdict["merged"] for verdict in stage.verdicts] == [1]
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        assert stage.verdicts[1]["merged"] == 0, "a decided event takes no further starts"
+
+
+async def test_start_delivered_again_counts_once(stage: Stage) -> None:
+    async with stage.play() as camera:
+        stage.start(delivery="7:abc")
+        await stage.until(lambda: stage.verdicts and stage.acknowledged)
+        again: list[str] = []
+        camera.start(now(), 60.0, lambda: again.append("known"), delivery="7:abc", redelivered=True)
+        await stage.until(lambda: again)
+        camera.start(now(), 60.0, lambda: again.append("new"), delivery="8:abc", redelivered=True)
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        await stage.until(lambda: again == ["known", "new"])
+        assert [verdict["merged"] for verdict in stage.verdicts] == [0, 0]
+
+
+async def test_delivery_of_an_earlier_session_does_not_swallow_a_start(stage: Stage) -> None:
+    async with stage.play() as camera:
+        stage.start(delivery="1:abc")
+        await stage.until(lambda: stage.verdicts)
+        # The broker has lost its memory and counts from 1 again.
+        await stage.storage.write(lambda store: store.forget_deliveries())
+        camera.start(now(), 60.0, lambda: None, delivery="1:abc", redelivered=True)
+        await stage.until(lambda: len(stage.verdicts) == 2)
+
+
+# --- what a former run left -------------------------------------------------------------------
+
+
+async def test_event_without_verdict_is_taken_up_again(
+    stage: Stage, frames: tuple[bytes, ...]
+) -> None:
+    event = OpenEvent(
+        event_id="20261123_120000_abcdef",
+        camera="front",
+        motion_at=datetime(2026, 11, 23, 12, tzinfo=UTC),
+        starts=3,
+    )
+    async with stage.play() as camera:
+        camera.resume(event, list(frames))
+        await stage.until(lambda: stage.verdicts)
+        (verdict,) = stage.verdicts
+        assert verdict["event_id"] == event.event_id
+        assert verdict["merged"] == 2
+        assert stage.server.requests == [], "its frames were on disk already"
+
+
+async def test_stop_finishes_the_running_event_and_leaves_the_waiting_one(stage: Stage) -> None:
+    stage.judge_s = 0.3
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.bursts)
+        stage.start()
+        stage.start()
+        await stage.until(lambda: len(stage.acknowledged) == 3)
+    assert [verdict["merged"] for verdict in stage.verdicts] == [0]
+    store = EventStore(stage.folder / "data")
+    (left,) = store.open_events()
+    store.close()
+    assert left.starts == 2
+
+
+# --- storage that fails -----------------------------------------------------------------------
+
+
+def hold_lock(path: Path) -> sqlite3.Connection:
+    """Lock the database as another program would."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    return other
+
+
+async def decided_to_published(stage: Stage, count: int) -> dict[str, Any]:
+    """Return the newest verdict, once that many are out, with its delay in seconds added."""
+    await stage.until(lambda: len(stage.verdicts) >= count)
+    verdict = stage.verdicts[-1]
+    decided_at = datetime.fromisoformat(verdict["decided_at"])
+    return verdict | {"delay_s": (now() - decided_at).total_seconds()}
+
+
+async def test_locked_database_delays_no_alarm_and_loses_nothing(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts and len(stage.acknowledged) == 1)
+        other = hold_lock(stage.folder / "data" / "events.sqlite")
+        stage.start()
+        verdict = await decided_to_published(stage, 2)
+        assert verdict["stored"] is False
+        assert verdict["relevant"] is True
+        # 0.2 s by the rule; a busy machine may add to it, but waiting for the lock takes 2 s.
+        assert verdict["delay_s"] < 1.0
+        await stage.until(lambda: stage.storage.kept >= 2)
+        assert "database is locked" in stage.complaints["front/storage"]
+        stage.start()
+        await decided_to_published(stage, 3)
+        other.close()
+        await stage.until(lambda: len(stage.acknowledged) == 3)
+        while await stage.storage.retry():
+            pass
+        stage.start()
+        assert (await decided_to_published(stage, 4))["stored"] is True
+        assert "front/storage" not in stage.complaints
+        stats = json.loads(stage.on("stats")[-1])
+    store = EventStore(stage.folder / "data")
+    assert store.open_events() == []
+    assert store.unpublished(10) == []
+    assert all(store.get_verdict(verdict["event_id"]) for verdict in stage.verdicts)
+    totals = store.remember_camera("front").totals
+    store.close()
+    assert (totals.motions, totals.events) == (stats["motions"], stats["events"]) == (4, 4)
+
+
+async def test_full_disk_delays_no_alarm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with stage.play():
+        with monkeypatch.context() as patch:
+            patch.setattr(EventStore, "save_frames", full)
+            patch.setattr(EventStore, "add_start", full)
+            patch.setattr(EventStore, "add_verdict", full)
+            stage.start()
+            verdict = await decided_to_published(stage, 1)
+            assert verdict["stored"] is False
+            assert verdict["relevant"] is True
+            assert "No space left" in stage.complaints["front/storage"]
+            await stage.until(lambda: stage.acknowledged == [0])
+        assert await stage.storage.retry() == 0
+        stage.start()
+        assert (await decided_to_published(stage, 2))["stored"] is True
+    store = EventStore(stage.folder / "data")
+    assert store.open_events() == []
+    assert store.remember_camera("front").totals.events == 2
+    store.close()
+
+
+async def test_start_that_cannot_be_journalled_is_acknowledged_after_its_verdict(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(EventStore, "add_start", full)
+    stage.broker_is_there = False
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+        await asyncio.sleep(0.1)
+        assert stage.acknowledged == [], "the broker keeps the start until its verdict is out"
+        event = next(m for m in stage.published if m.topic.endswith("/event"))
+        assert event.on_published is not None
+        event.on_published()
+        assert stage.acknowledged == [0]
+        await stage.until(lambda: not camera._tasks)
+
+
+async def test_slow_disk_delays_no_alarm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = EventStore.save_frames
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(2.0)
+        save(*arguments)
+
+    monkeypatch.setattr(EventStore, "save_frames", slow)
+    async with stage.play():
+        stage.start()
+        verdict = await decided_to_published(stage, 1)
+        assert verdict["stored"] is False
+        assert verdict["delay_s"] < 1.0
+        folder = stage.folder / "data" / "front" / verdict["event_id"]
+        await stage.until(folder.exists)
+
+
+# --- what must not end a camera ---------------------------------------------------------------
+
+
+async def test_judge_that_fails_gives_an_unknown_verdict(stage: Stage) -> None:
+    async def broken(*_: object) -> PipelineResult:
+        raise ZeroDivisionError("a model's surprise")
+
+    stage.judge = broken
+    async with stage.play():
+        for count in (1, 2):
+            stage.start()
+            await stage.until(lambda count=count: len(stage.verdicts) == count)
+    for verdict in stage.verdicts:
+        assert (verdict["state"], verdict["reason"]) == ("unknown", "internal_error")
+        assert verdict["relevant"] is True
+    assert "a model's surprise" in stage.complaints["front/fault"]
+
+
+async def test_verdict_that_cannot_be_written_as_json_still_alerts(stage: Stage) -> None:
+    async def strange(*_: object) -> PipelineResult:
+        return replace(judged(State.RELEVANT), cues={"count": np.int64(3)})
+
+    stage.judge = strange
+    async with stage.play():
+        for count in (1, 2):
+            stage.start()
+            await stage.until(lambda count=count: len(stage.verdicts) == count)
+    assert {verdict["reason"] for verdict in stage.verdicts} == {"internal_error"}
+    store = EventStore(stage.folder / "data")
+    assert store.open_events() == []
+    store.close()
+
+
+async def test_judge_that_hangs_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera_module, "JUDGE_LIMIT_S", 0.1)
+    stage.judge_s = 5.0
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+    assert (stage.verdicts[0]["state"], stage.verdicts[0]["reason"]) == ("unknown", "model_failed")
+    assert stage.verdicts[0]["relevant"] is True
+
+
+# --- faults of the camera itself --------------------------------------------------------------
+
+FAULTS: dict[str, tuple[Callable[[], web.StreamResponse], str]] = {
+    "401": (lambda: web.Response(status=401), "http_401"),
+    "404": (lambda: web.Response(status=404), "http_404"),
+    "500": (lambda: web.Response(status=500), "http_500"),
+    "0 bytes": (lambda: web.Response(body=b"", content_type="image/jpeg"), "empty"),
+    "HTML": (
+        lambda: web.Response(text="<html><title>Login</title></html>", content_type="text/html"),
+        "not_an_image",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+async def test_fault_of_the_camera_gives_an_unknown_verdict(stage: Stage, name: str) -> None:
+    answer, code = FAULTS[name]
+    stage.server.faults["front"] = answer
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+        (verdict,) = stage.verdicts
+        assert (verdict["state"], verdict["reason"]) == ("unknown", "no_snapshot")
+        assert verdict["cues"]["snapshot_error"] == code
+        assert verdict["relevant"] is True
+        assert verdict["score"] is None
+        assert stage.on("connectivity") == [b"OFF"]
+        assert stage.complaints["front/snapshots"].startswith("front: ")
+
+        del stage.server.faults["front"]
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        assert stage.verdicts[1]["state"] == "relevant"
+        assert stage.on("connectivity") == [b"OFF", b"ON"]
+        assert "front/snapshots" not in stage.complaints
+
+
+async def test_unreachable_camera_gives_an_unknown_verdict(stage: Stage) -> None:
+    stage.server.port = 9  # discard: nobody listens there
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+    (verdict,) = stage.verdicts
+    assert (verdict["state"], verdict["reason"]) == ("unknown", "no_snapshot")
+    assert verdict["cues"]["snapshot_error"] == "unreachable"
+    assert stage.on("connectivity") == [b"OFF"]
+
+
+async def test_disk_holds_what_the_camera_sent_for_an_event_that_alerts(stage: Stage) -> None:
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+    frames = stage.verdicts[0]["frames"]
+    assert frames["requested"] == frames["fetched"] == frames["distinct"] == 2
+
+
+# --- reference picture ------------------------------------------------------------------------
+
+
+async def test_reference_is_taken_without_motion_and_tells_connectivity(
+    stage: Stage, frames: tuple[bytes, ...]
+) -> None:
+    stage.more["reference_every_s"] = 0.05
+    async with stage.play() as camera:
+        watching = asyncio.create_task(camera.watch())
+        await stage.until(lambda: (stage.folder / "reference.jpg").exists())
+        assert (stage.folder / "reference.jpg").read_bytes() in frames
+        assert stage.on("connectivity") == [b"ON"]
+        stage.server.faults["front"] = lambda: web.Response(status=500)
+        await stage.until(lambda: stage.on("connectivity") == [b"ON", b"OFF"])
+        watching.cancel()
+
+
+async def test_no_reference_is_taken_during_motion(stage: Stage) -> None:
+    stage.more["reference_every_s"] = 0.02
+    stage.state = State.IRRELEVANT
+    async with stage.play() as camera:
+        stage.start(auto_end_s=60)
+        await stage.until(lambda: stage.verdicts)
+        asked = len(stage.server.requests)
+        watching = asyncio.create_task(camera.watch())
+        await asyncio.sleep(0.2)
+        assert len(stage.server.requests) == asked
+        camera.end(now())
+        await stage.until(lambda: len(stage.server.requests) > asked)
+        watching.cancel()
+
+
+# --- commands ---------------------------------------------------------------------------------
+
+
+async def test_changed_settings_are_published_and_survive_a_restart(stage: Stage) -> None:
+    async with stage.play() as camera:
+        await camera.change_settings({"threshold": 0.75, "enabled": False})
+        assert json.loads(stage.on("settings")[-1])["threshold"] == 0.75
+    store = EventStore(stage.folder / "data")
+    kept = store.remember_camera("front").settings
+    store.close()
+    assert CameraSettings().changed(kept) == replace(stage.settings, threshold=0.75, enabled=False)
+
+
+async def test_feedback_is_stored_taken_back_and_refused_for_unknown_events(stage: Stage) -> None:
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+        event_id = stage.verdicts[0]["event_id"]
+        await camera.give_feedback(event_id, False)
+        assert await stage.storage.database(lambda s: s.feedback("front")) == {event_id: False}
+        await camera.give_feedback(event_id, True)
+        assert await stage.storage.database(lambda s: s.feedback("front")) == {event_id: True}
+        await camera.give_feedback(event_id, None)
+        assert await stage.storage.database(lambda s: s.feedback("front")) == {}
+        assert stage.complaints == {}
+        await camera.give_feedback("20200101_000000_abcdef", True)
+        assert "20200101_000000_abcdef" in stage.complaints["front/feedback"]

@@ -1,0 +1,753 @@
+"""The worker in this process, with a real mosquitto and real HTTP cameras."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiomqtt
+import cv2
+import numpy as np
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks.peers import Listener, Mosquitto, until
+from tests.worker.conftest import Site, TinyDisk
+from veroallarme_core.event_store import EventStore
+from veroallarme_core.pipeline import PipelineResult
+from veroallarme_core.settings import CameraSettings, Mode
+from veroallarme_core.verdict import State, new_event_id
+from veroallarme_core.worker import mqtt as mqtt_module
+from veroallarme_core.worker.contract import RETAINED_SUFFIXES
+from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.mqtt import Incoming
+from veroallarme_core.worker.service import StartError, Worker
+from veroallarme_core.worker.snapshots import MqttImageSource
+
+ROOT = "veroallarme/home"
+C = f"{ROOT}/camera/front"
+STATUS = f"{ROOT}/worker/main/status"
+HEALTH = f"{ROOT}/worker/main/health"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mqtt_module, "BACKOFF_S", (0.05, 0.3))
+
+
+class Judging:
+    """Stands for the pipeline where a test needs a certain judgement, or a slow one."""
+
+    def __init__(self, state: State = State.RELEVANT, takes_s: float = 0.0) -> None:
+        self.state, self.takes_s = state, takes_s
+        self.bursts: list[int] = []
+
+    def judge(self, frames: list[bytes], *_: object) -> PipelineResult:
+        self.bursts.append(len(frames))
+        time.sleep(self.takes_s)
+        score = {State.RELEVANT: 0.9, State.IRRELEVANT: 0.1, State.UNKNOWN: None}[self.state]
+        return PipelineResult(
+            state=self.state, score=score, threshold=0.5, reason="test", explanation="A test's."
+        )
+
+    def install(self, worker: Worker) -> None:
+        worker._pipeline = self  # type: ignore[assignment]
+
+
+class Broker:
+    """Sends as cameras and Home Assistant do."""
+
+    def __init__(self, client: aiomqtt.Client) -> None:
+        self._client = client
+
+    async def send(self, topic: str, payload: object, **more: Any) -> None:
+        body = payload if isinstance(payload, bytes | str) else json.dumps(payload)
+        await self._client.publish(topic, body, **{"qos": 1, **more})
+
+    async def motion(self, payload: str = "ON", camera: str = "front") -> None:
+        await self.send(f"cam/{camera}/motion", payload)
+
+
+@contextlib.asynccontextmanager
+async def sender(port: int) -> Any:
+    async with aiomqtt.Client("127.0.0.1", port) as client:
+        yield Broker(client)
+
+
+def events(listener: Listener) -> list[dict[str, Any]]:
+    return [heard.json() for heard in listener.on("/event")]
+
+
+async def retained(port: int) -> dict[str, bytes]:
+    """What a new subscriber finds on the broker."""
+    listener = Listener(port, ["veroallarme/#", "cam/#"])
+    async with listener.listen(), sender(port) as broker:
+        await broker.send("veroallarme/done", "done")
+        await listener.until(lambda: listener.on("/done"))
+    return {heard.topic: heard.payload for heard in listener.heard if heard.retain}
+
+
+# --- order, retained state --------------------------------------------------------------------
+
+
+async def test_motion_becomes_a_decision_in_the_order_of_the_contract(site: Site) -> None:
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await heard.until(lambda: heard.payloads(STATUS) == [b"online"])
+        since = len(heard.heard)
+        await broker.motion()
+        await heard.until(lambda: heard.on(f"{C}/stats", since))
+        topics = [one.topic for one in heard.heard[since:] if "/camera/front/" in one.topic]
+        expected = ("connectivity", "image", "verdict", "relevant", "event", "stats")
+        assert topics == [f"{C}/{suffix}" for suffix in expected]
+        found = await retained(site.port)
+    assert {f"{C}/{suffix}" for suffix in RETAINED_SUFFIXES} <= found.keys()
+    assert f"{C}/event" not in found
+    assert found[f"{C}/relevant"] == b"ON"
+    assert json.loads(found[f"{C}/verdict"]) == events(heard)[0]
+    info = json.loads(found[f"{ROOT}/info"])
+    assert info["contract"] == 1
+    assert info["cameras"] == [{"id": "front", "name": "front", "origin": "local"}]
+
+
+async def test_online_comes_last_after_every_connect(site: Site, mosquitto: Mosquitto) -> None:
+    info = f"{ROOT}/info"
+
+    def statement(listener: Listener) -> list[str]:
+        """The topics of the last statement of all state, as far as it has come."""
+        topics = [one.topic for one in listener.heard if not one.retain]
+        # A broker that was killed may first repeat what it had sent before.
+        begin = len(topics) - 1 - topics[::-1].index(info) if info in topics else len(topics)
+        return topics[begin:]
+
+    async with site.listener(identifier="observer") as heard, site.worker():
+        for _ in range(3):
+            await heard.until(lambda: STATUS in statement(heard))
+            before_online = statement(heard)[: statement(heard).index(STATUS)]
+            assert {info, HEALTH} <= set(before_online)
+            assert {f"{C}/settings", f"{C}/stats", f"{C}/relevant"} <= set(before_online)
+            mosquitto.kill()
+            heard.heard.clear()
+            mosquitto.start()
+
+
+async def test_birth_of_home_assistant_brings_all_state_again(site: Site) -> None:
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await heard.until(lambda: heard.payloads(STATUS) == [b"online"])
+        for payload, retain in (("offline", False), ("online", True)):
+            await broker.send("homeassistant/status", payload, retain=retain)
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        # A retained birth reaches a subscriber that is there already as a live one.
+        await heard.until(lambda: len(heard.payloads(STATUS)) == 2)
+        since = len(heard.heard)
+        await broker.send("homeassistant/status", "online")
+        await heard.until(lambda: heard.on(STATUS, since))
+        topics = {one.topic for one in heard.heard[since:]}
+    assert {f"{ROOT}/info", f"{C}/verdict", f"{C}/relevant", f"{C}/image"} <= topics
+
+
+async def test_retained_motion_is_ignored(site: Site) -> None:
+    async with sender(site.port) as broker:
+        await broker.send("cam/front/motion", "ON", retain=True)
+        async with site.listener() as heard, site.worker():
+            await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+            await asyncio.sleep(0.3)
+            assert events(heard) == []
+            await broker.send("cam/front/motion", "ON", retain=True)
+            await heard.until(lambda: events(heard))
+    assert len(events(heard)) == 1
+
+
+async def test_topics_of_a_removed_camera_are_cleared(site: Site) -> None:
+    site.names = ("front", "yard")
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion(camera="yard")
+        await heard.until(lambda: events(heard))
+    assert f"{ROOT}/camera/yard/verdict" in await retained(site.port)
+    site.names = ("front",)
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        found = await retained(site.port)
+        assert not [topic for topic in found if "/yard/" in topic]
+        assert f"{C}/settings" in found
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        assert not heard.on("yard/settings"), "what is cleared need not be cleared again"
+
+
+async def test_clean_stop_says_offline(site: Site) -> None:
+    async with site.listener() as heard:
+        async with site.worker():
+            await heard.until(lambda: heard.payloads(STATUS) == [b"online"])
+        await heard.until(lambda: heard.payloads(STATUS) == [b"online", b"offline"])
+
+
+# --- starts -----------------------------------------------------------------------------------
+
+
+async def test_burst_of_fifty_starts_gives_few_verdicts(site: Site) -> None:
+    judging = Judging(takes_s=0.2)
+    async with (
+        site.listener() as heard,
+        site.worker(judging.install),
+        sender(site.port) as broker,
+    ):
+        for _ in range(50):
+            await broker.motion()
+            await asyncio.sleep(0.01)
+        await heard.until(lambda: sum(1 + v["merged"] for v in events(heard)) >= 50)
+        await asyncio.sleep(0.3)
+        assert sum(1 + verdict["merged"] for verdict in events(heard)) == 50
+        assert len(events(heard)) <= 10
+        stats = heard.on(f"{C}/stats")[-1].json()
+        assert (stats["motions"], stats["events"]) == (50, len(events(heard)))
+
+
+async def test_backlog_after_the_worker_was_away_becomes_one_event(site: Site) -> None:
+    async with site.worker():
+        pass
+    async with sender(site.port) as broker:
+        for _ in range(20):
+            await broker.motion()
+    async with site.listener() as heard, site.worker(Judging(takes_s=0.2).install):
+        await heard.until(lambda: sum(1 + v["merged"] for v in events(heard)) >= 20)
+        assert sum(1 + verdict["merged"] for verdict in events(heard)) == 20
+        assert len(events(heard)) <= 3
+
+
+async def test_cameras_are_judged_independently(site: Site) -> None:
+    site.names = ("front", "yard")
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        site.cameras.faults["front"] = lambda: web.Response(status=500)
+        await asyncio.gather(broker.motion(camera="front"), broker.motion(camera="yard"))
+        await heard.until(lambda: len(events(heard)) == 2)
+        verdicts = {verdict["camera"]: verdict for verdict in events(heard)}
+    assert verdicts["front"]["reason"] == "no_snapshot"
+    assert verdicts["yard"]["frames"]["distinct"] == 2
+
+
+async def test_one_message_may_start_several_cameras(site: Site) -> None:
+    site.names = ("front", "yard")
+    site.more["triggers"] = (Trigger(topic="house/+/motion", start=("ON",), end=("OFF",)),)
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.send("house/any/motion", "ON")
+        await heard.until(lambda: len(events(heard)) == 2)
+        assert {verdict["camera"] for verdict in events(heard)} == {"front", "yard"}
+        await asyncio.sleep(0.2)
+    async with site.worker(), site.listener() as heard:
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        await asyncio.sleep(0.3)
+        assert events(heard) == [], "the message was acknowledged once both had journalled it"
+
+
+async def test_pictures_may_come_over_mqtt(site: Site, frames: tuple[bytes, ...]) -> None:
+    site.more["source"] = MqttImageSource(topic="cam/front/image", timeout_s=2.0)
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        for frame in frames[:2]:
+            await asyncio.sleep(0.1)
+            await broker.send("cam/front/image", frame)
+        await heard.until(lambda: events(heard))
+        assert events(heard)[0]["frames"]["distinct"] == 2
+
+
+async def test_alarm_follows_the_motion(site: Site) -> None:
+    async with (
+        site.listener() as heard,
+        site.worker(Judging().install),
+        sender(site.port) as broker,
+    ):
+        await broker.motion("ON")
+        await heard.until(lambda: b"ON" in heard.payloads(f"{C}/relevant"))
+        await asyncio.sleep(0.5)
+        assert heard.payloads(f"{C}/relevant")[-1] == b"ON", "motion goes on past the hold"
+        await broker.motion("OFF")
+        await heard.until(lambda: heard.payloads(f"{C}/relevant")[-1] == b"OFF")
+
+
+@pytest.mark.parametrize(
+    ("state", "alarm"),
+    [(State.RELEVANT, b"ON"), (State.IRRELEVANT, b"OFF"), (State.UNKNOWN, b"ON")],
+)
+async def test_states_reach_the_alarm(site: Site, state: State, alarm: bytes) -> None:
+    async with (
+        site.listener() as heard,
+        site.worker(Judging(state).install),
+        sender(site.port) as broker,
+    ):
+        await heard.until(lambda: heard.payloads(STATUS) == [b"online"])
+        since = len(heard.heard)
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        assert heard.payloads(f"{C}/relevant", since)[0] == alarm
+        assert events(heard)[0]["relevant"] is (alarm == b"ON")
+
+
+# --- restart ----------------------------------------------------------------------------------
+
+
+async def test_restart_keeps_the_alarm_until_its_end_and_does_not_revive_it(site: Site) -> None:
+    site.settings = replace(site.settings, hold_s=2.5)
+    site.more["triggers"] = (Trigger(topic="cam/front/motion", start=("ON",), auto_end_s=1.0),)
+    async with (
+        site.listener() as heard,
+        site.worker(Judging().install),
+        sender(site.port) as broker,
+    ):
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        until = datetime.fromisoformat(events(heard)[0]["hold_until"])
+    assert (await retained(site.port))[f"{C}/relevant"] == b"ON"
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        assert heard.payloads(f"{C}/relevant")[-1] == b"ON"
+        await heard.until(lambda: heard.payloads(f"{C}/relevant")[-1] == b"OFF")
+        assert datetime.now(UTC) >= until
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        assert set(heard.payloads(f"{C}/relevant")) == {b"OFF"}
+        assert events(heard) == []
+
+
+async def test_starts_without_a_verdict_become_one_event_after_a_restart(site: Site) -> None:
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    store = EventStore(site.folder / "data")
+    ids = [new_event_id(at + timedelta(seconds=second)) for second in range(3)]
+    for second, event_id in enumerate(ids):
+        store.add_start("front", event_id, at + timedelta(seconds=second), at, None)
+    store.close()
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: events(heard))
+        (verdict,) = events(heard)
+    assert verdict["event_id"] == ids[0]
+    assert verdict["merged"] == 2
+    assert verdict["frames"]["distinct"] == 2
+
+
+async def test_decision_made_without_a_broker_is_published_once_it_is_back(
+    site: Site, mosquitto: Mosquitto
+) -> None:
+    async with site.worker() as worker:
+        mosquitto.kill()
+        await until(lambda: not worker._session.is_connected)
+        worker._cameras["front"].start(
+            datetime.now(UTC), 60.0, lambda: None, delivery=None, redelivered=False
+        )
+        await until(lambda: worker._session._outbox)
+    mosquitto.start()
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: events(heard))
+        await asyncio.sleep(0.3)
+    assert len(events(heard)) == 1
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        await asyncio.sleep(0.3)
+        assert events(heard) == [], "what the broker took is not sent again"
+
+
+async def test_broker_that_has_lost_its_memory_counts_packets_anew(
+    site: Site, mosquitto: Mosquitto
+) -> None:
+    """Its packet ids begin at 1 again, and must not be taken for those of journalled starts."""
+    async with site.worker() as worker:
+        async with site.listener() as heard, sender(site.port) as broker:
+            await broker.motion()
+            await heard.until(lambda: events(heard))
+        with contextlib.closing(sqlite3.connect(site.folder / "data" / "events.sqlite")) as db:
+            (text,) = db.execute("SELECT delivery FROM starts").fetchone()
+        assert await worker._storage.database(lambda store: store.find_delivery(text))
+        mosquitto.kill()
+        mosquitto.database.unlink()
+        mosquitto.start()
+
+        async def is_forgotten() -> bool:
+            return not await worker._storage.database(lambda store: store.find_delivery(text))
+
+        await until(is_forgotten)
+
+
+async def test_stop_in_the_middle_of_events_repeats_none(site: Site) -> None:
+    async with site.listener() as heard:
+        for _ in range(3):
+            async with site.worker(), sender(site.port) as broker:
+                await broker.motion()
+                await heard.until(lambda: heard.on(f"{C}/image"))
+                heard.heard[:] = [one for one in heard.heard if not one.topic.endswith("/image")]
+        async with site.worker():
+            await heard.until(lambda: len(events(heard)) >= 3)
+            await asyncio.sleep(0.3)
+    ids = [verdict["event_id"] for verdict in events(heard)]
+    assert len(ids) == len(set(ids)) == 3
+
+
+# --- storage ----------------------------------------------------------------------------------
+
+
+async def test_locked_database_loses_nothing(site: Site) -> None:
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        other = sqlite3.connect(site.folder / "data" / "events.sqlite", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        (verdict,) = events(heard)
+        assert verdict["stored"] is False
+        assert heard.payloads(f"{C}/relevant")[-1] == b"ON"
+        await heard.until(lambda: heard.on(HEALTH) and b"locked" in heard.payloads(HEALTH)[-1])
+        other.close()
+        await broker.motion()
+        await heard.until(lambda: len(events(heard)) == 2)
+    store = EventStore(site.folder / "data")
+    assert store.open_events() == []
+    assert store.unpublished(10) == []
+    assert store.get_verdict(verdict["event_id"]) is not None
+    totals = store.remember_camera("front").totals
+    assert (totals.motions, totals.events) == (2, 2)
+    store.close()
+
+
+async def test_truly_full_disk_loses_nothing(site: Site, tiny_disk: TinyDisk) -> None:
+    assert tiny_disk.folder == site.config().data_dir
+    async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
+        await heard.until(lambda: heard.payloads(STATUS) == [b"online"])
+        tiny_disk.fill()
+        # The database may still have some room of its own; starts use it up.
+        for count in range(1, 31):
+            await broker.motion()
+            await heard.until(lambda n=count: len(events(heard)) >= n)
+            if worker._storage.kept:
+                break
+        assert worker._storage.kept
+        assert events(heard)[-1]["stored"] is False
+        assert heard.payloads(f"{C}/relevant")[-1] == b"ON"
+        tiny_disk.free()
+        await until(lambda: not worker._storage.kept)
+        await broker.motion()
+        await heard.until(lambda: events(heard)[-1]["stored"])
+    store = EventStore(site.folder / "data")
+    assert store.open_events() == []
+    assert store.unpublished(10) == []
+    assert all(store.get_verdict(verdict["event_id"]) for verdict in events(heard))
+    totals = store.remember_camera("front").totals
+    assert totals.motions == totals.events == len(events(heard))
+    store.close()
+
+
+# --- wrong input ------------------------------------------------------------------------------
+
+
+async def test_wrong_messages_are_named_in_log_and_health_and_the_worker_goes_on(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.more["triggers"] = (
+        Trigger(topic="cam/front/motion", start=("ON",), path="state", end=("OFF",)),
+    )
+    wrong: list[tuple[str, object, str]] = [
+        ("cam/front/motion", b"\xff\xfe\x00", "UTF-8"),
+        ("cam/front/motion", "[" * 50_000, "JSON"),
+        (f"{C}/set", "not json", "not JSON"),
+        (f"{C}/set", {"mode": "sometimes"}, "mode"),
+        (f"{C}/set", {"threshold": 7}, "threshold"),
+        (f"{C}/feedback", {"event_id": "../../etc", "relevant": True}, "event_id"),
+        (f"{C}/feedback", {"event_id": "20200101_000000_abcdef", "relevant": True}, "unknown"),
+        (f"{ROOT}/camera/nobody/set", {"mode": "filter"}, "nobody"),
+        (f"{ROOT}/camera/nobody/feedback", {"event_id": "a", "relevant": True}, "nobody"),
+    ]
+    async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
+        for topic, payload, hint in wrong:
+            # A complaint is repeated once a minute at most; this test does not wait.
+            worker._complaints.clear()
+            caplog.clear()
+            await broker.send(topic, payload)
+            await until(lambda h=hint: any(h in r.getMessage() for r in caplog.records), limit_s=5)
+            (line,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+            assert "\n" not in line
+            assert len(line) < 600
+        await broker.send("cam/front/motion", {"state": "ON"})
+        await heard.until(lambda: events(heard))
+        settings_now = json.loads((await retained(site.port))[f"{C}/settings"])
+        assert settings_now == site.settings.to_dict()
+        health = json.loads(heard.payloads(HEALTH)[-1])
+        assert health["last_error"]["message"]
+
+
+async def test_settings_change_by_mqtt_and_survive_a_restart(site: Site) -> None:
+    change = {"mode": "shadow", "threshold": 0.7, "from_the_future": {"a": 1}}
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.send(f"{C}/set", change)
+        await heard.until(
+            lambda: (
+                heard.on(f"{C}/settings")
+                and heard.on(f"{C}/settings")[-1].json()["mode"] == "shadow"
+            )
+        )
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        shown = heard.on(f"{C}/settings")[-1].json()
+    assert shown == CameraSettings(mode=Mode.SHADOW, threshold=0.7, hold_s=0.2).to_dict()
+
+
+async def test_zones_change_by_mqtt(site: Site) -> None:
+    zone = {"name": "drive", "points": [[0, 0], [1, 0], [1, 1]]}
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.send(f"{C}/set", {"zones": [zone]})
+        await heard.until(
+            lambda: heard.on(f"{C}/settings") and heard.on(f"{C}/settings")[-1].json()["zones"]
+        )
+        assert heard.on(f"{C}/settings")[-1].json()["zones"] == [zone]
+
+
+async def test_hostile_text_in_settings_harms_nobody(site: Site) -> None:
+    payload = '{"zones": [{"name": "\\ud800", "points": [[0, 0], [1, 0], [1, 1]]}]}'
+    async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
+        await broker.send(f"{C}/set", payload)
+        await asyncio.sleep(0.2)
+        worker._session.restate()
+        await heard.until(lambda: len(heard.payloads(STATUS)) >= 2)
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+
+
+async def test_feedback_by_mqtt_is_stored(site: Site) -> None:
+    async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        event_id = events(heard)[0]["event_id"]
+
+        async def feedback() -> dict[str, bool]:
+            return await worker._storage.database(lambda store: store.feedback("front"))
+
+        await broker.send(f"{C}/feedback", {"event_id": event_id, "relevant": False})
+        assert await until(feedback) == {event_id: False}
+        await broker.send(f"{C}/feedback", {"event_id": event_id, "relevant": None})
+
+        async def is_taken_back() -> bool:
+            return not await feedback()
+
+        await until(is_taken_back)
+
+
+def incoming(topic: str, payload: bytes, acknowledged: list[str], number: int) -> Incoming:
+    return Incoming(
+        topic=topic,
+        payload=payload,
+        qos=1,
+        retain=False,
+        redelivered=False,
+        packet_id=number,
+        acknowledge=lambda: acknowledged.append(topic),
+    )
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+settings_documents = st.dictionaries(
+    st.sampled_from(["enabled", "mode", "on_unknown", "threshold", "hold_s", "zones", "other"]),
+    json_values | st.sampled_from(["auto", "filter", "shadow", "alert", "suppress"]),
+)
+feedback_documents = st.fixed_dictionaries(
+    {},
+    optional={"event_id": json_values | st.just("20200101_000000_abcdef"), "relevant": json_values},
+)
+payloads = st.one_of(
+    st.binary(max_size=60),
+    st.builds(lambda value: json.dumps(value).encode(), json_values),
+    st.builds(lambda value: json.dumps(value).encode(), settings_documents),
+    st.builds(lambda value: json.dumps(value).encode(), feedback_documents),
+    st.sampled_from([b"ON", b"OFF", b"", b"[" * 20_000, b'{"state": "ON"}', b"1" * 5000]),
+)
+topics = st.sampled_from(
+    [
+        f"{C}/set",
+        f"{C}/feedback",
+        f"{ROOT}/camera/nobody/set",
+        "cam/front/motion",
+        "cam/json/motion",
+    ]
+)
+
+
+async def test_no_payload_ends_the_worker_or_goes_unacknowledged(site: Site) -> None:
+    site.names = ("front",)
+    site.more["triggers"] = (
+        Trigger(topic="cam/front/motion", start=("ON",), end=("OFF",)),
+        Trigger(topic="cam/json/motion", start=("*",), path="state", where={"camera": "front"}),
+    )
+    sent: list[str] = []
+    acknowledged: list[str] = []
+    async with (
+        site.listener() as heard,
+        site.worker(Judging().install) as worker,
+        sender(site.port) as broker,
+    ):
+
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(topics, payloads)
+        def offer(topic: str, payload: bytes) -> None:
+            sent.append(topic)
+            worker.received(incoming(topic, payload, acknowledged, len(sent) % 65535 + 1))
+
+        offer()
+        await until(lambda: len(acknowledged) >= len(sent), limit_s=30)
+        assert sorted(acknowledged) == sorted(sent)
+        worker._session.restate()
+        await heard.until(lambda: len(heard.payloads(STATUS)) >= 2)
+        # Whatever the settings became, a motion still gets its verdict.
+        seen = len(events(heard))
+        await broker.motion()
+        await heard.until(lambda: len(events(heard)) > seen)
+
+
+# --- hostile pictures through the real pipeline -----------------------------------------------
+
+
+def encoded(picture: Any, suffix: str) -> bytes:
+    return bytes(cv2.imencode(suffix, picture)[1].tobytes())
+
+
+@pytest.fixture(scope="session")
+def hostile_pictures() -> dict[str, tuple[bytes, bytes]]:
+    """Two different pictures of each kind; a camera that repeats one is another matter."""
+    noise = np.random.default_rng(7).integers(0, 255, (144, 176, 3), dtype=np.uint8)
+    jpeg = encoded(noise, ".jpg")
+    pairs = {
+        "too_large.jpg": tuple(
+            encoded(np.full((5000, 8000, 3), grey, np.uint8), ".jpg") for grey in (0, 90)
+        ),
+        "too_large.png": tuple(
+            encoded(np.full((5000, 8000, 3), grey, np.uint8), ".png") for grey in (0, 90)
+        ),
+        "truncated": (jpeg[: len(jpeg) // 2], jpeg[: len(jpeg) // 3]),
+        "header_only": (jpeg[:30], jpeg[:40]),
+        "tiny": tuple(encoded(np.full((1, 1, 3), grey, np.uint8), ".png") for grey in (0, 255)),
+    }
+    return pairs  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "name", ["too_large.jpg", "too_large.png", "truncated", "header_only", "tiny"]
+)
+async def test_hostile_pictures_give_a_verdict_that_alerts(
+    site: Site, hostile_pictures: dict[str, tuple[bytes, bytes]], name: str
+) -> None:
+    site.cameras.frames["front"] = hostile_pictures[name]
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        (verdict,) = events(heard)
+        assert verdict["explanation"]
+        assert verdict["reason"] != "internal_error"
+        if name.startswith("too_large"):
+            assert verdict["state"] == "unknown"
+            assert "40,000,000" in verdict["explanation"]
+            assert verdict["relevant"] is True
+        await broker.motion()
+        await heard.until(lambda: len(events(heard)) == 2)
+
+
+# --- the loop ---------------------------------------------------------------------------------
+
+
+async def slow_callbacks(caplog: pytest.LogCaptureFixture, replay: Callable[[], Any]) -> list[str]:
+    """Return what asyncio's debug mode says about callbacks of 0.1 s and more."""
+    loop = asyncio.get_running_loop()
+    loop.slow_callback_duration = 0.1
+    caplog.set_level(logging.WARNING, "asyncio")
+    loop.set_debug(True)
+    caplog.clear()
+    try:
+        await replay()
+        await asyncio.sleep(0)
+    finally:
+        loop.set_debug(False)
+    return [r.getMessage() for r in caplog.records if "Executing" in r.getMessage()]
+
+
+async def test_loop_is_never_blocked_by_a_replay(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other processes may stop this one for a moment, but not in each of several replays."""
+    site.names = ("front", "yard")
+    found: list[list[str]] = []
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+
+        async def replay() -> None:
+            seen = len(events(heard))
+            for _ in range(3):
+                for camera in site.names:
+                    await broker.motion(camera=camera)
+                await broker.send(f"{C}/set", {"threshold": 0.4})
+                await broker.send("homeassistant/status", "online")
+                await asyncio.sleep(0.3)
+            await heard.until(lambda: len(events(heard)) >= seen + 4)
+
+        for _ in range(4):
+            found.append(await slow_callbacks(caplog, replay))
+            if not found[-1]:
+                break
+    assert found[-1] == [], found
+
+
+async def test_a_blocked_loop_would_be_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    async def replay() -> None:
+        await asyncio.sleep(0)
+        time.sleep(0.2)  # noqa: ASYNC251
+        await asyncio.sleep(0)
+
+    assert await slow_callbacks(caplog, replay)
+
+
+# --- starting ---------------------------------------------------------------------------------
+
+
+async def test_second_worker_on_the_same_state_is_refused(site: Site) -> None:
+    async with site.worker():
+        with pytest.raises(StartError, match="another worker uses the state_dir"):
+            Worker(site.config())
+    async with site.worker():
+        pass
+
+
+async def test_unusable_folders_are_named(site: Site) -> None:
+    (site.folder / "state").write_text("a file")
+    with pytest.raises(StartError, match=r"state_dir .* cannot be written"):
+        Worker(site.config())
+    (site.folder / "state").unlink()
+    (site.folder / "data").write_text("a file")
+    with pytest.raises(StartError, match="cannot be opened"):
+        Worker(site.config())
+    (site.folder / "data").unlink()
+    async with site.worker():
+        pass
+
+
+async def test_database_locked_at_the_start_is_named_and_left_clean(site: Site) -> None:
+    async with site.worker():
+        pass
+    other = sqlite3.connect(site.folder / "data" / "events.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    worker = Worker(site.config())
+    with pytest.raises(StartError, match="locked"):
+        await worker.run()
+    other.close()
+    async with site.worker():
+        pass
+
+
+async def test_client_id_is_stable(site: Site) -> None:
+    ids = []
+    for _ in range(2):
+        async with site.worker() as worker:
+            ids.append(worker._session._client_id)
+    assert ids[0] == ids[1]
+    assert ids[0].startswith("veroallarme_home_")

@@ -1,0 +1,160 @@
+"""The command line: ``veroallarme run | check-config | analyze | demo``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from veroallarme_core import __version__
+
+EXIT_USAGE = 2
+"""Exit code for a wrong input, as argparse uses it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        return int(arguments.command(arguments))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fail(sentence: str) -> int:
+    print(f"veroallarme: {sentence}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+# Commands import what they need when they run, so that `check-config` answers at once.
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.worker.config import ConfigError, load_config
+    from veroallarme_core.worker.service import StartError, serve
+
+    try:
+        asyncio.run(serve(load_config(arguments.config)))
+    except ConfigError as error:
+        return _report_mistakes(arguments.config, error.mistakes)
+    except StartError as error:
+        return _fail(str(error))
+    return 0
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.worker.config import ConfigError, load_config
+
+    try:
+        config = load_config(arguments.config)
+    except ConfigError as error:
+        return _report_mistakes(arguments.config, error.mistakes)
+    names = ", ".join(camera.id for camera in config.cameras)
+    print(f"{arguments.config}: correct; cameras: {names}")
+    return 0
+
+
+def _report_mistakes(path: Path, mistakes: Sequence[str]) -> int:
+    for mistake in mistakes:
+        print(f"{path}: {mistake}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+def _analyze(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.analyze import AnalyzeError, analyze_files
+
+    try:
+        verdict, picture = analyze_files(
+            arguments.frames,
+            reference=arguments.reference,
+            threshold=arguments.threshold,
+            camera=arguments.camera,
+        )
+        print(json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False))
+        if arguments.picture is not None:
+            if picture is None:
+                return _fail("no picture was written: none of the frames can be decoded")
+            arguments.picture.write_bytes(picture)
+    except AnalyzeError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"the picture {arguments.picture} cannot be written: {error.strerror}")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    try:
+        from veroallarme_core.demo.run import DemoError, DemoOptions, run_demo
+    except ImportError as error:
+        return _fail(f"the demo needs {error.name}: pip install 'veroallarme[demo]'")
+    if not arguments.verbose:
+        logging.getLogger().setLevel(logging.WARNING)
+    options = DemoOptions(
+        events=arguments.events,
+        video=arguments.video,
+        once=arguments.once,
+        broker=arguments.broker,
+        limit=arguments.limit,
+        gap_s=arguments.gap,
+        report=arguments.report,
+    )
+    try:
+        return asyncio.run(run_demo(options))
+    except DemoError as error:
+        return _fail(str(error))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="veroallarme", description="Stops false camera alarms, at home, over MQTT."
+    )
+    parser.add_argument("--version", action="version", version=f"veroallarme {__version__}")
+    # Every command takes --verbose after its name, where people write it.
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--verbose", action="store_true", help="log every step")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    for name, command, text in (
+        ("run", _run, "run the worker"),
+        ("check-config", _check_config, "check the configuration file and do nothing else"),
+    ):
+        sub = commands.add_parser(name, parents=[common], help=text)
+        sub.add_argument("--config", type=Path, default=Path("veroallarme.yaml"), metavar="FILE")
+        sub.set_defaults(command=command)
+
+    sub = commands.add_parser(
+        "analyze", parents=[common], help="print the verdict of one burst of frames as JSON"
+    )
+    sub.add_argument("frames", nargs="+", type=Path, metavar="FRAME", help="two or more, in order")
+    sub.add_argument("--picture", type=Path, metavar="FILE", help="write the annotated JPEG here")
+    sub.add_argument("--reference", type=Path, metavar="FILE", help="a picture without motion")
+    sub.add_argument("--threshold", type=float, metavar="SCORE", help="from 0 to 1")
+    sub.add_argument("--camera", default="camera", metavar="ID", help="name it in the verdict")
+    sub.set_defaults(command=_analyze)
+
+    sub = commands.add_parser(
+        "demo", parents=[common], help="see it work: broker, camera and worker on this machine"
+    )
+    source = sub.add_mutually_exclusive_group()
+    source.add_argument("--events", type=Path, metavar="DIR", help="play a folder of events")
+    source.add_argument("--video", type=Path, metavar="FILE", help="play a clip of your own")
+    sub.add_argument("--broker", metavar="HOST:PORT", help="use this broker, start none")
+    sub.add_argument("--once", action="store_true", help="end after one pass")
+    sub.add_argument("--limit", type=int, metavar="N", help="play the first N events only")
+    sub.add_argument("--gap", type=float, metavar="SECONDS", help="time between frames")
+    sub.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
+    sub.set_defaults(command=_demo)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""``veroallarme demo``: broker, cameras and the real worker on this machine, and what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+
+from veroallarme_core.demo import events
+from veroallarme_core.demo.broker import NoPortError, embedded_broker
+from veroallarme_core.demo.camera import DemoCamera
+from veroallarme_core.demo.events import EventsError, PlayedEvent
+from veroallarme_core.demo.report import Outcome, Reporter
+from veroallarme_core.demo.scenes import draw_background
+from veroallarme_core.settings import CameraSettings, Mode
+from veroallarme_core.worker.config import BrokerConfig, BurstConfig, CameraConfig, WorkerConfig
+from veroallarme_core.worker.contract import Topics
+from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.service import StartError, Worker, peak_memory_mb
+from veroallarme_core.worker.snapshots import HttpSource
+
+_LOGGER = logging.getLogger(__name__)
+
+VERDICT_LIMIT_S = 60.0
+READY_LIMIT_S = 30.0
+SITE = "demo"
+
+
+class DemoError(RuntimeError):
+    """The demo cannot run; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the command line asks for; see ``veroallarme demo --help``."""
+
+    events: Path | None = None
+    video: Path | None = None
+    once: bool = False
+    broker: str | None = None
+    limit: int | None = None
+    gap_s: float | None = None
+    report: Path | None = None
+
+
+def _load(options: DemoOptions) -> Iterator[PlayedEvent]:
+    if options.events is not None:
+        played = events.from_folder(options.events, options.gap_s)
+    elif options.video is not None:
+        played = events.from_video(options.video, options.gap_s)
+    else:
+        played = events.drawn()
+    return itertools.islice(played, options.limit)
+
+
+async def _next(played: Iterator[PlayedEvent]) -> PlayedEvent | None:
+    """Draw or read the next event outside the event loop, which also runs the worker."""
+    return await asyncio.to_thread(next, played, None)
+
+
+def _check(options: DemoOptions) -> None:
+    if options.limit is not None and options.limit < 1:
+        raise DemoError(f"--limit {options.limit}: give a whole number from 1")
+    if options.gap_s is not None and not 0 < options.gap_s <= events.MAX_GAP_S:
+        raise DemoError(f"--gap {options.gap_s:g}: give seconds, up to {events.MAX_GAP_S:g}")
+    if options.report is not None:
+        # Now rather than after a pass of many minutes.
+        try:
+            options.report.touch()
+        except OSError as error:
+            raise DemoError(
+                f"--report {options.report} cannot be written: {error.strerror}"
+            ) from None
+
+
+@contextlib.asynccontextmanager
+async def _broker(address: str | None) -> AsyncIterator[tuple[str, int]]:
+    """Give host and port of the broker to use: the user's, or one inside this process."""
+    if address is None:
+        async with embedded_broker() as port:
+            yield "127.0.0.1", port
+        return
+    host, _, port_text = address.rpartition(":")
+    if not host or not port_text.isdecimal() or not 0 < int(port_text) < 65536:
+        raise DemoError(f"--broker {address!r}: give HOST:PORT, such as localhost:1883")
+    yield host, int(port_text)
+
+
+async def run_demo(options: DemoOptions) -> int:
+    """Play events through the real worker.
+
+    Returns:
+        0 where every motion start is covered by exactly one verdict, else 1.
+
+    Raises:
+        DemoError: it cannot run as asked.
+    """
+    _check(options)
+    try:
+        first_pass = _load(options)
+        first = await _next(first_pass)
+        if first is None:
+            raise DemoError("there is nothing to play")
+        async with contextlib.AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veroallarme-")))
+            host, port = await stack.enter_async_context(_broker(options.broker))
+            camera = DemoCamera()
+            await stack.enter_async_context(camera.serve())
+            stage = _Stage(options, host, port, camera, Reporter())
+            config = stage.configure(first, folder)
+            stage.reporter.introduce(host, port, config.topics.root, own=options.broker is None)
+            return await stage.play(config, itertools.chain([first], first_pass))
+    except (EventsError, NoPortError, StartError) as error:
+        raise DemoError(str(error)) from error
+    except aiomqtt.MqttError as error:
+        raise DemoError(f"the broker at {options.broker} does not answer: {error}") from error
+
+
+class _Stage:
+    """The demo while it runs."""
+
+    def __init__(
+        self, options: DemoOptions, host: str, port: int, camera: DemoCamera, reporter: Reporter
+    ) -> None:
+        self.options = options
+        self.broker = (host, port)
+        self.camera = camera
+        self.reporter = reporter
+        self.outcomes: list[Outcome] = []
+        self.sent = 0
+        self.covered: dict[str, int] = {}
+        self.repeated = 0
+
+    def configure(self, first: PlayedEvent, folder: Path) -> WorkerConfig:
+        """Make the configuration: a camera per place, filtering, everything on loopback."""
+        is_drawn = self.options.events is None and self.options.video is None
+        names = ("street", "garden") if is_drawn else (first.camera,)
+        if is_drawn:
+            for name in names:
+                background = draw_background(camera=name)
+                self.camera.show(name, events.encode(background))
+        cameras = tuple(
+            CameraConfig(
+                id=name,
+                name=name,
+                triggers=(Trigger(topic=self._motion_topic(name), start=("ON",), end=("OFF",)),),
+                source=HttpSource(url=self.camera.url(name)),
+                burst=BurstConfig(size=max(2, len(first.frames)), spacing_s=first.gap_s),
+                settings=CameraSettings(mode=Mode.FILTER, hold_s=1.0),
+                # A replayed camera shows nothing between its events that could be compared with.
+                reference_every_s=3600.0 if is_drawn else 0.0,
+                merge_window_s=0.0,
+            )
+            for name in names
+        )
+        host, port = self.broker
+        return WorkerConfig(
+            cameras=cameras,
+            topics=Topics(site=SITE),
+            broker=BrokerConfig(
+                host=host,
+                port=port,
+                # The broker inside knows 3.1.1 only and does not answer to 5.
+                protocol="3.1.1" if self.options.broker is None else "auto",
+            ),
+            data_dir=folder / "data",
+            state_dir=folder / "state",
+        )
+
+    def _motion_topic(self, camera: str) -> str:
+        return f"demo/{camera}/motion"
+
+    async def play(self, config: WorkerConfig, first_pass: Iterator[PlayedEvent]) -> int:
+        """Run the worker and play to it until the end or Ctrl-C."""
+        worker = Worker(config)
+        running = asyncio.create_task(worker.run())
+        playing = asyncio.create_task(self._play_passes(config, first_pass))
+        try:
+            await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            await playing
+        finally:
+            worker.stop()
+            playing.cancel()
+            await asyncio.gather(running, playing, return_exceptions=True)
+            self.reporter.conclude(self.outcomes)
+        return self._conclude()
+
+    async def _play_passes(self, config: WorkerConfig, first_pass: Iterator[PlayedEvent]) -> None:
+        host, port = self.broker
+        async with aiomqtt.Client(host, port) as client:
+            await client.subscribe(config.topics.camera("+", "event"), qos=1)
+            await client.subscribe(config.topics.status(config.worker_id), qos=1)
+            await self._until(client, lambda topic, payload: payload == b"online", READY_LIMIT_S)
+            played: Iterator[PlayedEvent] = first_pass
+            while True:
+                while (event := await _next(played)) is not None:
+                    await self._play_event(client, event)
+                if self.options.once:
+                    return
+                played = _load(self.options)
+
+    async def _until(
+        self, client: aiomqtt.Client, wanted: Callable[[str, bytes], Any], limit_s: float
+    ) -> Any:
+        """Read messages until ``wanted`` accepts one; return what it made of it."""
+        try:
+            async with asyncio.timeout(limit_s):
+                async for message in client.messages:
+                    if accepted := wanted(message.topic.value, bytes(message.payload)):
+                        return accepted
+        except TimeoutError:
+            return None
+        return None
+
+    async def _play_event(self, client: aiomqtt.Client, event: PlayedEvent) -> None:
+        """Show an event to its camera, say that there is motion, and wait for the verdict."""
+        topic = self._motion_topic(event.camera)
+        self.camera.play(event)
+        sent_at = time.monotonic()
+        self.sent += 1
+        await client.publish(topic, "ON", qos=1)
+        verdict = await self._until(client, self._note_verdict, VERDICT_LIMIT_S)
+        beyond_ms = (time.monotonic() - sent_at) * 1e3 - (
+            verdict["timing_ms"]["fetch"] if verdict else 0.0
+        )
+        await client.publish(topic, "OFF", qos=1)
+        outcome = Outcome(event=event, verdict=verdict, beyond_fetch_ms=beyond_ms)
+        self.outcomes.append(outcome)
+        self.reporter.tell(outcome)
+
+    def _note_verdict(self, topic: str, payload: bytes) -> dict[str, Any] | None:
+        if not topic.endswith("/event"):
+            return None
+        verdict: dict[str, Any] = json.loads(payload)
+        if verdict["event_id"] in self.covered:
+            self.repeated += 1
+            return None
+        self.covered[verdict["event_id"]] = 1 + verdict["merged"]
+        return verdict
+
+    def _conclude(self) -> int:
+        covered = sum(self.covered.values())
+        figures = {
+            "starts": self.sent,
+            "covered": covered,
+            "verdicts": len(self.covered),
+            "repeated": self.repeated,
+            "peak_memory_mb": round(peak_memory_mb(), 1),
+            **self.reporter.figures(self.outcomes),
+        }
+        self.reporter.balance(figures)
+        if self.options.report is not None:
+            self.options.report.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+        return 0 if covered == self.sent and not self.repeated else 1

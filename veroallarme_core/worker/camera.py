@@ -1,0 +1,631 @@
+"""One camera's way from motion starts to verdicts: queue, burst, judgement, alarm, state."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from veroallarme_core.event_store import CameraRecord, OpenEvent
+from veroallarme_core.pipeline import PipelineResult, not_judged
+from veroallarme_core.settings import CameraSettings
+from veroallarme_core.verdict import FrameCounts, State, Verdict, new_event_id
+from veroallarme_core.worker.alarm import Alarm, now
+from veroallarme_core.worker.config import CameraConfig
+from veroallarme_core.worker.contract import OFF, ON, Topics, dump
+from veroallarme_core.worker.mqtt import Outgoing
+from veroallarme_core.worker.reference import ReferencePicture
+from veroallarme_core.worker.snapshots import SnapshotClient, SnapshotError, take_burst
+from veroallarme_core.worker.storage import Storage
+
+_LOGGER = logging.getLogger(__name__)
+
+STORE_LIMIT_S = 0.18
+"""Longest time that storing may hold up an alarm; 0.2 s are promised, with the sending."""
+FRAMES_LIMIT_S = 0.1
+"""The part of it that the frames may take; they are written while the burst is judged."""
+JUDGE_LIMIT_S = 20.0
+PRUNE_EVERY = 50
+"""Events after which the limits on disk are enforced again."""
+
+STORAGE_ERRORS = (OSError, sqlite3.Error, RuntimeError, TimeoutError)
+"""What a full disk, a locked database or a closing worker ends in."""
+
+T = TypeVar("T")
+Acknowledge = Callable[[], None]
+
+
+class Judge(Protocol):
+    """Runs the pipeline outside the event loop."""
+
+    def __call__(
+        self, frames: list[bytes], settings: CameraSettings, reference: ReferencePicture
+    ) -> Awaitable[PipelineResult]:
+        """Judge a burst; see `EventPipeline.judge`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a camera needs of the worker around it."""
+
+    topics: Topics
+    storage: Storage
+    judge: Judge
+    publish: Callable[[Outgoing], None]
+    complain: Callable[[str, str], None]
+    """Log a sentence (at most once a minute per key) and show it in the worker's health."""
+    resolve: Callable[[str], None]
+    """Take back a complaint, by its key."""
+
+
+@dataclass(eq=False)
+class PendingEvent:
+    """An event on its way to a verdict, and the motion starts that it covers."""
+
+    event_id: str
+    motion_at: datetime
+    starts: int = 0
+    frames: list[bytes] | None = None
+    """Frames that were stored before a restart; None takes a new burst."""
+    unsafe: list[Acknowledge] = field(default_factory=list)
+    """Acknowledgements of starts that could not be journalled; they wait for the verdict."""
+    open: bool = True
+    """Whether further starts may join."""
+    published: bool = False
+    """Whether the broker has the verdict."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """The frames of an event and what fetching them cost."""
+
+    frames: list[bytes]
+    counts: FrameCounts
+    fetch_ms: float
+    fault: SnapshotError | None = None
+
+
+class CameraWorker:
+    """Judges the motion of one camera: one event running, at most one waiting.
+
+    Args:
+        config: of the camera.
+        client: gives its snapshots.
+        record: what the store remembers of it.
+        settings: those of the file, changed by what the user has set since.
+        reference: its picture without motion.
+        around: what it needs of the worker.
+    """
+
+    def __init__(
+        self,
+        config: CameraConfig,
+        client: SnapshotClient,
+        record: CameraRecord,
+        settings: CameraSettings,
+        reference: ReferencePicture,
+        around: Surroundings,
+    ) -> None:
+        self.config = config
+        self.client = client
+        self.settings = settings
+        self.alarm = Alarm(record.alarm_until, self._alarm_ended)
+        self._reference = reference
+        self._around = around
+        self._totals = record.totals
+        self._verdict_json = None if record.last_verdict is None else dump(record.last_verdict)
+        self._picture: bytes | None = None
+        self._reachable: bool | None = None
+        self._running: PendingEvent | None = None
+        self._waiting: PendingEvent | None = None
+        self._resumed: deque[PendingEvent] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def id(self) -> str:
+        """The camera's id."""
+        return self.config.id
+
+    @property
+    def queue_length(self) -> int:
+        """Events that run or wait."""
+        return (self._running is not None) + (self._waiting is not None) + len(self._resumed)
+
+    @property
+    def learning(self) -> bool:
+        """Whether the promise of recall cannot be kept yet.
+
+        Cues alone promise nothing, so a camera in mode auto alerts on everything.
+        """
+        return True
+
+    # --- motion in -----------------------------------------------------------------------
+
+    def start(
+        self,
+        received_at: datetime,
+        auto_end_s: float,
+        acknowledge: Acknowledge,
+        *,
+        delivery: str | None,
+        redelivered: bool,
+    ) -> None:
+        """Take a motion start.
+
+        Args:
+            received_at: when it came, UTC.
+            auto_end_s: seconds after which the motion counts as over without an end.
+            acknowledge: called once the start is safe.
+            delivery: recognises the message when the broker delivers it again; None for QoS 0.
+            redelivered: whether the broker says that it has delivered it before.
+        """
+        accept = partial(self._accept, received_at, auto_end_s, acknowledge, delivery)
+        if redelivered and delivery is not None:
+            self._spawn(self._accept_unknown(accept, acknowledge, delivery))
+        else:
+            accept()
+
+    async def _accept_unknown(
+        self, accept: Callable[[], None], acknowledge: Acknowledge, delivery: str
+    ) -> None:
+        """Accept a start that is delivered again only if the journal does not hold it."""
+        try:
+            async with asyncio.timeout(STORE_LIMIT_S):
+                known = await self._around.storage.database(
+                    lambda store: store.find_delivery(delivery)
+                )
+        except STORAGE_ERRORS as error:
+            self._storage_failed("the journal cannot be read", error)
+            known = None
+        if known is None:
+            accept()
+        else:
+            _LOGGER.debug("%s: start delivered again, covered by %s", self.id, known)
+            acknowledge()
+
+    def _accept(
+        self,
+        received_at: datetime,
+        auto_end_s: float,
+        acknowledge: Acknowledge,
+        delivery: str | None,
+    ) -> None:
+        self.alarm.motion_started(received_at, auto_end_s)
+        event = self._event_for(received_at)
+        event.starts += 1
+        self._totals = replace(self._totals, motions=self._totals.motions + 1)
+        self._spawn(self._journal(event, received_at, acknowledge, delivery))
+        self._wake.set()
+
+    def _event_for(self, received_at: datetime) -> PendingEvent:
+        """Choose the event that covers a start: the running one, the waiting one or a new one."""
+        running = self._running
+        window = timedelta(seconds=self.config.merge_window_s)
+        if running is not None and running.open and received_at - running.motion_at <= window:
+            return running
+        if self._waiting is None:
+            self._waiting = PendingEvent(new_event_id(received_at), received_at)
+        return self._waiting
+
+    async def _journal(
+        self,
+        event: PendingEvent,
+        received_at: datetime,
+        acknowledge: Acknowledge,
+        delivery: str | None,
+    ) -> None:
+        try:
+            await self._around.storage.write(
+                lambda store: store.add_start(
+                    self.id, event.event_id, event.motion_at, received_at, delivery
+                )
+            )
+        except STORAGE_ERRORS as error:
+            self._storage_failed("a motion start cannot be journalled", error)
+            if not event.published:
+                event.unsafe.append(acknowledge)
+                return
+        acknowledge()
+
+    def end(self, received_at: datetime) -> None:
+        """Take the camera's word that its motion is over."""
+        if self.alarm.motion_ended(received_at):
+            self._remember_alarm()
+
+    def resume(self, event: OpenEvent, frames: list[bytes]) -> None:
+        """Take up an event of the journal that a former run left without a verdict."""
+        pending = PendingEvent(event.event_id, event.motion_at, max(1, event.starts))
+        pending.frames = frames or None
+        pending.open = False
+        self._resumed.append(pending)
+        self._wake.set()
+
+    # --- from an event to its verdict ----------------------------------------------------
+
+    async def run(self) -> None:
+        """Judge events as they come, until cancelled between two of them."""
+        while True:
+            event = await self._next()
+            self._running = event
+            self._idle.clear()
+            try:
+                await self._process(event)
+            except Exception as error:  # one event must not end the worker, nor be lost
+                await self._fail(event, error)
+            finally:
+                self._running = None
+                self._idle.set()
+
+    async def _next(self) -> PendingEvent:
+        while True:
+            if self._resumed and not self._stopping:
+                return self._resumed.popleft()
+            if self._waiting is not None and not self._stopping:
+                event, self._waiting = self._waiting, None
+                return event
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def finish(self, limit_s: float) -> None:
+        """Begin no other event; wait for the running one and for what is being written.
+
+        What does not end in time stays in the journal for the next start.
+        """
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
+                while self._tasks:
+                    await asyncio.wait(set(self._tasks))
+        self.alarm.stop()
+
+    async def _process(self, event: PendingEvent) -> None:
+        settings = self.settings
+        saving: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        taken = _Taken(frames=[], counts=FrameCounts(), fetch_ms=0.0)
+        try:
+            if not settings.enabled:
+                saving.set_result(True)
+                result = not_judged("disabled", "Judging is switched off.", settings)
+            else:
+                taken = await self._take(event)
+                saving = asyncio.ensure_future(self._save_frames(event, taken.frames))
+                result = await self._judge(taken, settings)
+        except Exception as error:
+            result = self._internal_error(event, error)
+            if not saving.done() and not isinstance(saving, asyncio.Task):
+                saving.set_result(False)
+        verdict = self._decide(event, settings, result, taken)
+        await self._store_and_publish(event, verdict, result.picture, saving)
+
+    async def _fail(self, event: PendingEvent, error: Exception) -> None:
+        """Alert for an event whose verdict cannot be written down or sent."""
+        result = self._internal_error(event, error)
+        nothing = _Taken(frames=[], counts=FrameCounts(), fetch_ms=0.0)
+        unsaved: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        unsaved.set_result(False)
+        verdict = self._decide(event, self.settings, result, nothing)
+        await self._store_and_publish(event, verdict, None, unsaved)
+
+    def _internal_error(self, event: PendingEvent, error: Exception) -> PipelineResult:
+        _LOGGER.error("%s: event %s failed", self.id, event.event_id, exc_info=error)
+        text = f"An internal error came up: {error!r}"
+        self._around.complain(f"{self.id}/fault", f"{self.id}: {text}")
+        return not_judged("internal_error", text, self.settings)
+
+    async def _take(self, event: PendingEvent) -> _Taken:
+        """Take the burst of an event, or the frames that a former run had stored."""
+        if event.frames is not None:
+            count = len(event.frames)
+            counts = FrameCounts(requested=count, fetched=count, distinct=count)
+            return _Taken(frames=event.frames, counts=counts, fetch_ms=0.0)
+        started = time.monotonic()
+        options = self.config.burst
+        burst = await take_burst(
+            self.client,
+            size=options.size,
+            spacing_s=options.spacing_s,
+            limit_s=options.limit_s,
+            max_age_s=options.max_age_s,
+            motion_at=event.motion_at,
+        )
+        self._note_reachable(bool(burst.fetched), burst.errors[0] if burst.errors else None)
+        ages = [shot.age_ms for shot in burst.snapshots if shot.age_ms is not None]
+        return _Taken(
+            frames=[shot.data for shot in burst.snapshots],
+            counts=FrameCounts(
+                requested=burst.requested,
+                fetched=burst.fetched,
+                distinct=len(burst.snapshots),
+                age_ms=max(ages, default=None),
+            ),
+            fetch_ms=(time.monotonic() - started) * 1e3,
+            fault=burst.errors[0] if burst.errors else None,
+        )
+
+    async def _judge(self, taken: _Taken, settings: CameraSettings) -> PipelineResult:
+        if not taken.frames and taken.fault is not None:
+            text = f"No usable picture came from the camera: {taken.fault}"
+            return not_judged("no_snapshot", text, settings, snapshot_error=taken.fault.code)
+        try:
+            async with asyncio.timeout(JUDGE_LIMIT_S):
+                return await self._around.judge(taken.frames, settings, self._reference)
+        except TimeoutError:
+            text = f"Judging took longer than {JUDGE_LIMIT_S:g} seconds."
+            self._around.complain(f"{self.id}/slow", f"{self.id}: {text}")
+            return not_judged("model_failed", text, settings)
+
+    def _decide(
+        self,
+        event: PendingEvent,
+        settings: CameraSettings,
+        result: PipelineResult,
+        taken: _Taken,
+    ) -> Verdict:
+        """Close the event and make its verdict; from here on starts belong to the next one."""
+        event.open = False
+        decided_at = now()
+        return result.to_verdict(
+            event_id=event.event_id,
+            camera=self.id,
+            settings=settings,
+            learning=self.learning,
+            motion_at=event.motion_at,
+            decided_at=decided_at,
+            hold=lambda: self.alarm.raise_(decided_at, settings.hold_s),
+            merged=event.starts - 1,
+            frames=taken.counts,
+            fetch_ms=taken.fetch_ms,
+        )
+
+    # --- storing and publishing ----------------------------------------------------------
+
+    async def _save_frames(self, event: PendingEvent, frames: list[bytes]) -> bool:
+        if not frames:
+            return True
+        try:
+            await self._around.storage.files(
+                lambda store: store.save_frames(self.id, event.event_id, frames)
+            )
+        except STORAGE_ERRORS as error:
+            self._storage_failed("frames cannot be stored", error)
+            return False
+        return True
+
+    async def _store_and_publish(
+        self,
+        event: PendingEvent,
+        verdict: Verdict,
+        picture: bytes | None,
+        saving: asyncio.Future[bool],
+    ) -> None:
+        """Store first, then publish; what storing does not finish in time goes on behind."""
+        await asyncio.wait({saving}, timeout=FRAMES_LIMIT_S)
+        if not (saving.done() and saving.result()):
+            verdict = verdict.unstored()
+        storing = self._spawn(self._store_verdict(verdict))
+        done, _ = await asyncio.wait({storing}, timeout=STORE_LIMIT_S - FRAMES_LIMIT_S)
+        if not done or not storing.result():
+            verdict = verdict.unstored()
+        self._count(verdict)
+        self._publish_verdict(event, verdict, picture)
+
+    async def _store_verdict(self, verdict: Verdict) -> bool:
+        storage = self._around.storage
+        try:
+            await storage.write(lambda store: store.add_verdict(verdict))
+        except STORAGE_ERRORS as error:
+            self._storage_failed("a verdict cannot be stored", error)
+            return False
+        if verdict.stored:
+            self._around.resolve(f"{self.id}/storage")
+        return True
+
+    def _count(self, verdict: Verdict) -> None:
+        totals = self._totals
+        self._totals = replace(
+            totals,
+            events=totals.events + 1,
+            relevant=totals.relevant + (verdict.state is State.RELEVANT),
+            suppressed=totals.suppressed + (not verdict.relevant),
+            unknown=totals.unknown + (verdict.state is State.UNKNOWN),
+            merged=totals.merged + verdict.merged,
+        )
+        if self._totals.events % PRUNE_EVERY == 0:
+            self._spawn(self.prune())
+
+    def _publish_verdict(
+        self,
+        event: PendingEvent,
+        verdict: Verdict,
+        picture: bytes | None,
+    ) -> None:
+        """Publish in the order of the contract: image, verdict, relevant, event."""
+        payload = dump(verdict.to_dict())
+        self._verdict_json = payload
+        if picture is not None and self.config.publish_image:
+            self._picture = picture
+            self._publish("image", picture)
+        self._publish("verdict", payload)
+        self._publish("relevant", ON if self.alarm.is_on else OFF)
+        self.publish_event(verdict.event_id, payload, lambda: self._note_published(event))
+        self._publish("stats", self._stats())
+
+    def publish_event(
+        self, event_id: str, payload: bytes, on_published: Callable[[], object] | None = None
+    ) -> None:
+        """Publish a decision on the topic that automations listen to."""
+        topic = self._around.topics.camera(self.id, "event")
+        published = on_published or (lambda: self._spawn(self._mark_published(event_id)))
+        self._around.publish(
+            Outgoing(topic=topic, payload=payload, retain=False, on_published=published)
+        )
+
+    def _note_published(self, event: PendingEvent) -> None:
+        """Take note that the broker has the verdict: its starts are covered."""
+        event.published = True
+        for acknowledge in event.unsafe:
+            acknowledge()
+        self._spawn(self._mark_published(event.event_id))
+
+    async def _mark_published(self, event_id: str) -> None:
+        try:
+            await self._around.storage.write(lambda store: store.mark_published(event_id))
+        except STORAGE_ERRORS as error:
+            self._storage_failed("a published verdict cannot be marked", error)
+
+    async def prune(self) -> None:
+        """Enforce the limits on disk."""
+        try:
+            removed = await self._around.storage.database(
+                lambda store: store.prune(self.id, self.config.keep)
+            )
+        except STORAGE_ERRORS as error:
+            self._storage_failed("old events cannot be removed", error)
+        else:
+            if removed:
+                _LOGGER.info("%s: removed %d old events", self.id, removed)
+
+    # --- commands ------------------------------------------------------------------------
+
+    async def change_settings(self, change: Mapping[str, Any]) -> None:
+        """Apply a validated change of settings, store it and publish the result."""
+        self.settings = replace(self.settings, **change)
+        payload = self.settings.to_dict()
+        self._publish("settings", dump(payload))
+        try:
+            await self._around.storage.write(lambda store: store.set_settings(self.id, payload))
+        except STORAGE_ERRORS as error:
+            self._storage_failed("changed settings cannot be stored", error)
+
+    async def give_feedback(self, event_id: str, relevant: bool | None) -> None:
+        """Store a thumb, or take it back."""
+        try:
+            known = await self._around.storage.write(
+                lambda store: store.set_feedback(self.id, event_id, relevant, now())
+            )
+        except STORAGE_ERRORS as error:
+            self._storage_failed("feedback cannot be stored", error)
+            return
+        if not known:
+            self._around.complain(
+                f"{self.id}/feedback",
+                f"{self.id}: feedback for the unknown event {event_id}: give the event_id of a "
+                "verdict of this camera that is still kept",
+            )
+
+    # --- connectivity and the reference picture ------------------------------------------
+
+    async def watch(self) -> None:
+        """Take a reference picture now and then, and so learn whether the camera answers."""
+        pause = self.config.reference_every_s
+        while pause:
+            if not (self.alarm.in_motion or self.alarm.is_on or self.queue_length):
+                try:
+                    await self._take_reference()
+                except Exception as error:  # the reference is not worth a dead worker
+                    _LOGGER.exception("%s: no reference picture", self.id)
+                    self._around.complain(f"{self.id}/fault", f"{self.id}: {error!r}")
+            await asyncio.sleep(pause)
+
+    async def _take_reference(self) -> None:
+        try:
+            async with asyncio.timeout(self.config.burst.limit_s):
+                shot = await self.client.fetch(now())
+        except (SnapshotError, TimeoutError) as error:
+            fault = error if isinstance(error, SnapshotError) else None
+            self._note_reachable(False, fault)
+            return
+        self._note_reachable(True, None)
+        if self.alarm.in_motion or self.queue_length:
+            # Motion began while the picture was taken: it may show the mover.
+            return
+        reference = self._reference
+        try:
+            await self._around.storage.files(lambda _: reference.save(shot.data))
+        except STORAGE_ERRORS as error:
+            self._storage_failed("the reference picture cannot be stored", error)
+
+    def _note_reachable(self, reachable: bool, fault: SnapshotError | None) -> None:
+        key = f"{self.id}/snapshots"
+        if reachable:
+            self._around.resolve(key)
+        else:
+            text = fault or "no picture came in time: check the camera and its address"
+            self._around.complain(key, f"{self.id}: {text}")
+        if reachable != self._reachable:
+            self._reachable = reachable
+            self._publish("connectivity", ON if reachable else OFF)
+
+    # --- state ---------------------------------------------------------------------------
+
+    def state(self) -> list[Outgoing]:
+        """Return all retained state, in the order in which it is published."""
+        payloads = {
+            "settings": dump(self.settings.to_dict()),
+            "stats": self._stats(),
+            "connectivity": None if self._reachable is None else (ON if self._reachable else OFF),
+            "image": self._picture,
+            "verdict": self._verdict_json,
+            "relevant": ON if self.alarm.is_on else OFF,
+        }
+        return [
+            Outgoing(topic=self._around.topics.camera(self.id, suffix), payload=data, retain=True)
+            for suffix, data in payloads.items()
+            if data is not None
+        ]
+
+    def _stats(self) -> bytes:
+        totals = self._totals
+        return dump(
+            {
+                **asdict(totals),
+                "learning": {"learned": not self.learning, "events_seen": totals.events},
+                "promise": None,
+            }
+        )
+
+    def _alarm_ended(self) -> None:
+        self._publish("relevant", OFF)
+
+    def _remember_alarm(self) -> None:
+        until = self.alarm.until
+        if until is not None:
+            self._spawn(self._store_alarm(until))
+        if not self.alarm.is_on:
+            self._publish("relevant", OFF)
+
+    async def _store_alarm(self, until: datetime) -> None:
+        try:
+            await self._around.storage.write(lambda store: store.set_alarm_until(self.id, until))
+        except STORAGE_ERRORS as error:
+            self._storage_failed("the end of an alarm cannot be stored", error)
+
+    def _publish(self, suffix: str, payload: bytes) -> None:
+        topic = self._around.topics.camera(self.id, suffix)
+        self._around.publish(Outgoing(topic=topic, payload=payload, retain=True))
+
+    def _storage_failed(self, what: str, error: Exception) -> None:
+        self._around.complain(
+            f"{self.id}/storage",
+            f"{self.id}: {what} ({error or 'no answer in time'}): "
+            "check that the disk is there, writable and not full",
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
