@@ -504,3 +504,13 @@ def test_stored_verdict_is_json_of_the_contract(store: EventStore) -> None:
     store.add_verdict(verdict())
     text = sqlite3.connect(store.path).execute("SELECT verdict FROM events").fetchone()[0]
     assert json.loads(text) == verdict().to_dict()
+
+
+def test_folder_that_came_while_pruning_is_left_alone(tmp_path: Path) -> None:
+    store = EventStore(tmp_path)
+    spared = store.spared("front")
+    young = f"{MOTION_AT:%Y%m%d_%H%M%S}_abcdef"
+    store.save_frames("front", young, [b"x" * 2_000_000])
+    limits = KeepLimits(size_mb=1.0)
+    assert store.remove_folders("front", limits, spared, MOTION_AT) == 0
+    assert store.remove_folders("front", limits, spared, MOTION_AT + timedelta(seconds=1)) == 1

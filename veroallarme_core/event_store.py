@@ -128,7 +128,8 @@ class EventStore:
         self.data_dir = data_dir
         self.path = data_dir / "events.sqlite"
         try:
-            data_dir.mkdir(parents=True, exist_ok=True)
+            # Pictures of a home are nobody else's business.
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = sqlite3.connect(
                 self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
             )
@@ -418,25 +419,39 @@ class EventStore:
     def prune(self, camera: str, limits: KeepLimits, now: datetime | None = None) -> int:
         """Remove a camera's oldest events beyond its limits; return how many folders went.
 
-        Events with feedback, and events that wait for their verdict, are spared.
+        Events with feedback, and events that wait for their verdict, are spared. The steps are
+        there one by one for those who must not hold the database while folders go.
         """
         now = now or datetime.now(UTC)
-        spared = set(self.feedback(camera)) | {
+        removed = self.remove_folders(camera, limits, self.spared(camera), now)
+        self.remove_records(camera, limits, now)
+        return removed
+
+    def spared(self, camera: str) -> set[str]:
+        """Return the events of a camera that no limit removes."""
+        return set(self.feedback(camera)) | {
             event.event_id for event in self.open_events() if event.camera == camera
         }
-        cutoff = now - timedelta(days=limits.days)
-        removed = self._prune_folders(camera, limits.size_mb * 1e6, cutoff, spared)
+
+    def remove_records(self, camera: str, limits: KeepLimits, now: datetime) -> None:
+        """Remove what the database holds of events beyond the age limit."""
         with self._transaction() as db:
             db.execute(
                 "DELETE FROM events WHERE camera = ? AND motion_at < ? AND verdict IS NOT NULL "
                 "AND published = 1 AND event_id NOT IN (SELECT event_id FROM feedback)",
-                (camera, iso(cutoff)),
+                (camera, iso(now - timedelta(days=limits.days))),
             )
-        return removed
 
-    def _prune_folders(
-        self, camera: str, size_limit: float, cutoff: datetime, spared: set[str]
+    def remove_folders(
+        self, camera: str, limits: KeepLimits, spared: set[str], now: datetime
     ) -> int:
+        """Remove the folders of a camera's oldest events; return how many went.
+
+        Needs no database. Events as young as ``now`` are left alone: they came after ``spared``
+        was asked for.
+        """
+        size_limit = limits.size_mb * 1e6
+        cutoff = now - timedelta(days=limits.days)
         root = self.data_dir / camera
         if not root.is_dir():
             return 0
@@ -447,7 +462,7 @@ class EventStore:
         total = sum(sizes.values())
         removed = 0
         for folder in folders:
-            if folder.name in spared:
+            if folder.name in spared or folder.name[:15] >= f"{now:%Y%m%d_%H%M%S}":
                 continue
             if total <= size_limit and folder.name[:15] >= f"{cutoff:%Y%m%d_%H%M%S}":
                 break

@@ -1,4 +1,9 @@
-"""Which part of a change needs no mover: other light, or texture that only swayed a little."""
+"""Which part of a change needs no mover: other light, or texture that only swayed a little.
+
+Light changes what a place looks like, but brings no structure of its own: within one surface the
+old brightness, a gain, an offset and a slope give the new one, and between two surfaces that catch
+the light differently the edge stays where it was. A mover brings outlines where there were none.
+"""
 
 from __future__ import annotations
 
@@ -12,21 +17,33 @@ from numpy.typing import NDArray
 
 from veroallarme_core.frames import shrink, shrink_factor
 from veroallarme_core.global_change import GlobalChangeKind
-from veroallarme_core.motion_detection import PairChange, local_correlation
+from veroallarme_core.motion_detection import PairChange
 
 _WORK_WIDTH = (
     704  # wider frames are explained at about this width: the search costs width to the fourth
 )
-_LIGHT_WINDOW = 11  # pixels over which gain and offset of the light are fitted
+_WINDOW_SHARE = 1 / 64  # of the width: edge of the window in which the light is fitted
+_WINDOW_LIMITS = (7, 11)  # ... and in pixels at working width
 _LIGHT_CORRELATION = 0.85  # structure that correlates so well is the same structure
 _LIGHT_TEXTURE = 5.0  # grey levels of standard deviation below which there is no structure
 _LIGHT_RESIDUAL = 3.5  # grey levels of structure that a fit may leave on a smooth surface
+_LIGHT_SLOPE = 3.5  # grey levels per pixel, at a width of 704: insects at the lens are steeper
+_EDGE_ANGLE = 0.9  # least cosine between the gradients of an edge that stayed
+_EDGE_RATIO = 6.0  # an edge that stayed is at least this part as strong as it was
+_EDGE_RATIO_INFRARED = 20.0  # ... in another kind of light
+_EDGE_FLOOR = 0.8  # weakest gradient that is an edge, in grey levels per pixel
+_EDGE_NEW = 0.6  # mean gradient of new edges that noise reaches, in grey levels per pixel
+_EDGE_NEW_SHARE = 0.2  # ... and their share of all gradients, where these are strong
+_EDGE_REACH = 3  # pixels at working width from an edge to the surfaces that the fit explains
+_REMNANT = 3.0  # what light leaves over is at most this many times the smallest region
+_REMNANT_COHERENCE = 0.61  # its gradients agree so well; those of a mover and a yard by half
 _SWAY_SHARE = 0.006  # largest displacement as a share of the width: 4 px at 704
 _SWAY_LIMITS = (1, 5)  # ... and in pixels at working width
 _SWAY_RESIDUAL = 14  # grey levels between a pixel's surroundings and where they came from
 _OBVIOUS = 20  # blobs this many times the smallest region are not worth a search
 
 _Box: TypeAlias = tuple[slice, slice]
+_Gradient: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,20 +98,22 @@ def explain_change(
     moved = _shrink_mask(motion_mask)
     light, sway = np.zeros_like(moved), np.zeros_like(moved)
     left = np.zeros_like(moved)
+    smallest = min_area * scale**2
     for pair in pairs:
         changed = np.asarray(cv2.bitwise_and(_shrink_mask(pair.mask), moved), np.uint8)
         if not changed.any():
             continue
         before, after = shrink(pair.before, _WORK_WIDTH), shrink(pair.after, _WORK_WIDTH)
-        infrared = GlobalChangeKind.INFRARED_SWITCH
-        same_light = pair.global_change is None or pair.global_change.kind is not infrared
-        by_light, by_sway = np.zeros_like(moved), np.zeros_like(moved)
-        # Each blob is examined in its own box: together they cover little of most pictures.
-        for box in _boxes(changed):
-            by_light[box] |= _explained_by_light(before, after, changed, box)
-            if same_light:
-                rest = np.asarray(cv2.subtract(changed[box], by_light[box]), np.uint8)
-                by_sway[box] |= _explained_by_sway(before, after, rest, box, min_area * scale**2)
+        by_light = _explained_by_light(before, after, changed, smallest)
+        by_sway = np.zeros_like(moved)
+        if _is_infrared_switch(pair):
+            by_light |= _explained_by_infrared(pairs, pair, (before, after), changed & ~by_light)
+            rest = np.asarray(cv2.subtract(changed, by_light), np.uint8)
+            by_light |= _remnants_of_light(before, after, rest, by_light, smallest)
+        else:
+            rest = np.asarray(cv2.subtract(changed, by_light), np.uint8)
+            for box in _boxes(rest):
+                by_sway[box] |= _explained_by_sway(before, after, rest[box], box, smallest)
         light |= by_light
         sway |= by_sway
         left |= changed & ~by_light & ~by_sway
@@ -130,21 +149,221 @@ def _widen(box: _Box, margin: int) -> tuple[_Box, _Box]:
     return wide, inner
 
 
+# --- light ---------------------------------------------------------------------------------------
+
+
 def _explained_by_light(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], changed: NDArray[np.uint8], box: _Box
+    before: NDArray[np.uint8], after: NDArray[np.uint8], changed: NDArray[np.uint8], min_area: float
 ) -> NDArray[np.uint8]:
-    """Return the changed pixels of a box where a gain and an offset explain the change."""
-    wide, inner = _widen(box, _LIGHT_WINDOW // 2)
-    correlation, texture_before, texture_after = local_correlation(
-        before[wide], after[wide], _LIGHT_WINDOW
+    """Return the changed pixels, uint8 (h, w), that show the same things in another light.
+
+    `min_area` is in pixels at working size.
+    """
+    light, same = np.zeros_like(changed), np.zeros_like(changed)
+    # Each blob is examined in its own box: together they cover little of most pictures.
+    for box in _boxes(changed):
+        same[box] |= _same_surfaces(before, after, box)
+        light[box] |= same[box] & changed[box]
+    rest = np.asarray(cv2.subtract(changed, light), np.uint8)
+    for box in _boxes(rest):
+        if _largest_blob(rest[box]) <= _OBVIOUS * min_area:
+            light[box] |= _same_edges(before, after, same, box) & rest[box]
+    rest = np.asarray(cv2.subtract(changed, light), np.uint8)
+    if light.any() and rest.any():
+        light |= _remnants_of_light(before, after, rest, light, min_area)
+    return light
+
+
+def _same_surfaces(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], box: _Box
+) -> NDArray[np.uint8]:
+    """Return 255 where a box shows the same surfaces but for gain, offset and slope of the light.
+
+    A pixel is judged by every window that it lies in, not only by the one around it: the window
+    around an edge sees two surfaces, and each may catch the light differently.
+    """
+    window = int(np.clip(round(_WINDOW_SHARE * before.shape[1]) | 1, *_WINDOW_LIMITS))
+    reach = window // 2 - 1
+    wide, inner = _widen(box, window // 2 + reach)
+    correlation, texture_before, texture_after, slope = _fit_light(
+        before[wide], after[wide], window
     )
     alike = (np.minimum(texture_before, texture_after) > _LIGHT_TEXTURE) & (
         correlation > _LIGHT_CORRELATION
     )
     # What the fit leaves: on a smooth surface a shadow adds no structure, a mover has outlines.
     added = np.maximum(texture_before, texture_after) * np.sqrt(1.0 - correlation**2)
-    same = (alike | (added < _LIGHT_RESIDUAL))[inner]
-    return np.where(same, changed[box], 0).astype(np.uint8)
+    is_gentle = slope < _LIGHT_SLOPE * _WORK_WIDTH / before.shape[1]
+    smooth = ((added < _LIGHT_RESIDUAL) & is_gentle).astype(np.uint8) * 255
+    smooth = cv2.dilate(smooth, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    return np.asarray(np.where(alike, 255, smooth)[inner], np.uint8)
+
+
+def _fit_light(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], window: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Correlate two grey pictures (h, w) in a window around each pixel, without their slopes.
+
+    The slope is that of a plane fitted to the window: the edge of a soft shadow is one, and so is
+    the beam of a lamp. Returns the correlation in [-1, 1], the texture of either picture (its
+    standard deviation around the plane, in grey levels) and how much steeper the one is than the
+    other, in grey levels per pixel; all float32 (h, w).
+    """
+    a, b = before.astype(np.float32), after.astype(np.float32)
+    size = (window, window)
+    mean_a, mean_b = cv2.blur(a, size), cv2.blur(b, size)
+    ramp = np.arange(window, dtype=np.float32) - window // 2
+    flat, spread = np.full(window, 1 / window, np.float32), float(np.mean(ramp**2))
+    ramp /= window * np.sqrt(spread)
+    across_a, down_a = cv2.sepFilter2D(a, -1, ramp, flat), cv2.sepFilter2D(a, -1, flat, ramp)
+    across_b, down_b = cv2.sepFilter2D(b, -1, ramp, flat), cv2.sepFilter2D(b, -1, flat, ramp)
+    var_a = cv2.blur(a * a, size) - mean_a**2 - across_a**2 - down_a**2
+    var_b = cv2.blur(b * b, size) - mean_b**2 - across_b**2 - down_b**2
+    covariance = cv2.blur(a * b, size) - mean_a * mean_b - across_a * across_b - down_a * down_b
+    var_a, var_b = np.maximum(var_a, 0.0), np.maximum(var_b, 0.0)
+    correlation = covariance / np.sqrt(np.maximum(var_a * var_b, 1.0))
+    slope = cv2.magnitude(across_b - across_a, down_b - down_a) / np.float32(np.sqrt(spread))
+    return (
+        np.asarray(np.clip(correlation, -1.0, 1.0), np.float32),
+        np.asarray(np.sqrt(var_a), np.float32),
+        np.asarray(np.sqrt(var_b), np.float32),
+        np.asarray(slope, np.float32),
+    )
+
+
+def _same_edges(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], same: NDArray[np.uint8], box: _Box
+) -> NDArray[np.uint8]:
+    """Return 255 along edges of a box that both pictures have, next to surfaces that stayed."""
+    wide, inner = _widen(box, 6)
+    one, other = _gradient(before[wide]), _gradient(after[wide])
+    new = cv2.max(_new_edges(one, other, _EDGE_RATIO), _new_edges(other, one, _EDGE_RATIO))
+    strength = (cv2.magnitude(*one), cv2.magnitude(*other))
+    is_edge = cv2.dilate(cv2.min(*strength), np.ones((3, 3), np.uint8)) > _EDGE_FLOOR
+    reach = 2 * _EDGE_REACH + 1
+    is_near = cv2.dilate(same[wide], np.ones((reach, reach), np.uint8)) > 0
+    stayed = _is_little(new, cv2.max(*strength)) & is_edge & is_near
+    return np.asarray(np.where(stayed, 255, 0)[inner], np.uint8)
+
+
+def _gradient(grey: NDArray[np.uint8]) -> _Gradient:
+    """Return the gradient of a grey picture (h, w), across and down, in grey levels per pixel."""
+    across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8)
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+
+
+def _new_edges(edges: _Gradient, others: _Gradient, ratio: float) -> NDArray[np.float32]:
+    """Return the strength of edges that have no parallel among the others within a pixel.
+
+    The parallel may be of either sign, and weaker by `ratio`; float32 (h, w), 0 where there is one.
+    """
+    strength = cv2.magnitude(*edges)
+    height, width = strength.shape
+    unit = [part / (strength + 1e-6) for part in edges]
+    padded = [cv2.copyMakeBorder(part, 1, 1, 1, 1, cv2.BORDER_REPLICATE) for part in others]
+    lengths = cv2.magnitude(padded[0], padded[1])
+    best = np.zeros_like(strength)
+    for dy in range(3):
+        for dx in range(3):
+            rows, cols = slice(dy, dy + height), slice(dx, dx + width)
+            along = np.abs(unit[0] * padded[0][rows, cols] + unit[1] * padded[1][rows, cols])
+            along[along <= _EDGE_ANGLE * lengths[rows, cols]] = 0.0
+            np.maximum(best, along, out=best)
+    is_known = best >= np.maximum(_EDGE_FLOOR, strength / ratio)
+    return np.asarray(np.where(is_known, 0.0, strength), np.float32)
+
+
+def _is_little(new: NDArray[np.float32], strength: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell where new edges are no more than noise, or than the inexactness of strong ones."""
+    limit = np.maximum(_EDGE_NEW, _EDGE_NEW_SHARE * cv2.blur(strength, (5, 5)))
+    return np.asarray(cv2.blur(new, (5, 5)) < limit, np.bool_)
+
+
+def _remnants_of_light(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    rest: NDArray[np.uint8],
+    light: NDArray[np.uint8],
+    min_area: float,
+) -> NDArray[np.uint8]:
+    """Return the small blobs of the rest that lie in the light and have the structure of before.
+
+    Where surfaces of many sides meet (leaves, the points of a fence) no window shows one alone.
+    """
+    explained = np.zeros_like(rest)
+    kernel = np.ones((3, 3), np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        cv2.morphologyEx(rest, cv2.MORPH_OPEN, kernel), connectivity=8
+    )
+    for label in range(1, count):
+        x, y, width, height, area = stats[label].tolist()
+        if not 0.5 * min_area < area <= _REMNANT * min_area:
+            continue
+        wide, _ = _widen((slice(y, y + height), slice(x, x + width)), 7)
+        blob = labels[wide] == label
+        lit = np.count_nonzero(light[wide])
+        if lit < np.count_nonzero(rest[wide]):
+            continue
+        coherence = _coherence(before[wide], after[wide])
+        if float(np.median(coherence[blob])) >= _REMNANT_COHERENCE:
+            explained[wide] |= np.where(blob, 255, 0).astype(np.uint8)
+    return explained
+
+
+def _coherence(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how well the gradients of 7 x 7 surroundings agree, in [0, 1], whatever their sign."""
+    one, other = _gradient(before), _gradient(after)
+    common = np.abs(one[0] * other[0] + one[1] * other[1])
+    size = (7, 7)
+    power = cv2.blur(one[0] ** 2 + one[1] ** 2, size) * cv2.blur(
+        other[0] ** 2 + other[1] ** 2, size
+    )
+    return np.asarray(cv2.blur(common, size) / (np.sqrt(power) + 0.3), np.float32)
+
+
+# --- infrared ------------------------------------------------------------------------------------
+
+
+def _is_infrared_switch(pair: PairChange) -> bool:
+    change = pair.global_change
+    return change is not None and change.kind is GlobalChangeKind.INFRARED_SWITCH
+
+
+def _explained_by_infrared(
+    pairs: tuple[PairChange, ...],
+    switch: PairChange,
+    greys: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    rest: NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """Return the changed pixels whose structure both lights show, or the frames of one light.
+
+    Surfaces that look different in one kind of light look alike in another, so edges vanish. What
+    two frames of the same light show at the same place stands there and did not move; an edge that
+    a single frame shows must be in the other light as well.
+    """
+    one, other = _gradient(greys[0]), _gradient(greys[1])
+    ratio = _EDGE_RATIO_INFRARED
+    gone = _is_little(_new_edges(one, other, ratio), cv2.magnitude(*one))
+    come = _is_little(_new_edges(other, one, ratio), cv2.magnitude(*other))
+    stood = _stood_still(pairs, switch.previous, rest.shape)
+    stands = _stood_still(pairs, switch.current, rest.shape)
+    return np.where((gone | stood) & (come | stands), rest, 0).astype(np.uint8)
+
+
+def _stood_still(
+    pairs: tuple[PairChange, ...], frame: int, shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Tell where a frame shows the same as another one in the same light, bool (h, w)."""
+    still = np.zeros(shape, np.bool_)
+    for pair in pairs:
+        if frame in (pair.previous, pair.current) and not _is_infrared_switch(pair):
+            near = cv2.dilate(_shrink_mask(pair.mask), np.ones((9, 9), np.uint8))
+            still |= (near == 0) & (_shrink_mask(pair.valid) > 0)
+    return still
+
+
+# --- sway ----------------------------------------------------------------------------------------
 
 
 def _explained_by_sway(

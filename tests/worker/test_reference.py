@@ -3,9 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from veroallarme_core.demo.events import encode
 from veroallarme_core.worker.reference import ReferencePicture
+
+OLD = encode(np.full((120, 160, 3), 60, np.uint8))
+NEW = encode(np.full((120, 160, 3), 190, np.uint8))
 
 
 def test_there_is_none_at_first(tmp_path: Path) -> None:
@@ -14,12 +19,12 @@ def test_there_is_none_at_first(tmp_path: Path) -> None:
 
 def test_picture_survives_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "front" / "reference.jpg"
-    ReferencePicture(path).save(b"old")
+    ReferencePicture(path).save(OLD)
     reference = ReferencePicture(path)
-    assert reference.load() == b"old"
-    reference.save(b"new")
-    assert reference.load() == b"new"
-    assert ReferencePicture(path).load() == b"new"
+    assert reference.load() == OLD
+    reference.save(NEW)
+    assert reference.load() == NEW
+    assert ReferencePicture(path).load() == NEW
     assert [entry.name for entry in path.parent.iterdir()] == ["reference.jpg"]
 
 
@@ -37,13 +42,21 @@ def test_full_disk_keeps_the_old_file_and_uses_the_new_picture(
 ) -> None:
     path = tmp_path / "reference.jpg"
     reference = ReferencePicture(path)
-    reference.save(b"old")
+    reference.save(OLD)
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        reference.save(b"new")
-    assert reference.load() == b"new"
-    assert ReferencePicture(path).load() == b"old"
+        reference.save(NEW)
+    assert reference.load() == NEW
+    assert ReferencePicture(path).load() == OLD
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", NEW[: len(NEW) // 2]])
+def test_damaged_picture_does_not_replace_a_good_one(tmp_path: Path, data: bytes) -> None:
+    reference = ReferencePicture(tmp_path / "reference.jpg")
+    assert reference.save(OLD)
+    assert not reference.save(data)
+    assert reference.load() == OLD

@@ -23,7 +23,12 @@ from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.contract import OFF, ON, Topics, dump
 from veroallarme_core.worker.mqtt import Outgoing
 from veroallarme_core.worker.reference import ReferencePicture
-from veroallarme_core.worker.snapshots import SnapshotClient, SnapshotError, take_burst
+from veroallarme_core.worker.snapshots import (
+    MqttImageSource,
+    SnapshotClient,
+    SnapshotError,
+    take_burst,
+)
 from veroallarme_core.worker.storage import Storage
 
 _LOGGER = logging.getLogger(__name__)
@@ -488,10 +493,13 @@ class CameraWorker:
 
     async def prune(self) -> None:
         """Enforce the limits on disk."""
+        storage, keep, at = self._around.storage, self.config.keep, now()
         try:
-            removed = await self._around.storage.database(
-                lambda store: store.prune(self.id, self.config.keep)
+            spared = await storage.database(lambda store: store.spared(self.id))
+            removed = await storage.files(
+                lambda store: store.remove_folders(self.id, keep, spared, at)
             )
+            await storage.database(lambda store: store.remove_records(self.id, keep, at))
         except STORAGE_ERRORS as error:
             self._storage_failed("old events cannot be removed", error)
         else:
@@ -545,8 +553,9 @@ class CameraWorker:
             async with asyncio.timeout(self.config.burst.limit_s):
                 shot = await self.client.fetch(now())
         except (SnapshotError, TimeoutError) as error:
-            fault = error if isinstance(error, SnapshotError) else None
-            self._note_reachable(False, fault)
+            # A camera that sends pictures by MQTT may do so on motion only.
+            if not isinstance(self.config.source, MqttImageSource):
+                self._note_reachable(False, error if isinstance(error, SnapshotError) else None)
             return
         self._note_reachable(True, None)
         if self.alarm.in_motion or self.queue_length:

@@ -221,9 +221,6 @@ def _as_mistake(value: Any = None) -> Iterator[None]:
         named = re.match(r"(?:preset \w+: )?(\w+)", str(error))
         known = isinstance(value, dict) and named is not None and named[1] in value
         raise _SelfContained(str(error), path=[named[1]] if known and named else None) from None
-    except IndexError:
-        # What yarl ends in on some hosts in brackets, such as http://[]@
-        raise _SelfContained("an address cannot be read: write it as http://HOST/PATH") from None
 
 
 # --- mappings and lists, of which all mistakes are told -----------------------------------------

@@ -28,6 +28,9 @@ from veroallarme_core.worker.contract import OFFLINE, ONLINE
 
 _LOGGER = logging.getLogger(__name__)
 
+_PAHO_LOGGER = logging.getLogger(f"{__name__}.paho")
+_PAHO_LOGGER.setLevel(logging.CRITICAL)
+
 SESSION_EXPIRY_S = 7 * 24 * 3600
 """How long the broker keeps motion messages for a worker that is away (MQTT 5)."""
 RECEIVE_MAXIMUM = 100
@@ -200,6 +203,7 @@ class MqttSession:
             if broker.protocol == "3.1.1"
             else aiomqtt.ProtocolVersion.V5
         )
+        self._believes_in_v311 = False
         self._restate = False
         self.is_connected = False
 
@@ -274,10 +278,12 @@ class MqttSession:
             reason = await self._connect_once(stop)
             if self.is_connected:
                 attempt = 0
-            self.is_connected = False
+            was_connected, self.is_connected = self.is_connected, False
             if stop.is_set():
                 return
-            if attempt == 0 and self._protocol is not protocol:
+            if was_connected and self._broker.protocol == "auto" and not self._believes_in_v311:
+                self._protocol = aiomqtt.ProtocolVersion.V5
+            elif attempt == 0 and self._protocol is not protocol:
                 # The broker is there and only speaks another version: no need to wait.
                 attempt = 1
                 continue
@@ -373,6 +379,8 @@ class MqttSession:
             protocol=self._protocol,
             keepalive=broker.keepalive_s,
             timeout=TIMEOUT_S,
+            # paho logs each lost connection as an error; we tell it once, with a remedy.
+            logger=_PAHO_LOGGER,
             tls_context=None if broker.tls is None else _tls_context(broker.tls),
             will=aiomqtt.Will(self._status_topic, OFFLINE, qos=1, retain=True),
             **session,
@@ -394,4 +402,6 @@ class MqttSession:
         if self._broker.protocol == "auto":
             versions = aiomqtt.ProtocolVersion
             self._protocol = versions.V311 if self._protocol is versions.V5 else versions.V5
+            # Only a broker that names the version is believed for good; the rest may be a glitch.
+            self._believes_in_v311 = getattr(code, "value", code) in (1, 132)
         return f"no MQTT connection ({text})"

@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from veroallarme_core.frames import FrameError, decode_frame
+
 
 class ReferencePicture:
     """The newest picture without motion of one camera, kept in a file across restarts.
@@ -27,12 +29,17 @@ class ReferencePicture:
             self._loaded = True
         return self._data
 
-    def save(self, data: bytes) -> None:
-        """Replace the picture, atomically on disk.
+    def save(self, data: bytes) -> bool:
+        """Replace the picture, atomically on disk; return False for one that is damaged.
 
         Raises:
             OSError: the disk is full or not writable; the picture is used all the same.
         """
+        try:
+            if decode_frame(data).truncated:
+                return False
+        except FrameError:
+            return False
         self._data, self._loaded = data, True
         self._path.parent.mkdir(parents=True, exist_ok=True)
         partial = self._path.with_suffix(".partial")
@@ -41,3 +48,4 @@ class ReferencePicture:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self._path)
+        return True

@@ -521,7 +521,7 @@ def _lock_folder(state_dir: Path) -> Any:
     """Hold the state folder for this process alone, as long as the returned file is open."""
     path = state_dir / "lock"
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = path.open("w")
     except OSError as error:
         raise StartError(
