@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +34,9 @@ COMPARABLE_SHARE = 0.5
 
 REFERENCE_CHANGE_LIMIT = 0.5
 """A reference picture from which more than this share differs shows another scene or light."""
+
+OTHER_LIGHT_STEP = 15.0
+"""A reference picture that is brighter or darker by this many grey levels shows another light."""
 
 _NO_RELEVANCE = 0.02  # score of what is nuisance beyond doubt
 # Garbage that the camera itself produces, and takes for motion. A file cut short on its way to us
@@ -94,7 +98,7 @@ def judge_motion(
         raise ValueError(f"threshold must be between 0 and 1, not {threshold}.")
     cues = _burst_cues(result)
     if not result.pairs:
-        return _nothing_to_compare(result, cues)
+        return _judge_single_frame(result, reference, threshold, cues)
     regions = _judge_regions(result, threshold)
     cues["regions_relevant"] = sum(region.is_relevant for region in regions)
     if regions and regions[0].is_relevant:
@@ -233,6 +237,22 @@ def _strongest_change(result: MotionDetectionResult) -> GlobalChange | None:
     return min(changes, key=lambda c: (rank.index(c.kind), -c.magnitude), default=None)
 
 
+def _judge_single_frame(
+    result: MotionDetectionResult,
+    reference: NDArray[np.uint8] | None,
+    threshold: float,
+    cues: dict[str, Cue],
+) -> BurstJudgement:
+    """Judge a burst of which no two frames can be compared, by the reference picture alone."""
+    against = _differing_regions(result, reference, threshold)
+    if against is None:
+        return _nothing_to_compare(result, cues)
+    if against:
+        return _differs(against, cues)
+    sentence = "The only usable frame shows the same as the picture without motion."
+    return _shown_nuisance("no_motion", sentence, cues, threshold)
+
+
 def _nothing_to_compare(result: MotionDetectionResult, cues: dict[str, Cue]) -> BurstJudgement:
     usable = sum(damage.is_usable for damage in result.damage)
     if usable >= 2:
@@ -265,7 +285,7 @@ def _differs(regions: tuple[RegionJudgement, ...], cues: dict[str, Cue]) -> Burs
 
 _NUISANCE = {
     "burnt_in_text": "Only the text that the camera writes into its picture changed.",
-    "light": "Only the light changed: what is lit looks the same as before.",
+    "light": "Only light changed: what is lit or in shadow looks the same as before.",
     "sway": "What moved only swayed a little in its place, as plants do in the wind.",
     "camera_shake": "The camera itself moved; nothing moved in front of it.",
     "fragments": "Only scattered specks changed, each too small to be anything that moves.",
@@ -380,7 +400,8 @@ def _differing_regions(
 ) -> tuple[RegionJudgement, ...] | None:
     """Return what stands in the last usable frame but not in the reference picture.
 
-    None where there is no reference, or where the two pictures cannot be compared.
+    None where there is no reference, or where the two pictures cannot be compared. That two kinds
+    of light show the same is proof; that they do not is none, for light alone may be the cause.
     """
     current = next(
         (
@@ -398,4 +419,18 @@ def _differing_regions(
         return None
     if compared.total_motion_area > REFERENCE_CHANGE_LIMIT * compared.motion_mask.size:
         return None
-    return tuple(r for r in _judge_regions(compared, threshold) if r.is_relevant)
+    differing = tuple(r for r in _judge_regions(compared, threshold) if r.is_relevant)
+    return None if differing and _is_other_light(compared) else differing
+
+
+def _is_other_light(compared: MotionDetectionResult) -> bool:
+    """Tell whether a reference picture and a frame were taken in different light."""
+    change = _strongest_change(compared)
+    if change is None or change.kind is GlobalChangeKind.CAMERA_SHAKE:
+        levels = [
+            cv2.mean(pair.difference, mask=cv2.bitwise_and(pair.valid, cv2.bitwise_not(pair.mask)))
+            for pair in compared.pairs
+        ]
+        return max(level[0] for level in levels) > OTHER_LIGHT_STEP
+    is_switch = change.kind is GlobalChangeKind.INFRARED_SWITCH
+    return is_switch or change.magnitude > OTHER_LIGHT_STEP

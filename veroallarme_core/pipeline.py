@@ -141,7 +141,14 @@ class EventPipeline:
             return _nothing_decodable(len(frames), faults, settings)
         decoded_at = time.perf_counter()
         height, width = usable[0].image.shape[:2]
-        if len(decoded) < 2:
+        detector = MotionDetector(min_area=min_area_for((height, width)))
+        # Motion needs two frames; one that never came is like one that cannot be decoded.
+        motion = detector.detect_motion(decoded if len(decoded) > 1 else [*decoded, None])
+        moved_at = time.perf_counter()
+        judgement = judge_motion(
+            motion, reference=_reference(reference), threshold=threshold_in_force(settings)
+        )
+        if len(decoded) < 2 and judgement.state is State.UNKNOWN:
             return replace(
                 not_judged(
                     "single_frame",
@@ -152,14 +159,10 @@ class EventPipeline:
                 picture=encode_jpeg(usable[0].image),
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
             )
-        detector = MotionDetector(min_area=min_area_for((height, width)))
-        motion = detector.detect_motion(decoded)
-        moved_at = time.perf_counter()
-        judgement = judge_motion(
-            motion, reference=_reference(reference), threshold=threshold_in_force(settings)
-        )
         judgement = apply_zones(judgement, motion, settings)
         result = _result(judgement, motion, settings)
+        if len(decoded) < 2:
+            result = replace(result, damaged=sum(bool(d.kinds) for d in motion.damage[:1]))
         ended = time.perf_counter()
         timing = Timing(
             decode=(decoded_at - started) * 1e3,
