@@ -66,7 +66,7 @@ def test_no_entry_names_an_address(lock_file: str) -> None:
 
 @pytest.mark.parametrize(
     ("lock_file", "extras"),
-    [("constraints.txt", ("demo", "dev")), ("constraints-demo.txt", ("demo",))],
+    [("constraints.txt", ("demo", "dev", "train")), ("constraints-demo.txt", ("demo",))],
 )
 def test_the_lock_satisfies_pyproject(lock_file: str, extras: tuple[str, ...]) -> None:
     versions = locked_versions(lock_file)

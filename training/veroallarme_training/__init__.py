@@ -1,0 +1,1 @@
+"""Training of the relevance network over the same core that judges events."""

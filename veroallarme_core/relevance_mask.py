@@ -1,0 +1,385 @@
+"""Stage 2: a frame and what moved in its burst -> how relevant each region and each pixel is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.annotate import RELEVANT_BGR, draw_verdict
+from veroallarme_core.frames import read_frame
+from veroallarme_core.inference import InferenceBackend, open_backend, relevance_probability
+from veroallarme_core.model_meta import ModelError
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
+from veroallarme_core.region_crops import (
+    Frame,
+    RegionCrop,
+    cut_mask,
+    cut_regions,
+    paste_map,
+)
+from veroallarme_core.verdict import VerdictRegion
+
+DEFAULT_THRESHOLD = 0.5
+INPUT_SIZE = (224, 224)
+MAX_BATCH = 16
+"""Most crops in one inference: rain moves in hundreds of places, and memory is bounded."""
+
+
+@dataclass(frozen=True)
+class RelevanceRegion:
+    """A region that moved and how relevant it is; pixels of the full frame."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    area: int
+    centroid: tuple[int, int]
+    confidence: float
+    """Stage 1's confidence that something moved, in [0, 1]."""
+    relevance_score: float
+    """In [0, 1], higher is more relevant."""
+    is_relevant: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the region as JSON-serialisable values."""
+        return {
+            "x": self.x,
+            "y": self.y,
+            "width": self.width,
+            "height": self.height,
+            "area": self.area,
+            "centroid": list(self.centroid),
+            "confidence": self.confidence,
+            "relevance_score": self.relevance_score,
+            "is_relevant": self.is_relevant,
+        }
+
+    def to_bbox(self) -> tuple[int, int, int, int]:
+        """Return the box as (x1, y1, x2, y2); x2 and y2 are exclusive."""
+        return (self.x, self.y, self.x + self.width, self.y + self.height)
+
+
+@dataclass(frozen=True, eq=False)
+class RelevanceMaskResult:
+    """What Stage 2 found in one burst.
+
+    `relevance_mask` is uint8 (H, W), 1 where the frame is relevant and 0 elsewhere;
+    `relevance_scores` is float32 (H, W) in [0, 1], 0 where nothing moved nearby. `regions` are in
+    Stage 1's order, the largest first. `visualization` is uint8 (H, W, 3) BGR where `predict` was
+    asked for it.
+    """
+
+    frame_dimensions: tuple[int, int]
+    relevance_mask: NDArray[np.uint8]
+    relevance_scores: NDArray[np.float32]
+    regions: tuple[RelevanceRegion, ...]
+    relevant_regions: tuple[RelevanceRegion, ...]
+    irrelevant_regions: tuple[RelevanceRegion, ...]
+    num_relevant: int
+    num_irrelevant: int
+    processing_time_ms: float
+    visualization: NDArray[np.uint8] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the pixel arrays as JSON-serialisable values."""
+        return {
+            "frame_dimensions": list(self.frame_dimensions),
+            "regions": [region.to_dict() for region in self.regions],
+            "relevant_regions": [region.to_dict() for region in self.relevant_regions],
+            "irrelevant_regions": [region.to_dict() for region in self.irrelevant_regions],
+            "num_relevant": self.num_relevant,
+            "num_irrelevant": self.num_irrelevant,
+            "processing_time_ms": self.processing_time_ms,
+        }
+
+
+class RelevanceMaskPredictor:
+    """Judges what moved with the relevance network; may be shared between threads.
+
+    A region's score is the classification head's; a network in which only the segmentation head
+    is trained judges a region by the mean of its map over the pixels that moved.
+
+    Args:
+        model_path: a checkpoint (`.pth`), an ONNX file or an OpenVINO IR (`.xml`); None takes the
+            model that ships with the package.
+        device: "cuda", "cpu", or None for CUDA where the runtime has it, else the CPU.
+        relevance_threshold: score in [0, 1] from which a region or a pixel is relevant.
+        input_size: (height, width) of the network's input; only a checkpoint takes others than
+            the one it was exported with.
+        backend: `openvino`, `onnxruntime` or `torch`; None chooses.
+        threads: most threads of one inference on the CPU; None leaves it to the runtime.
+
+    Raises:
+        ModelError: the model cannot be used; the sentence says why and what to do.
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path | None = None,
+        device: str | None = None,
+        relevance_threshold: float = DEFAULT_THRESHOLD,
+        input_size: tuple[int, int] = INPUT_SIZE,
+        *,
+        backend: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if not 0.0 <= relevance_threshold <= 1.0:
+            raise ValueError(
+                f"relevance_threshold must be between 0 and 1, not {relevance_threshold}."
+            )
+        path = shipped_model() if model_path is None else Path(model_path)
+        self.relevance_threshold = relevance_threshold
+        self.input_size = _checked_size(input_size)
+        self.backend: InferenceBackend = open_backend(path, device, backend, threads=threads)
+        if self.backend.input_size not in (None, self.input_size):
+            raise ModelError(
+                f"input_size {self.input_size}: {path} was exported for {self.backend.input_size}; "
+                "use that size, or export the checkpoint for the one you want."
+            )
+
+    def predict(
+        self,
+        frame: str | Path | Frame,
+        motion_result: MotionDetectionResult,
+        visualize: bool = False,
+    ) -> RelevanceMaskResult:
+        """Judge every region that moved.
+
+        Args:
+            frame: a frame of the burst, a path or uint8 (H, W, 3) BGR. The other frames come from
+                `motion_result`; where it has none, this one alone is looked at.
+            motion_result: what `MotionDetector.detect_motion` found in the burst.
+            visualize: also draw the result on `frame`.
+
+        Raises:
+            FrameError: the path is no readable picture.
+            ValueError: the frame is no BGR picture, or of another size than the burst.
+            InferenceError: the network failed.
+        """
+        started = time.perf_counter()
+        picture = _load(frame)
+        dimensions = (picture.shape[0], picture.shape[1])
+        if motion_result.motion_regions and dimensions != motion_result.frame_dimensions:
+            raise ValueError(
+                f"The frame is {dimensions} (H, W), but the motion was found in frames of "
+                f"{motion_result.frame_dimensions}; give a frame of the same burst."
+            )
+        pixel_scores, region_scores = self._judge(picture, motion_result)
+        regions = tuple(
+            _judged(region, score, motion_result.confidence, self.relevance_threshold)
+            for region, score in zip(motion_result.motion_regions, region_scores, strict=True)
+        )
+        # Where nothing moved the score is 0: not relevant even to a threshold of 0.
+        mask = (pixel_scores >= self.relevance_threshold) & (pixel_scores > 0.0)
+        relevant = tuple(region for region in regions if region.is_relevant)
+        irrelevant = tuple(region for region in regions if not region.is_relevant)
+        result = RelevanceMaskResult(
+            frame_dimensions=dimensions,
+            relevance_mask=mask.astype(np.uint8),
+            relevance_scores=pixel_scores,
+            regions=regions,
+            relevant_regions=relevant,
+            irrelevant_regions=irrelevant,
+            num_relevant=len(relevant),
+            num_irrelevant=len(irrelevant),
+            processing_time_ms=(time.perf_counter() - started) * 1e3,
+        )
+        if visualize:
+            result = replace(result, visualization=self.visualize(picture, result))
+        return result
+
+    def visualize(
+        self,
+        frame: Frame,
+        result: RelevanceMaskResult,
+        output_path: str | Path | None = None,
+        alpha: float = 0.4,
+    ) -> Frame:
+        """Draw a result: boxes green where relevant and red where not, a green mask, the scores.
+
+        Args:
+            frame: uint8 (H, W, 3) BGR; it is not changed.
+            result: of a frame of the same size.
+            output_path: where to write the picture, its suffix says how (.jpg, .png); None
+                writes nothing.
+            alpha: how opaque the mask is, in [0, 1].
+
+        Returns:
+            uint8 (H, W, 3) BGR.
+
+        Raises:
+            ValueError: an argument is wrong.
+            OSError: the file cannot be written.
+        """
+        if not 0.0 <= alpha <= 1.0:
+            raise ValueError(f"alpha must be between 0 and 1, not {alpha}.")
+        if _load(frame).shape[:2] != result.frame_dimensions:
+            raise ValueError(
+                f"The frame is {frame.shape[:2]} (H, W), but the result is of frames of "
+                f"{result.frame_dimensions}."
+            )
+        green = np.asarray(RELEVANT_BGR, np.float32)
+        opacity = result.relevance_mask[..., None] * np.float32(alpha)  # (H, W, 1)
+        overlaid = np.rint(frame * (1.0 - opacity) + green * opacity).astype(np.uint8)
+        picture = draw_verdict(overlaid, [_drawable(region) for region in result.regions])
+        if output_path is not None:
+            _write_picture(Path(output_path), picture)
+        return picture
+
+    def _judge(
+        self, frame: Frame, motion: MotionDetectionResult
+    ) -> tuple[NDArray[np.float32], list[float]]:
+        """Return the score of every pixel, float32 (H, W), and of every region."""
+        pixel_scores = np.zeros(frame.shape[:2], np.float32)
+        region_scores = [0.0] * len(motion.motion_regions)
+        meta = self.backend.meta
+        crops = cut_regions(
+            motion,
+            frame,
+            geometry=meta.crop,
+            size=self.input_size,
+            input_mode=meta.input_mode,
+        )
+        while batch := list(islice(crops, MAX_BATCH)):
+            output = self.backend.infer(np.stack([crop.pixels for crop in batch]))
+            maps = relevance_probability(output.segmentation)  # (N, h, w)
+            probabilities = relevance_probability(output.classification)  # (N,)
+            for crop, map_, probability in zip(batch, maps, probabilities, strict=True):
+                score = self._score(crop, motion, map_, float(probability))
+                region_scores[crop.index] = max(region_scores[crop.index], score)
+                self._paste(crop, motion, map_, score, pixel_scores)
+        return pixel_scores, region_scores
+
+    def _score(
+        self,
+        crop: RegionCrop,
+        motion: MotionDetectionResult,
+        map_: NDArray[np.float32],
+        probability: float,
+    ) -> float:
+        if "classification" in self.backend.meta.trained_heads:
+            return probability
+        moved = cut_mask(_moved(crop, motion), crop.square, self.input_size) > 0
+        return float(map_[moved].mean()) if moved.any() else float(map_.max())
+
+    def _paste(
+        self,
+        crop: RegionCrop,
+        motion: MotionDetectionResult,
+        map_: NDArray[np.float32],
+        score: float,
+        pixel_scores: NDArray[np.float32],
+    ) -> None:
+        if "segmentation" in self.backend.meta.trained_heads:
+            # No pixel is more relevant than its region: mask and boxes never contradict.
+            paste_map(np.minimum(map_, np.float32(score)), crop.square, pixel_scores)
+            return
+        moved = _moved(crop, motion) > 0
+        pixel_scores[moved] = np.maximum(pixel_scores[moved], np.float32(score))
+
+
+def predict_relevance_mask(
+    frame: str | Path | Frame,
+    motion_result: MotionDetectionResult,
+    model_path: str | Path | None = None,
+    device: str | None = None,
+    relevance_threshold: float = DEFAULT_THRESHOLD,
+) -> RelevanceMaskResult:
+    """Judge one burst; for several make one `RelevanceMaskPredictor`, which loads once."""
+    predictor = RelevanceMaskPredictor(model_path, device, relevance_threshold)
+    return predictor.predict(frame, motion_result)
+
+
+def shipped_model() -> Path:
+    """Return the path of the model that comes with the package.
+
+    Raises:
+        ModelError: this installation has none.
+    """
+    path = Path(str(resources.files("veroallarme_core"))) / "models" / "relevance.onnx"
+    if not path.is_file():
+        raise ModelError(
+            f"This installation has no model of its own ({path} is missing): install the package "
+            "again, or give model_path a file that veroallarme-train has made."
+        )
+    return path
+
+
+def _load(frame: str | Path | Frame) -> Frame:
+    if isinstance(frame, str | Path):
+        return read_frame(frame).image
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+        raise ValueError(
+            f"The frame must be a uint8 array of shape (H, W, 3), not {frame.dtype} {frame.shape}."
+        )
+    return frame
+
+
+def _checked_size(size: Sequence[int]) -> tuple[int, int]:
+    whole = [edge for edge in size if isinstance(edge, int | np.integer) and edge > 0]
+    if len(size) != 2 or len(whole) != 2 or any(edge % 32 for edge in whole):
+        raise ValueError(f"input_size must be (height, width) in multiples of 32, not {size!r}.")
+    return (int(size[0]), int(size[1]))
+
+
+def _moved(crop: RegionCrop, motion: MotionDetectionResult) -> NDArray[np.uint8]:
+    """Return uint8 (H, W), 255 where the region moved; its whole box where the mask is empty."""
+    x1, y1, x2, y2 = motion.motion_regions[crop.index].to_bbox()
+    moved = np.zeros_like(motion.motion_mask)
+    box = motion.motion_mask[y1:y2, x1:x2]
+    moved[y1:y2, x1:x2] = box if box.any() else 255
+    return moved
+
+
+def _judged(
+    region: MotionRegion, score: float, confidence: float, threshold: float
+) -> RelevanceRegion:
+    return RelevanceRegion(
+        x=region.x,
+        y=region.y,
+        width=region.width,
+        height=region.height,
+        area=region.area,
+        centroid=region.centroid,
+        confidence=confidence,
+        relevance_score=score,
+        is_relevant=score >= threshold,
+    )
+
+
+def _drawable(region: RelevanceRegion) -> VerdictRegion:
+    return VerdictRegion(
+        x=region.x,
+        y=region.y,
+        width=region.width,
+        height=region.height,
+        area=region.area,
+        centroid=region.centroid,
+        confidence=region.confidence,
+        relevance_score=region.relevance_score,
+        is_relevant=region.is_relevant,
+        reason="",
+    )
+
+
+def _write_picture(path: Path, picture: Frame) -> None:
+    try:
+        done, data = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        done = False
+    if not done:
+        raise ValueError(
+            f"output_path {path}: no picture format has this suffix; use .jpg or .png."
+        )
+    path.write_bytes(data.tobytes())
