@@ -1,0 +1,1 @@
+"""Datasets of crops, cut from folders of events."""
