@@ -24,7 +24,13 @@ from veroallarme_core.verdict import (
     VerdictRegion,
     new_event_id,
 )
-from veroallarme_core.worker.config import BrokerConfig, BurstConfig, CameraConfig, WorkerConfig
+from veroallarme_core.worker.config import (
+    BrokerConfig,
+    BurstConfig,
+    CameraConfig,
+    InferenceConfig,
+    WorkerConfig,
+)
 from veroallarme_core.worker.contract import CommandError, dump, read_command
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Incoming
@@ -298,6 +304,7 @@ async def test_the_state_of_a_running_worker_is_what_the_schemas_say(tmp_path):
         cameras=(camera,),
         # Nobody listens there: the state is asked for as a connection would ask for it.
         broker=BrokerConfig(host="127.0.0.1", port=1),
+        inference=InferenceConfig(enabled=False),
         data_dir=tmp_path / "data",
         state_dir=tmp_path / "state",
     )

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.onnx_networks import write_network
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, RegionJudgement
 from veroallarme_core.motion_detection import MotionDetector
 from veroallarme_core.pipeline import (
@@ -21,6 +24,7 @@ from veroallarme_core.pipeline import (
     not_judged,
     threshold_in_force,
 )
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.settings import CameraSettings, Mode, OnUnknown, Zone
 from veroallarme_core.verdict import FrameCounts, State
 
@@ -258,3 +262,21 @@ def test_verdict_adds_the_circumstances(on_unknown: OnUnknown, relevant: bool) -
     assert verdict.merged == 4
     assert verdict.cues == {"code": "timeout"}
     assert (verdict.timing_ms.fetch, verdict.timing_ms.total) == (1500.0, 2000.0)
+
+
+def test_network_that_fails_costs_no_verdict(tmp_path: Path) -> None:
+    broken = RelevanceMaskPredictor(write_network(tmp_path / "broken.onnx", gain=math.inf))
+    with_network = EventPipeline(broken).judge(MOVING, FILTER)
+    alone = EventPipeline().judge(MOVING, FILTER)
+    assert with_network.state is alone.state
+    assert with_network.score == alone.score
+    assert with_network.model == MODEL
+    assert "network_score" not in with_network.cues
+
+
+def test_network_says_its_opinion_among_the_cues(tmp_path: Path) -> None:
+    network = RelevanceMaskPredictor(write_network(tmp_path / "network.onnx"))
+    result = EventPipeline(network).judge(MOVING, FILTER)
+    assert result.cues["network_score"] > 0.5
+    assert result.state is EventPipeline().judge(MOVING, FILTER).state
+    assert "network_score" not in EventPipeline(network).judge(STILL, FILTER).cues

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from veroallarme_core.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
 from veroallarme_core.frames import DecodedFrame, FrameError, decode_frame
+from veroallarme_core.inference import InferenceError
 from veroallarme_core.judgement import (
     GENERAL_THRESHOLD,
     BurstJudgement,
@@ -19,6 +21,7 @@ from veroallarme_core.judgement import (
     judge_motion,
 )
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.settings import CameraSettings, Zone, raises_alarm
 from veroallarme_core.verdict import (
     CueValue,
@@ -29,8 +32,12 @@ from veroallarme_core.verdict import (
     VerdictRegion,
 )
 
+_LOGGER = logging.getLogger(__name__)
+
 MODEL = "cues-1"
 """Names what judged: cues that need no learning, first edition."""
+MAX_OPINIONS = 8
+"""Regions that the network looks at, the largest ones: one batch, some 30 ms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +58,7 @@ class PipelineResult:
     """Decoding, motion and relevance; fetching is the caller's."""
     picture: bytes | None = None
     """JPEG of the strongest frame, annotated; None where no frame could be decoded."""
+    model: str = MODEL
 
     def to_verdict(
         self,
@@ -94,7 +102,7 @@ class PipelineResult:
             regions=self.regions,
             frames=replace(frames, damaged=self.damaged),
             timing_ms=replace(self.timing_ms, fetch=fetch_ms, total=total_ms),
-            model=MODEL,
+            model=self.model,
         )
 
 
@@ -118,7 +126,15 @@ def threshold_in_force(settings: CameraSettings) -> float:
 
 
 class EventPipeline:
-    """Judges bursts; holds no state of a camera and may be shared between threads."""
+    """Judges bursts; holds no state of a camera and may be shared between threads.
+
+    Args:
+        predictor: the relevance network. Its opinion stands among the cues, `network_score`, and
+            decides nothing yet: a score that nobody has calibrated on a camera proves no nuisance.
+    """
+
+    def __init__(self, predictor: RelevanceMaskPredictor | None = None) -> None:
+        self._predictor = predictor
 
     def judge(
         self,
@@ -160,7 +176,7 @@ class EventPipeline:
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
             )
         judgement = apply_zones(judgement, motion, settings)
-        result = _result(judgement, motion, settings)
+        result = self._with_opinion(_result(judgement, motion, settings), motion)
         if len(decoded) < 2:
             result = replace(result, damaged=sum(bool(d.kinds) for d in motion.damage[:1]))
         ended = time.perf_counter()
@@ -170,6 +186,27 @@ class EventPipeline:
             relevance=(ended - moved_at) * 1e3,
         )
         return replace(result, timing_ms=timing)
+
+    def _with_opinion(
+        self, result: PipelineResult, motion: MotionDetectionResult
+    ) -> PipelineResult:
+        """Add what the network makes of the largest regions to the cues."""
+        frame = next((frame for frame in motion.frames if frame is not None), None)
+        if self._predictor is None or frame is None or not motion.motion_regions:
+            return result
+        largest = sorted(motion.motion_regions, key=lambda region: -region.area)
+        seen = replace(motion, motion_regions=tuple(largest[:MAX_OPINIONS]))
+        try:
+            regions = self._predictor.predict(frame, seen).regions
+        except (InferenceError, ValueError):
+            # The cues stand on their own, so a network that fails costs no verdict.
+            _LOGGER.exception("the relevance network failed")
+            return result
+        score = max(region.relevance_score for region in regions)
+        name = self._predictor.backend.meta.name
+        return replace(
+            result, cues={**result.cues, "network_score": score}, model=f"{MODEL}+{name}"
+        )
 
 
 def _decode(frames: Sequence[bytes]) -> tuple[list[DecodedFrame | None], list[FrameError]]:

@@ -18,7 +18,13 @@ from benchmarks.peers import HttpCamera, Listener, Mosquitto, free_port, until
 from veroallarme_core.demo.broker import embedded_broker
 from veroallarme_core.demo.scenes import draw_event
 from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.worker.config import BrokerConfig, BurstConfig, CameraConfig, WorkerConfig
+from veroallarme_core.worker.config import (
+    BrokerConfig,
+    BurstConfig,
+    CameraConfig,
+    InferenceConfig,
+    WorkerConfig,
+)
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots import HttpSource
@@ -81,6 +87,8 @@ class Site:
     settings: CameraSettings = field(
         default_factory=lambda: CameraSettings(mode=Mode.FILTER, hold_s=0.2)
     )
+    inference: InferenceConfig = field(default_factory=lambda: InferenceConfig(enabled=False))
+    """The network is off where a test is not about it: loading it takes a second."""
     more: dict[str, Any] = field(default_factory=dict)
     """Further fields of every `CameraConfig`."""
 
@@ -104,6 +112,7 @@ class Site:
         return WorkerConfig(
             cameras=cameras,
             broker=BrokerConfig(host="127.0.0.1", port=self.port, protocol=self.protocol),
+            inference=self.inference,
             data_dir=self.folder / "data",
             state_dir=self.folder / "state",
         )

@@ -18,6 +18,7 @@ from veroallarme_core.worker.config import (
     BurstConfig,
     CameraConfig,
     ConfigError,
+    InferenceConfig,
     TlsConfig,
     WorkerConfig,
     known_keys,
@@ -371,7 +372,7 @@ ONE_OF_A_CAMERA = [
     ("snapshot: {url: ftp://cam/x}", "url ftp://cam/x is not an http or https address"),
     ("snapshot: {url: 'http://[cam'}", "snapshot.url (line 3): url http://[cam is not a web"),
     ("snapshot: {url: 'http://[]@'}", "snapshot.url (line 3): url http:// is not a web"),
-    ("preset: frigate\n    camera: a\n    url: '[]@'", "drive.url (line 5): preset frigate: url is"),
+    ("preset: frigate\n    camera: a\n    url: '[]@'", "drive.url (line 5): preset frigate: url"),
     ("snapshot: {url: [x]}", "snapshot.url (line 3): give a text"),
     ("snapshot: {url: 'http://cam', topic: x}", "snapshot.topic (line 3): unknown key: known"),
     ("snapshot: {url: 'http://cam', auth: basic}", "auth is basic: set username"),
@@ -618,6 +619,7 @@ DEFAULTS = {
     "": WorkerConfig(cameras=()),
     "mqtt": BrokerConfig(),
     "mqtt.tls": TlsConfig(),
+    "inference": InferenceConfig(),
     "cameras.<id>": CameraConfig(id="x", name="x", triggers=(), source=FileSource(path=Path())),
     "triggers": Trigger(topic="x", start=("x",)),
     "snapshot (HTTP)": HttpSource(url="http://x"),
@@ -656,7 +658,13 @@ def test_documented_defaults_are_the_defaults(place):
             assert key in {"cameras", "triggers", "snapshot", "topic", "start", "url", "path"}
         else:
             assert written == "–", key
-            assert default in (None, (), {}, "x") or key in {"mqtt", "burst", "settings", "keep"}
+            assert default in (None, (), {}, "x") or key in {
+                "mqtt",
+                "inference",
+                "burst",
+                "settings",
+                "keep",
+            }
 
 
 PRESETS_PAGE = (ROOT / "docs" / "presets.md").read_text(encoding="utf-8")

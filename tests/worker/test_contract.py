@@ -204,12 +204,13 @@ def test_damaged_commands_are_refused_or_read(start, rest):
 
 def test_info_says_what_the_site_offers():
     cameras = [{"id": "drive", "name": "Drive", "origin": "local"}]
-    assert json.loads(info_payload("1.2.3", "home", cameras)) == {
+    assert json.loads(info_payload("1.2.3", "home", cameras, "openvino 2026.4 on cpu")) == {
         "contract": 1,
         "version": "1.2.3",
         "site": "home",
         "cameras": cameras,
         "capabilities": ["feedback", "set"],
+        "inference": "openvino 2026.4 on cpu",
     }
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
@@ -20,12 +21,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.peers import Listener, Mosquitto, until
+from tests.onnx_networks import write_network
 from tests.worker.conftest import Site, TinyDisk
 from veroallarme_core.event_store import EventStore
-from veroallarme_core.pipeline import PipelineResult
+from veroallarme_core.model_meta import ModelMeta
+from veroallarme_core.pipeline import MODEL, PipelineResult
 from veroallarme_core.settings import CameraSettings, Mode
 from veroallarme_core.verdict import State, new_event_id
 from veroallarme_core.worker import mqtt as mqtt_module
+from veroallarme_core.worker.config import InferenceConfig
 from veroallarme_core.worker.contract import RETAINED_SUFFIXES
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Incoming
@@ -751,3 +755,33 @@ async def test_client_id_is_stable(site: Site) -> None:
             ids.append(worker._session._client_id)
     assert ids[0] == ids[1]
     assert ids[0].startswith("veroallarme_home_")
+
+
+# --- the relevance network --------------------------------------------------------------------
+
+
+async def test_network_gives_its_opinion_and_info_names_its_runtime(
+    site: Site, tmp_path: Path
+) -> None:
+    network = write_network(tmp_path / "network.onnx", meta=ModelMeta(name="by-hand"))
+    site.inference = InferenceConfig(model=network)
+    async with site.listener() as listener, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await listener.until(lambda: events(listener))
+        verdict = events(listener)[0]
+        info = [heard.json() for heard in listener.on("/info")][-1]
+    assert verdict["model"] == f"{MODEL}+by-hand"
+    assert 0 <= verdict["cues"]["network_score"] <= 1
+    assert info["inference"].endswith(" on cpu")
+
+
+async def test_network_that_cannot_be_loaded_costs_no_verdict(site: Site, tmp_path: Path) -> None:
+    site.inference = InferenceConfig(model=tmp_path / "none.onnx")
+    async with site.listener() as listener, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await listener.until(lambda: events(listener))
+        health = [heard.json() for heard in listener.on("/health")]
+        info = [heard.json() for heard in listener.on("/info")][-1]
+    assert events(listener)[0]["model"] == MODEL
+    assert info["inference"] is None
+    assert "none.onnx" in health[0]["last_error"]["message"]

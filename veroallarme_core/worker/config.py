@@ -13,6 +13,7 @@ from typing import Any
 import voluptuous as vol
 
 from veroallarme_core.event_store import KeepLimits
+from veroallarme_core.inference import BACKEND_NAMES
 from veroallarme_core.settings import (
     SETTINGS_SCHEMA,
     CameraSettings,
@@ -93,6 +94,18 @@ class CameraConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InferenceConfig:
+    """How the relevance network is run."""
+
+    enabled: bool = True
+    backend: str = "auto"
+    """``auto``, ``openvino``, ``onnxruntime`` or ``torch``."""
+    model: Path | None = None
+    """A trained network; None takes the one that ships."""
+    threads: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
     """Everything ``veroallarme run`` needs."""
 
@@ -100,6 +113,7 @@ class WorkerConfig:
     topics: Topics = field(default_factory=Topics)
     worker_id: str = "main"
     broker: BrokerConfig = field(default_factory=BrokerConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
     data_dir: Path = Path("data")
     state_dir: Path = Path("state")
 
@@ -361,6 +375,15 @@ def _camera(folder: _Folder) -> Table:
     }
 
 
+def _inference(folder: _Folder) -> Table:
+    return {
+        "enabled": truth,
+        "backend": _choice("auto", *BACKEND_NAMES),
+        "model": folder.path,
+        "threads": _whole(1, 64, "threads"),
+    }
+
+
 def _site(folder: _Folder) -> Table:
     return {
         "prefix": _prefix,
@@ -369,6 +392,7 @@ def _site(folder: _Folder) -> Table:
         "data_dir": folder.path,
         "state_dir": folder.path,
         "mqtt": lambda value: _check_broker(value, folder),
+        "inference": _build(InferenceConfig, _inference(folder)),
         vol.Required("cameras"): lambda value: _check_cameras(value, folder),
     }
 
@@ -380,6 +404,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
         "": _site(here),
         "mqtt": _broker(here),
         "mqtt.tls": _tls(here),
+        "inference": _inference(here),
         "cameras.<id>": _camera(here),
         "triggers": _TRIGGER,
         "snapshot (HTTP)": _http(here),
@@ -584,6 +609,7 @@ def _compose(checked: dict[str, Any], folder: _Folder) -> WorkerConfig:
         topics=Topics(**{key: checked[key] for key in ("prefix", "site") if key in checked}),
         worker_id=checked.get("worker_id", default.worker_id),
         broker=checked.get("mqtt", default.broker),
+        inference=checked.get("inference", default.inference),
         data_dir=checked.get("data_dir", folder.path(str(default.data_dir))),
         state_dir=checked.get("state_dir", folder.path(str(default.state_dir))),
     )

@@ -121,8 +121,14 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def info_payload(version: str, site: str, cameras: Sequence[Mapping[str, str]]) -> bytes:
-    """Write the site's ``info``; it holds nothing that changes while the worker runs."""
+def info_payload(
+    version: str, site: str, cameras: Sequence[Mapping[str, str]], inference: str | None
+) -> bytes:
+    """Write the site's ``info``; it holds nothing that changes while the worker runs.
+
+    Args:
+        inference: runtime and device of the relevance network; None where it does not run.
+    """
     return dump(
         {
             "contract": CONTRACT_VERSION,
@@ -130,6 +136,7 @@ def info_payload(version: str, site: str, cameras: Sequence[Mapping[str, str]]) 
             "site": site,
             "cameras": list(cameras),
             "capabilities": sorted(_COMMANDS),
+            "inference": inference,
         }
     )
 

@@ -22,16 +22,20 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import voluptuous as vol
 
 from veroallarme_core import __version__
 from veroallarme_core.event_store import EventStore, OpenEvent, StoreError
+from veroallarme_core.inference import InferenceError, describe_backend
+from veroallarme_core.model_meta import ModelError
 from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.settings import CameraSettings
 from veroallarme_core.verdict import is_valid_id, iso
 from veroallarme_core.worker.alarm import now
 from veroallarme_core.worker.camera import CameraWorker, Surroundings
-from veroallarme_core.worker.config import CameraConfig, WorkerConfig
+from veroallarme_core.worker.config import CameraConfig, InferenceConfig, WorkerConfig
 from veroallarme_core.worker.contract import (
     RETAINED_SUFFIXES,
     CommandError,
@@ -84,6 +88,7 @@ class Worker:
         self.config = config
         self._stop = asyncio.Event()
         self._pipeline = EventPipeline()
+        self._inference: str | None = None
         self._judging = ThreadPoolExecutor(2, thread_name_prefix="veroallarme-judge")
         self._cameras: dict[str, CameraWorker] = {}
         self._complaints: OrderedDict[str, tuple[float, str]] = OrderedDict()
@@ -201,6 +206,7 @@ class Worker:
         )
         try:
             await self._forget_removed()
+            await self._open_predictor()
             for camera in self.config.cameras:
                 self._cameras[camera.id] = await self._open_camera(camera, http, around)
             await self._resume()
@@ -210,6 +216,19 @@ class Worker:
                 f"{self._storage.store.path} cannot be used ({error}): check that no other "
                 "program locks it and that the disk is not full"
             ) from error
+
+    async def _open_predictor(self) -> None:
+        """Load the relevance network; without it the cues judge alone."""
+        if not self.config.inference.enabled:
+            return
+        try:
+            predictor = await asyncio.to_thread(_load_predictor, self.config.inference)
+        except (ModelError, InferenceError) as error:
+            self.complain("inference", f"the relevance network cannot be used: {error}")
+            return
+        self._pipeline = EventPipeline(predictor)
+        self._inference = describe_backend(predictor.backend)
+        _LOGGER.info("relevance network %s, %s", predictor.backend.meta.name, self._inference)
 
     async def _open_camera(
         self, config: CameraConfig, http: aiohttp.ClientSession, around: Surroundings
@@ -291,7 +310,11 @@ class Worker:
             for camera in self._cameras.values()
         ]
         state = [
-            Outgoing(topics.info, info_payload(__version__, topics.site, cameras), retain=True)
+            Outgoing(
+                topics.info,
+                info_payload(__version__, topics.site, cameras, self._inference),
+                retain=True,
+            )
         ]
         for removed in self._removed:
             state += [
@@ -444,7 +467,7 @@ class Worker:
         return dump(
             {
                 "version": __version__,
-                "backend": "opencv",
+                "backend": self._inference or "opencv",
                 "model": MODEL,
                 "queue": {camera.id: camera.queue_length for camera in self._cameras.values()},
                 "memory_mb": round(peak_memory_mb(), 1),
@@ -479,6 +502,18 @@ class Worker:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _load_predictor(config: InferenceConfig) -> RelevanceMaskPredictor:
+    """Load the network and run it once, so that the first event does not wait for it."""
+    predictor = RelevanceMaskPredictor(
+        config.model,
+        backend=None if config.backend == "auto" else config.backend,
+        threads=config.threads,
+    )
+    height, width = predictor.input_size
+    predictor.backend.infer(np.zeros((1, 3, height, width), np.float32))
+    return predictor
 
 
 def _load_frames(store: EventStore, event: OpenEvent) -> list[bytes]:
