@@ -73,6 +73,70 @@ def test_person_in_changing_light_stays_unexplained() -> None:
     assert change.crop((200, 300, 300, 340)).largest_unexplained < MIN_AREA
 
 
+HALVES = (slice(0, 352), slice(352, 704))
+
+
+def step_lit(picture: Picture, gains: tuple[float, float]) -> Picture:
+    """Two surfaces with an upright edge between them; each takes light by a gain of its own.
+
+    The light fades out above and below, so that no exposure of the camera explains it.
+    """
+    rows = np.exp(-(((np.arange(576, dtype=np.float32) - 290) / 150) ** 2))[:, None, None]
+    lit = picture.astype(np.float32)
+    for half, gain in zip(HALVES, gains, strict=True):
+        lit[:, half] *= 1 + (gain - 1) * rows
+    return np.clip(lit, 0, 255).astype(np.uint8)
+
+
+STEP = YARD.copy()
+STEP[:, HALVES[0]] = (STEP[:, HALVES[0]] * 0.55).astype(np.uint8)
+
+
+@pytest.mark.parametrize("gains", [(1.0, 0.7), (1.5, 1.0), (1.4, 0.8)])
+def test_edge_between_surfaces_that_catch_the_light_differently(gains: tuple[float, float]) -> None:
+    change = explain(STEP, step_lit(STEP, gains), STEP)
+    assert share(change.light, change) > 0.95
+    assert change.largest_unexplained < MIN_AREA
+
+
+def test_outline_on_an_edge_that_stayed_is_found() -> None:
+    change = explain(STEP, draw_person(step_lit(STEP, (1.5, 1.0)), 345, 250, 16, 48), STEP)
+    assert change.crop((345, 250, 361, 298)).largest_unexplained > 2 * MIN_AREA
+
+
+@pytest.mark.parametrize("size", [(288, 352), (576, 704)])
+def test_slope_of_a_beam_is_light(size: tuple[int, int]) -> None:
+    yard = draw_yard(*size)
+    y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float32) / size[1]
+    beam = 90 * np.exp(-(((x - 0.5) / 0.16) ** 2) - ((y - 0.4) / 0.16) ** 2)
+    lit_yard = np.clip(yard * (1 + beam[..., None] / 150), 0, 255).astype(np.uint8)
+    change = explain(yard, lit_yard, yard)
+    assert share(change.light, change) > 0.95
+    assert change.largest_unexplained < min_area_for(size)
+
+
+def test_steep_blob_before_a_dark_wall_is_no_light() -> None:
+    """An insect at the lens or the lamps of a car: a proof of light must not cover either."""
+    wall = np.full((576, 704, 3), 20, np.uint8)
+    blob = wall.astype(np.float32)
+    cv2.circle(blob, (300, 300), 30, (190, 190, 190), -1)
+    blob = cv2.GaussianBlur(blob, (0, 0), 9)
+    change = explain(wall, np.clip(blob, 0, 255).astype(np.uint8), wall)
+    assert change.largest_unexplained > 5 * MIN_AREA
+
+
+def infrared(picture: Picture) -> Picture:
+    """Another kind of light: one half turns dark, and no colour is left."""
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    grey[:, HALVES[0]] *= 0.12
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_person_who_comes_with_the_infrared_switch_is_found() -> None:
+    change = explain(YARD, YARD, draw_person(infrared(YARD), 500, 200, 24, 70))
+    assert change.crop((500, 200, 524, 270)).largest_unexplained > 2 * MIN_AREA
+
+
 def test_parts_are_disjoint_and_inside_what_moved() -> None:
     change = explain(YARD, draw_person(lit(YARD, 0.5), 330, 250, 20, 60), swayed(YARD, 3))
     assert not (change.light & change.unexplained).any()

@@ -19,6 +19,8 @@ from tests.drawn import (
     draw_yard,
     paste_foreign,
 )
+from veroallarme_core.demo.scenes import draw_background, draw_event
+from veroallarme_core.demo.scenes.light import LightName
 from veroallarme_core.frames import read_frame
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
@@ -92,6 +94,26 @@ def test_reference_of_another_view_proves_nothing(reference: Picture) -> None:
     assert (judgement.state, judgement.reason) == (State.UNKNOWN, "reference_not_comparable")
 
 
+@pytest.mark.parametrize("gain", [0.4, 1.6])
+def test_reference_in_another_light_accuses_nobody(gain: float) -> None:
+    person = draw_person(YARD, 300, 200)
+    lit = np.clip(YARD * gain, 0, 255).astype(np.uint8)
+    judgement = judge(person, person, person, reference=lit)
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "reference_not_comparable")
+    assert is_consistent(judgement)
+
+
+@pytest.mark.parametrize("frames", [[None, YARD, None], [YARD, None]])
+def test_single_usable_frame_is_compared_with_the_reference(frames: list[Picture | None]) -> None:
+    still = judge_motion(detect(frames), reference=add_noise(YARD, 9))
+    assert (still.state, still.reason) == (State.IRRELEVANT, "no_motion")
+    person = [None if frame is None else draw_person(frame, 300, 200) for frame in frames]
+    judgement = judge_motion(detect(person), reference=YARD)
+    assert (judgement.state, judgement.reason) == (State.RELEVANT, "differs_from_reference")
+    assert is_consistent(still)
+    assert is_consistent(judgement)
+
+
 def test_corrupt_frame_with_a_still_rest_is_irrelevant() -> None:
     corrupt = draw_green_band(paste_foreign(YARD, x=470, top=160), top=546)
     judgement = judge(YARD, corrupt, YARD)
@@ -127,7 +149,7 @@ def test_frame_lost_on_the_way_is_no_proof() -> None:
 
 @pytest.mark.parametrize("frames", [[None, None, None], [None, YARD, None]])
 def test_without_two_usable_frames_nothing_is_judged(frames: list[Picture | None]) -> None:
-    judgement = judge_motion(detect(frames), reference=YARD)
+    judgement = judge_motion(detect(frames))
     assert (judgement.state, judgement.reason) == (State.UNKNOWN, "no_usable_frames")
     assert judgement.score is None
 
@@ -207,6 +229,66 @@ def test_any_burst_is_judged_consistently(
     result = MotionDetector(min_area=1).detect_motion(frames)
     judgement = judge_motion(result, reference=reference, threshold=threshold)
     assert is_consistent(judgement, threshold)
+
+
+# --- drawn scenes --------------------------------------------------------------------------------
+
+SIZES = [(288, 352), (576, 704), (720, 1280)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["headlights_on_the_wall", "exposure_jump"])
+def test_drawn_light_is_irrelevant(name: str, size: tuple[int, int]) -> None:
+    for seed in (1, 7):
+        judgement = judge_motion(detect([*draw_event(name, seed, size).frames]))
+        assert judgement.state is State.IRRELEVANT, seed
+        assert judgement.explanation.startswith(("Only light changed", "The picture became"))
+
+
+@pytest.mark.parametrize("name", ["cloud_shadow", "infrared_switch"])
+def test_drawn_shadow_and_switch_are_irrelevant(name: str) -> None:
+    judgement = judge_motion(detect([*draw_event(name).frames]))
+    assert judgement.state is State.IRRELEVANT
+    assert judgement.explanation.startswith(("Only light changed", "The camera switched"))
+
+
+@pytest.mark.parametrize("light", ["overcast", "dusk", "infrared"])
+@pytest.mark.parametrize("event", ["rain_streaks", "nothing_moves", "headlights_on_the_wall"])
+def test_light_of_the_reference_alone_is_never_relevant(event: str, light: LightName) -> None:
+    burst = detect([*draw_event(event).frames])
+    for reference in (draw_background(light=light), draw_background(light="day")):
+        assert judge_motion(burst, reference=reference).state is not State.RELEVANT
+
+
+@pytest.mark.parametrize("name", ["person_behind_the_fence", "car_at_dusk", "person_in_infrared"])
+def test_who_stands_still_is_told_by_a_reference_of_the_same_light(name: str) -> None:
+    standing = draw_event(name).frames[1]
+    lights: dict[str, LightName] = {"car_at_dusk": "dusk", "person_in_infrared": "infrared"}
+    reference = draw_background(light=lights.get(name, "day"))
+    judgement = judge(standing, standing, standing, reference=reference)
+    assert (judgement.state, judgement.reason) == (State.RELEVANT, "differs_from_reference")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["cloud_shadow", "headlights_on_the_wall"])
+def test_person_in_the_beam_or_the_shadow_is_found(name: str, size: tuple[int, int]) -> None:
+    """The person is lit as the place is: the brightness of the walker, scaled by the light."""
+    walker = "person_at_dusk" if name == "headlights_on_the_wall" else "person_in_the_drive"
+    light, person = draw_event(name, 7, size), draw_event(walker, 7, size)
+    empty = draw_event(walker, 7, size, with_mover=False)
+    frames = []
+    for lit, walking, dark, mask in zip(
+        light.frames, person.frames, empty.frames, person.masks, strict=True
+    ):
+        gain = lit.astype(np.float32).mean(axis=2) / (dark.astype(np.float32).mean(axis=2) + 1)
+        gain = cv2.GaussianBlur(gain, (0, 0), 9)[..., None]
+        pasted = np.clip(walking * gain, 0, 255).astype(np.uint8)
+        frames.append(np.where(mask[..., None], pasted, lit))
+    judgement = judge_motion(detect([*frames]))
+    assert judgement.state is State.RELEVANT
+    best = judgement.regions[0].region
+    rows, cols = slice(best.y, best.y + best.height), slice(best.x, best.x + best.width)
+    assert np.logical_or.reduce(person.masks)[rows, cols].any()
 
 
 # --- real footage --------------------------------------------------------------------------------

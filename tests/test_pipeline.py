@@ -93,6 +93,19 @@ def test_no_frame_at_all_is_unknown() -> None:
     assert (result.state, result.reason, result.picture) == (State.UNKNOWN, "no_snapshot", None)
 
 
+def test_single_frame_that_differs_from_the_reference_is_relevant() -> None:
+    result = EventPipeline().judge(MOVING[1:2], FILTER, reference=STILL[0])
+    check(result)
+    assert (result.state, result.reason) == (State.RELEVANT, "differs_from_reference")
+    assert result.regions
+
+
+def test_single_frame_like_the_reference_proves_nothing() -> None:
+    result = EventPipeline().judge(STILL[1:2], FILTER, reference=STILL[0])
+    check(result)
+    assert (result.state, result.reason) == (State.UNKNOWN, "single_frame")
+
+
 def test_single_frame_shows_no_motion_but_is_shown() -> None:
     result = EventPipeline().judge(MOVING[:1], FILTER)
     check(result)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +36,9 @@ REFERENCE_CHANGE_LIMIT = 0.5
 
 OTHER_LIGHT_STEP = 15.0
 """A reference picture that is brighter or darker by this many grey levels shows another light."""
+
+OTHER_LIGHT_SHARE = 0.15
+"""So does one from which light alone differs in this share of the picture: a car's beam is less."""
 
 _NO_RELEVANCE = 0.02  # score of what is nuisance beyond doubt
 # Garbage that the camera itself produces, and takes for motion. A file cut short on its way to us
@@ -99,7 +101,7 @@ def judge_motion(
     cues = _burst_cues(result)
     if not result.pairs:
         return _judge_single_frame(result, reference, threshold, cues)
-    regions = _judge_regions(result, threshold)
+    regions = _judge_regions(result, threshold, _text_lines(result))
     cues["regions_relevant"] = sum(region.is_relevant for region in regions)
     if regions and regions[0].is_relevant:
         return _relevant(regions, cues)
@@ -116,17 +118,13 @@ def judge_motion(
 # --- regions -------------------------------------------------------------------------------------
 
 
-def _judge_regions(result: MotionDetectionResult, threshold: float) -> tuple[RegionJudgement, ...]:
+def _judge_regions(
+    result: MotionDetectionResult, threshold: float, lines: tuple[TextLine, ...]
+) -> tuple[RegionJudgement, ...]:
     if not result.motion_regions:
         return ()
     min_area = min_area_for(result.frame_dimensions)
     change = explain_change(result.pairs, result.motion_mask, min_area)
-    same_size = [
-        frame
-        for frame in result.frames
-        if frame is not None and frame.shape[:2] == result.frame_dimensions
-    ]
-    lines = find_text_lines(same_size)
     shaken = any(
         pair.global_change is not None and pair.global_change.kind is GlobalChangeKind.CAMERA_SHAKE
         for pair in result.pairs
@@ -136,6 +134,15 @@ def _judge_regions(result: MotionDetectionResult, threshold: float) -> tuple[Reg
         for region in result.motion_regions
     ]
     return tuple(sorted(judged, key=lambda judgement: -judgement.relevance_score))
+
+
+def _text_lines(result: MotionDetectionResult) -> tuple[TextLine, ...]:
+    same_size = [
+        frame
+        for frame in result.frames
+        if frame is not None and frame.shape[:2] == result.frame_dimensions
+    ]
+    return find_text_lines(same_size)
 
 
 def _judge_region(
@@ -419,18 +426,17 @@ def _differing_regions(
         return None
     if compared.total_motion_area > REFERENCE_CHANGE_LIMIT * compared.motion_mask.size:
         return None
-    differing = tuple(r for r in _judge_regions(compared, threshold) if r.is_relevant)
-    return None if differing and _is_other_light(compared) else differing
+    judged = _judge_regions(compared, threshold, _text_lines(result) + _text_lines(compared))
+    differing = tuple(region for region in judged if region.is_relevant)
+    return None if differing and _is_other_light(compared, judged) else differing
 
 
-def _is_other_light(compared: MotionDetectionResult) -> bool:
+def _is_other_light(compared: MotionDetectionResult, judged: tuple[RegionJudgement, ...]) -> bool:
     """Tell whether a reference picture and a frame were taken in different light."""
     change = _strongest_change(compared)
-    if change is None or change.kind is GlobalChangeKind.CAMERA_SHAKE:
-        levels = [
-            cv2.mean(pair.difference, mask=cv2.bitwise_and(pair.valid, cv2.bitwise_not(pair.mask)))
-            for pair in compared.pairs
-        ]
-        return max(level[0] for level in levels) > OTHER_LIGHT_STEP
-    is_switch = change.kind is GlobalChangeKind.INFRARED_SWITCH
-    return is_switch or change.magnitude > OTHER_LIGHT_STEP
+    if change is not None and change.kind is GlobalChangeKind.INFRARED_SWITCH:
+        return True
+    if change is not None and change.kind is GlobalChangeKind.EXPOSURE:
+        return change.magnitude > OTHER_LIGHT_STEP
+    light = sum(one.region.area * one.cues["explained_by_light"] for one in judged)
+    return light > OTHER_LIGHT_SHARE * compared.motion_mask.size

@@ -164,7 +164,9 @@ class EventPipeline:
         judgement = judge_motion(
             motion, reference=_reference(reference), threshold=threshold_in_force(settings)
         )
-        if len(decoded) < 2 and judgement.state is State.UNKNOWN:
+        # One picture can show what was not there before, but never that nothing happened: a
+        # camera that hangs serves the same old picture again and again.
+        if len(decoded) < 2 and judgement.state is not State.RELEVANT:
             return replace(
                 not_judged(
                     "single_frame",
