@@ -112,6 +112,13 @@ def test_a_resumed_run_is_the_same_bit_for_bit(make_config, tmp_path, phase, key
     assert all(torch.equal(weight, best[1][name]) for name, weight in best[0].items())
 
 
+def test_processes_that_cut_crops_change_nothing(make_config, tmp_path):
+    alone = make_config(output_dir=str(tmp_path / "alone"))
+    helped = make_config(output_dir=str(tmp_path / "helped"), num_workers=2)
+    one, other = (weights_of(train(config, "relevance")) for config in (alone, helped))
+    assert all(torch.equal(weight, other[name]) for name, weight in one.items())
+
+
 def test_a_run_through_several_phases_goes_on_in_the_one_it_was_stopped_in(make_config):
     config = make_config()
     train(config, "contrastive")

@@ -306,6 +306,8 @@ class PhaseRun:
             batch_sampler=batches,
             num_workers=workers,
             worker_init_fn=start_worker,
+            # A forked copy of OpenCV's thread pool waits for ever for threads that it does not have.
+            multiprocessing_context="spawn" if workers else None,
             persistent_workers=is_kept and workers > 0,
             pin_memory=self.device.type == "cuda",
             # Its own: else every new iterator would take a number from the run's generator.
