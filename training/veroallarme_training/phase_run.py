@@ -306,7 +306,7 @@ class PhaseRun:
             batch_sampler=batches,
             num_workers=workers,
             worker_init_fn=start_worker,
-            # A forked copy of OpenCV's thread pool waits for ever for threads that it does not have.
+            # A forked copy of OpenCV waits for ever for threads that stayed behind.
             multiprocessing_context="spawn" if workers else None,
             persistent_workers=is_kept and workers > 0,
             pin_memory=self.device.type == "cuda",
