@@ -137,3 +137,24 @@ def test_two_processes_train_one_network(config_file, tmp_path):
         "relevance",
     ]
     assert finished.stderr.count("Phase relevance is done") == 1
+
+
+@pytest.mark.parametrize("command", [["--phase", "all"], ["export", "--checkpoint", "x.pth"]])
+def test_missing_extra_is_named(command: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['torch'] = None  # importing it raises\n"
+        "from veroallarme_training.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        "veroallarme-train: torch is not installed: pip install 'veroallarme[train]'\n"
+    )

@@ -22,6 +22,20 @@ _PHASES = ("contrastive", "segmentation", "relevance", "both", "all")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _main(given)
+    except ModuleNotFoundError as error:
+        # `veroallarme_*` missing would be a broken installation, which is ours to see.
+        if error.name is None or error.name.startswith("veroallarme"):
+            raise
+        print(
+            f"veroallarme-train: {error.name} is not installed: pip install 'veroallarme[train]'",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _main(given: list[str]) -> int:
     if given[:1] == ["export"]:
         return _export(given[1:])
     parser = _parser()
