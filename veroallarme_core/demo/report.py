@@ -82,7 +82,7 @@ class Reporter:
         if not labelled:
             return
         # No frame, so that the columns fit into 80 characters.
-        table = Table(title="What was right and what was wrong", box=None, padding=(0, 1))
+        table = Table(title="What was right and what was wrong", box=None, padding=(0, 1, 0, 0))
         for column in ("cause", "label", "events", *STATES, "right", "wrong"):
             justify: JustifyMethod = "left" if column in ("cause", "label") else "right"
             table.add_column(column, justify=justify, no_wrap=True)
