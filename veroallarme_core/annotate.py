@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from veroallarme_core.verdict import VerdictRegion
 
 Frame = NDArray[np.uint8]
 
@@ -20,7 +19,24 @@ MAX_WIDTH = 1280
 JPEG_QUALITY = 85
 
 
-def strongest_frame(frames: Sequence[Frame | None], region: VerdictRegion | None) -> Frame | None:
+class ScoredRegion(Protocol):
+    """A region with a score, whoever gave it; pixels of the full frame."""
+
+    @property
+    def x(self) -> int: ...  # noqa: D102
+    @property
+    def y(self) -> int: ...  # noqa: D102
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def height(self) -> int: ...  # noqa: D102
+    @property
+    def relevance_score(self) -> float: ...  # noqa: D102
+    @property
+    def is_relevant(self) -> bool: ...  # noqa: D102
+
+
+def strongest_frame(frames: Sequence[Frame | None], region: ScoredRegion | None) -> Frame | None:
     """Choose the frame that differs most from its companions inside a region.
 
     A mover is often in one frame only; the median over the burst is what stays without it.
@@ -42,7 +58,7 @@ def strongest_frame(frames: Sequence[Frame | None], region: VerdictRegion | None
     return usable[int(deviation.argmax())]
 
 
-def draw_verdict(frame: Frame, regions: Sequence[VerdictRegion], headline: str = "") -> Frame:
+def draw_verdict(frame: Frame, regions: Sequence[ScoredRegion], headline: str = "") -> Frame:
     """Draw regions (green relevant, red irrelevant, score labels) and a headline.
 
     Args:

@@ -26,7 +26,6 @@ from veroallarme_core.region_crops import (
     cut_regions,
     paste_map,
 )
-from veroallarme_core.verdict import VerdictRegion
 
 DEFAULT_THRESHOLD = 0.5
 INPUT_SIZE = (224, 224)
@@ -35,15 +34,9 @@ MAX_BATCH = 16
 
 
 @dataclass(frozen=True)
-class RelevanceRegion:
+class RelevanceRegion(MotionRegion):
     """A region that moved and how relevant it is; pixels of the full frame."""
 
-    x: int
-    y: int
-    width: int
-    height: int
-    area: int
-    centroid: tuple[int, int]
     confidence: float
     """Stage 1's confidence that something moved, in [0, 1]."""
     relevance_score: float
@@ -53,20 +46,11 @@ class RelevanceRegion:
     def to_dict(self) -> dict[str, Any]:
         """Return the region as JSON-serialisable values."""
         return {
-            "x": self.x,
-            "y": self.y,
-            "width": self.width,
-            "height": self.height,
-            "area": self.area,
-            "centroid": list(self.centroid),
+            **super().to_dict(),
             "confidence": self.confidence,
             "relevance_score": self.relevance_score,
             "is_relevant": self.is_relevant,
         }
-
-    def to_bbox(self) -> tuple[int, int, int, int]:
-        """Return the box as (x1, y1, x2, y2); x2 and y2 are exclusive."""
-        return (self.x, self.y, self.x + self.width, self.y + self.height)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +216,7 @@ class RelevanceMaskPredictor:
         green = np.asarray(RELEVANT_BGR, np.float32)
         opacity = result.relevance_mask[..., None] * np.float32(alpha)  # (H, W, 1)
         overlaid = np.rint(frame * (1.0 - opacity) + green * opacity).astype(np.uint8)
-        picture = draw_verdict(overlaid, [_drawable(region) for region in result.regions])
+        picture = draw_verdict(overlaid, result.regions)
         if output_path is not None:
             _write_picture(Path(output_path), picture)
         return picture
@@ -346,30 +330,10 @@ def _judged(
     region: MotionRegion, score: float, confidence: float, threshold: float
 ) -> RelevanceRegion:
     return RelevanceRegion(
-        x=region.x,
-        y=region.y,
-        width=region.width,
-        height=region.height,
-        area=region.area,
-        centroid=region.centroid,
+        **vars(region),
         confidence=confidence,
         relevance_score=score,
         is_relevant=score >= threshold,
-    )
-
-
-def _drawable(region: RelevanceRegion) -> VerdictRegion:
-    return VerdictRegion(
-        x=region.x,
-        y=region.y,
-        width=region.width,
-        height=region.height,
-        area=region.area,
-        centroid=region.centroid,
-        confidence=region.confidence,
-        relevance_score=region.relevance_score,
-        is_relevant=region.is_relevant,
-        reason="",
     )
 
 

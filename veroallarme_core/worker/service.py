@@ -254,13 +254,13 @@ class Worker:
 
     async def _resume(self) -> None:
         """Take up the journal: what has frames is judged, the rest becomes one event a camera."""
-        for camera in self._cameras.values():
-            await self._resume_camera(camera)
-
-    async def _resume_camera(self, camera: CameraWorker) -> None:
         opened = await self._storage.database(lambda store: store.open_events())
+        for camera in self._cameras.values():
+            await self._resume_camera(camera, [e for e in opened if e.camera == camera.id])
+
+    async def _resume_camera(self, camera: CameraWorker, opened: list[OpenEvent]) -> None:
         unseen: list[OpenEvent] = []
-        for event in (event for event in opened if event.camera == camera.id):
+        for event in opened:
             frames = await self._storage.files(partial(_load_frames, event=event))
             if frames:
                 camera.resume(event, frames)
