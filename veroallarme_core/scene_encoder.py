@@ -1,0 +1,326 @@
+"""What a frame and its regions look like, as numbers: a frozen ImageNet network for every camera.
+
+EfficientNet-Lite0 (https://arxiv.org/abs/1905.11946, without squeeze and excitation), cut in two:
+the trunk describes each cell of a whole frame, trunk and head together describe a crop.
+`docs/encoder.md` tells where it comes from.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.inference import (
+    InferenceError,
+    OnnxRuntimeBackend,
+    OpenVinoBackend,
+    backends_for,
+    load_onnxruntime,
+    load_openvino,
+)
+from veroallarme_core.model_meta import ModelError
+from veroallarme_core.region_crops import Frame
+
+TRUNK_FILE, HEAD_FILE = "scene_trunk.onnx", "scene_head.onnx"
+CELL_CHANNELS = 40
+"""Numbers that describe a cell of a frame."""
+ENCODER_NAME = "lite0-1"
+"""Of the encoder that ships: what was learned with another one must not be mixed with it."""
+EMBEDDING_DIM = 1280
+CELL_PX = 8
+CROP_PX = 112
+MAX_BATCH = 8
+"""Most crops in one inference: larger batches are no faster, and take 10 MB for each size."""
+
+_ENLARGED, _MIN_SIDE_PX = 1.3, 32
+_X86_64 = {"x86_64", "amd64"}
+
+
+def grid_for(frame_dimensions: tuple[int, int], cells: int = 2576) -> tuple[int, int]:
+    """Return the (rows, columns) of about `cells` square cells that cover a frame.
+
+    Args:
+        frame_dimensions: (H, W) of the frame.
+        cells: how many; 2576 are 46 x 56 of a 704x576 picture.
+
+    Raises:
+        ValueError: an edge of the frame is not positive.
+    """
+    height, width = frame_dimensions
+    if min(height, width) < 1:
+        raise ValueError(f"A frame has edges of at least one pixel, not {frame_dimensions} (H, W).")
+    columns = max(4, round((cells * width / height) ** 0.5))
+    return max(4, round(columns * height / width)), columns
+
+
+def crop_region(frame: Frame, bbox: tuple[int, int, int, int]) -> Frame:
+    """Cut the square around a region as `SceneEncoder.embed_crops` takes it.
+
+    The region is in the middle of a square of 1.3 times its longer edge, at least 32 px and at most
+    the frame's longer edge. Beyond the frame its border is continued: squares moved into the frame
+    instead, as the relevance network sees them, told relevant regions at the edges less well.
+
+    Args:
+        frame: uint8 (H, W, 3) BGR.
+        bbox: (x1, y1, x2, y2) in pixels, x2 and y2 exclusive.
+
+    Returns:
+        uint8 (112, 112, 3) BGR.
+
+    Raises:
+        ValueError: the frame is no BGR picture.
+    """
+    _require_bgr(frame)
+    x1, y1, x2, y2 = bbox
+    wanted = max(_MIN_SIDE_PX, math.ceil(_ENLARGED * max(x2 - x1, y2 - y1)))
+    side = min(wanted, max(frame.shape[:2]))
+    # Whole pixels: a square between them would be blurred.
+    left, top = (x1 + x2 - side) // 2, (y1 + y2 - side) // 2
+    to_centre = (side - 1) / 2
+    crop = cv2.getRectSubPix(frame, (side, side), (left + to_centre, top + to_centre))
+    return _resized(np.asarray(crop, np.uint8), CROP_PX, CROP_PX)
+
+
+class SceneEncoder:
+    """Describes frames and crops; may be shared between threads.
+
+    The same picture gives the same numbers on every CPU, but for rounding: 32 bits are forced.
+
+    Args:
+        backend: `openvino` or `onnxruntime`; None takes OpenVINO on x86-64 and ONNX Runtime
+            elsewhere, whichever is installed.
+        threads: most threads of one inference; None leaves the choice to the runtime.
+        folder: where the two files are; None takes those that ship with the package.
+
+    Raises:
+        ModelError: an argument is wrong, a file cannot be loaded, or no runtime is installed.
+    """
+
+    name: str
+    """Of the network and its version; features of different names must not be compared."""
+    backend: str
+    """`openvino` or `onnxruntime`."""
+
+    def __init__(
+        self, backend: str | None = None, threads: int | None = None, *, folder: Path | None = None
+    ) -> None:
+        if threads is not None and (isinstance(threads, bool) or threads < 1):
+            raise ModelError(f"threads {threads!r}: give a whole number from 1.")
+        self.backend = _chosen(backend)
+        folder = folder or Path(str(resources.files("veroallarme_core"))) / "models"
+        self._trunk = _open(self.backend, folder / TRUNK_FILE, threads)
+        self._head = _open(self.backend, folder / HEAD_FILE, threads)
+        self.name = self._trunk.name
+        if self.name != self._head.name:
+            raise ModelError(
+                f"{folder} holds the trunk of {self.name} and the head of {self._head.name}; "
+                "install the package again, or run `veroallarme-train encoder`."
+            )
+
+    def encode_frames(self, frames: Sequence[Frame], grid: tuple[int, int]) -> NDArray[np.float32]:
+        """Describe every cell of some frames.
+
+        Args:
+            frames: uint8 (H, W, 3) BGR; their sizes may differ.
+            grid: (rows, columns) of the cells, as `grid_for` gives it.
+
+        Returns:
+            float32 (N, rows, columns, 40).
+
+        Raises:
+            ValueError: a frame is no BGR picture, or the grid has no cell.
+            InferenceError: the runtime failed, or its answer holds no finite numbers.
+        """
+        rows, columns = grid
+        if rows < 1 or columns < 1:
+            raise ValueError(f"grid must be at least (1, 1) rows and columns, not {grid}.")
+        for frame in frames:
+            _require_bgr(frame)
+        cells = np.empty((len(frames), rows, columns, CELL_CHANNELS), np.float32)
+        # One by one: together they are no faster, and memory does not grow with the burst.
+        for frame, its_cells in zip(frames, cells, strict=True):
+            image = _network_input([_resized(frame, rows * CELL_PX, columns * CELL_PX)])
+            (c3,) = self._trunk.run(image, "c3")
+            its_cells[:] = c3[0].transpose(1, 2, 0)
+        return cells
+
+    def embed_crops(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Describe crops of regions, at most `MAX_BATCH` at a time.
+
+        Args:
+            crops: uint8 (N, 112, 112, 3) BGR, as `crop_region` cuts them; N may be 0.
+
+        Returns:
+            float32 (N, 1280), no number negative.
+
+        Raises:
+            ValueError: the array has another shape or type.
+            InferenceError: the runtime failed, or its answer holds no finite numbers.
+        """
+        if crops.dtype != np.uint8 or crops.shape[1:] != (CROP_PX, CROP_PX, 3):
+            raise ValueError(
+                f"Crops must be uint8 (N, {CROP_PX}, {CROP_PX}, 3) BGR, "
+                f"not {crops.dtype} {crops.shape}."
+            )
+        embeddings = np.empty((len(crops), EMBEDDING_DIM), np.float32)
+        for start in range(0, len(crops), MAX_BATCH):
+            part = slice(start, start + MAX_BATCH)
+            (c3,) = self._trunk.run(_network_input(crops[part]), "c3")
+            (embeddings[part],) = self._head.run(c3, "embedding")
+        return embeddings
+
+
+def load_scene_encoder(backend: str = "auto", threads: int = 2) -> SceneEncoder:
+    """Load the encoder as the configuration's `inference` says, and run it once.
+
+    The first event then does not wait for the runtime to prepare itself. `torch` is a choice for
+    the relevance network alone; the encoder takes it for `auto`.
+
+    Args:
+        backend: `auto`, `openvino`, `onnxruntime` or `torch`.
+        threads: most threads of one inference.
+
+    Raises:
+        ModelError: as `SceneEncoder`.
+        InferenceError: the runtime failed.
+    """
+    encoder = SceneEncoder(None if backend in ("auto", "torch") else backend, threads)
+    encoder.embed_crops(np.zeros((1, CROP_PX, CROP_PX, 3), np.uint8))
+    return encoder
+
+
+def _require_bgr(frame: Frame) -> None:
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+        raise ValueError(
+            f"The frame must be a uint8 array of shape (H, W, 3), not {frame.dtype} {frame.shape}."
+        )
+
+
+def _resized(picture: Frame, height: int, width: int) -> Frame:
+    # Averaging keeps thin limbs that skipping pixels would lose.
+    shrinks = picture.shape[1] >= width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=interpolation), np.uint8)
+
+
+def _network_input(pictures: Sequence[Frame] | NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return uint8 BGR pictures of one size as float32 (N, 3, H, W) RGB in about [-1, 1]."""
+    blob = cv2.dnn.blobFromImages(
+        list(pictures), scalefactor=1 / 128, mean=(127, 127, 127), swapRB=True
+    )
+    return np.asarray(blob, np.float32)
+
+
+# --- runtimes ------------------------------------------------------------------------------------
+
+_Infer = Callable[[NDArray[np.float32], Sequence[str]], list[NDArray[np.float32]]]
+"""Takes a graph's only input and the names of the outputs that are wanted."""
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """One of the two files, ready to run; may be shared between threads."""
+
+    runtime: str
+    name: str
+    infer: _Infer
+
+    def run(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
+        try:
+            answers = self.infer(values, outputs)
+        except Exception as error:  # The runtimes' exceptions have no other base in common.
+            reason = " ".join(str(error).split())[:300]
+            raise InferenceError(f"{self.runtime} failed on these pictures: {reason}.") from error
+        if not all(bool(np.isfinite(answer).all()) for answer in answers):
+            raise InferenceError("The encoder answered with numbers that are not finite.")
+        return answers
+
+
+def _chosen(backend: str | None) -> str:
+    """Return the name of the runtime to take."""
+    if backend is not None and backend not in _OPENERS:
+        raise ModelError(f"backend {backend!r}: choose one of {', '.join(_OPENERS)}.")
+    prefers_openvino = platform.machine().lower() in _X86_64
+    order = list(_OPENERS) if prefers_openvino else list(reversed(_OPENERS))
+    candidates = order if backend is None else [backend]
+    installed = backends_for(TRUNK_FILE)
+    for name in candidates:
+        if name in installed:
+            return name
+    raise ModelError(
+        f"The encoder needs {' or '.join(candidates)}, which is not installed here: "
+        f"run `pip install {candidates[0]}`."
+    )
+
+
+def _open(runtime: str, path: Path, threads: int | None) -> _Graph:
+    if not path.is_file():
+        raise ModelError(f"The encoder's file {path} is missing: install the package again.")
+    try:
+        properties, infer = _OPENERS[runtime](path, threads)
+        name = f"{properties['name']}-{properties['version']}"
+    except Exception as error:  # As above.
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{path} cannot be loaded by {runtime} as a part of the encoder; install the package "
+            f"again ({reason})."
+        ) from error
+    return _Graph(runtime, name, infer)
+
+
+def _open_openvino(path: Path, threads: int | None) -> tuple[dict[str, str], _Infer]:
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        # Left to itself OpenVINO takes bf16 on some CPUs: features would depend on the machine.
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    core = load_openvino().Core()
+    model = core.read_model(path)
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    lock = threading.Lock()  # A request holds the tensors of one inference.
+
+    def infer(values: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        with lock:
+            request.infer([values], share_inputs=True)
+            return [request.get_tensor(name).data.copy() for name in outputs]
+
+    properties = model.get_rt_info("framework").value
+    return {key: str(value) for key, value in properties.items()}, infer
+
+
+def _open_onnxruntime(path: Path, threads: int | None) -> tuple[dict[str, str], _Infer]:
+    onnxruntime = load_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; its warnings are about graphs, not for users
+    # Waiting threads would keep the cores from whatever else runs in the house.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        str(path), sess_options=options, providers=["CPUExecutionProvider"]
+    )
+    (port,) = session.get_inputs()
+
+    def infer(values: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        answers: list[NDArray[np.float32]] = session.run(list(outputs), {port.name: values})
+        return answers
+
+    return session.get_modelmeta().custom_metadata_map, infer
+
+
+_OPENERS = {
+    OpenVinoBackend.name: _open_openvino,
+    OnnxRuntimeBackend.name: _open_onnxruntime,
+}
