@@ -16,6 +16,10 @@ from veroallarme_core.demo.scenes import (
     draw_events,
     event_names,
 )
+from veroallarme_core.demo.scenes.cast import pose_alone, pose_figure
+from veroallarme_core.demo.scenes.drawing import Stage
+from veroallarme_core.demo.scenes.perspective import Turn
+from veroallarme_core.demo.scenes.script import Script, drive, walk
 
 SIZE = (288, 352)
 CLOCK_ROWS = 24
@@ -316,3 +320,38 @@ def test_unknown_names_are_refused_with_the_choices() -> None:
         draw_background(7, SIZE, "moon")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"'cellar'.*street"):
         draw_background(7, SIZE, "day", "cellar")
+
+
+@pytest.fixture(scope="module")
+def stage() -> Stage:
+    """The street at the size of these tests."""
+    return Stage("street", 7, SIZE)
+
+
+def test_a_mover_alone_is_drawn_as_in_its_place(stage: Stage) -> None:
+    pose = walk((1.15, 8.1), -108)(0)
+    alone, placed = pose_alone(stage.place.view, pose), pose_figure(stage.place, pose)
+    assert alone is not None
+    assert placed is not None
+    assert alone.window == placed.window
+    assert np.array_equal(alone.cover, placed.cover)
+    assert pose_alone(stage.place.view, walk((500.0, 8.0), 0)(0)) is None
+
+
+def test_who_goes_by_in_the_street_is_seen_but_not_relevant(stage: Stage) -> None:
+    car = drive((-4, 17.4, 0), (2, 17.4, 0), (6, 17.4, 0), colour="#d9dcdd")
+    quiet = Script(name="quiet", cause="nothing", clock="10:00:00")
+    passing = Script(name="passing", cause="street", clock="10:00:00", passers=(car,))
+    empty, event = stage.play(quiet, 0), stage.play(passing, 0)
+    assert event.label == "irrelevant"
+    assert not any(mask.any() for mask in event.masks)
+    for before, after in zip(empty.frames, event.frames, strict=True):
+        assert (change(before, after) > 10).sum() > 100
+
+
+def test_a_camera_aimed_to_the_left_sees_things_further_right(stage: Stage) -> None:
+    turned = Stage("street", 7, SIZE, Turn(yaw_deg=-8.0))
+    gate = (1.6, 12.0, 0.0)
+    was, now = (place.view.project(gate)[0] for place in (stage.place, turned.place))
+    assert now[0] - was[0] > 20
+    assert abs(now[1] - was[1]) < 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,7 +12,7 @@ from veroallarme_core.demo.scenes.car import CarPose, car_footprint, car_shapes
 from veroallarme_core.demo.scenes.light import Window
 from veroallarme_core.demo.scenes.perspective import Floats, Viewpoint, floats, shadow_on_ground
 from veroallarme_core.demo.scenes.place import TOWARDS_SUN, Place
-from veroallarme_core.demo.scenes.shapes import Shape, hull, limb_shadow, limb_shapes
+from veroallarme_core.demo.scenes.shapes import Limb, Point, Shape, hull, limb_shadow, limb_shapes
 from veroallarme_core.demo.scenes.surface import (
     AMBIENT,
     CHANNELS,
@@ -59,27 +59,50 @@ def pose_figure(place: Place, pose: Pose, sun: float = 1.0) -> Figure | None:
 
     ``sun`` scales the sunlight it gets, for one who walks in the shade.
     """
-    fine = place.view.scaled(_FINE)
-    shapes = _shapes(fine, pose)
-    window = _window_around([floats(shape.outline / _FINE) for shape in shapes], place.view, 2)
+    return _figure(
+        place.view, pose, sun, TOWARDS_SUN, lambda window, depth: _unhidden(place, window, depth)
+    )
+
+
+def pose_alone(
+    view: Viewpoint, pose: Pose, towards_sun: Point = TOWARDS_SUN, *, fine: int = _FINE
+) -> Figure | None:
+    """Draw a mover with nothing around it; None when it is outside the picture.
+
+    ``fine`` is how much larger it is drawn than the picture before it is averaged down.
+    """
+    return _figure(view, pose, 1.0, towards_sun, None, fine)
+
+
+def _figure(
+    view: Viewpoint,
+    pose: Pose,
+    sun: float,
+    towards_sun: Point,
+    unhidden: Callable[[Window, float], Floats] | None,
+    fine: int = _FINE,
+) -> Figure | None:
+    large = view.scaled(fine)
+    shapes = _shapes(large, pose, towards_sun)
+    window = _window_around([floats(shape.outline / fine) for shape in shapes], view, 2)
     if window is None:
         return None
     height, width = window.bottom - window.top, window.right - window.left
-    painted = np.zeros((height * _FINE, width * _FINE, 4), np.float32)
-    extras = np.zeros((height * _FINE, width * _FINE, 3), np.float32)
-    corner = floats([window.left, window.top]) * _FINE
+    painted = np.zeros((height * fine, width * fine, 4), np.float32)
+    extras = np.zeros((height * fine, width * fine, 3), np.float32)
+    corner = floats([window.left, window.top]) * fine
     for shape in shapes:
         fixed = [np.round((shape.outline - corner) * 16).astype(np.int32)]
         tone = [float(c) for c in shape.colour]
         cv2.fillPoly(painted, fixed, (*tone, shape.sun * sun), cv2.LINE_8, 4)
         cv2.fillPoly(extras, fixed, (shape.ambient, shape.glow, 1.0), cv2.LINE_8, 4)
     depth = float(np.mean([shape.depth_m for shape in shapes]))
-    solid = extras[..., 2] * _unhidden(place, window, depth)
-    painted *= solid[..., None]
-    extras[..., :2] *= solid[..., None]
-    painted[..., 3] = _softened(
-        painted[..., 3], solid, _FINE * 0.012 * fine.focal_px / _FINE / depth
-    )
+    solid = extras[..., 2]
+    if unhidden is not None:
+        solid = solid * unhidden(window, depth)
+        painted *= solid[..., None]
+        extras[..., :2] *= solid[..., None]
+    painted[..., 3] = _softened(painted[..., 3], solid, fine * 0.012 * view.focal_px / depth)
     size = (width, height)
     small = cv2.resize(painted, size, interpolation=cv2.INTER_AREA)
     rest = cv2.resize(extras, size, interpolation=cv2.INTER_AREA)
@@ -93,18 +116,26 @@ def pose_figure(place: Place, pose: Pose, sun: float = 1.0) -> Figure | None:
 
 def pose_shadow(place: Place, pose: Pose) -> Shadow | None:
     """Draw the shadow of a mover on the ground; None when it is outside the picture."""
-    view = place.view
+    shadow = shadow_alone(place.view, pose)
+    if shadow is None:
+        return None
+    ground = place.ground[shadow.window.slices]
+    return Shadow(shadow.window, shadow.sun * ground * 0.95, shadow.ambient * ground * 0.5)
+
+
+def shadow_alone(view: Viewpoint, pose: Pose, towards_sun: Point = TOWARDS_SUN) -> Shadow | None:
+    """Draw the shadow that a mover would throw on endless flat ground, at full strength."""
     if isinstance(pose, CarPose):
         base = car_footprint(pose)
         roof = car_footprint(pose, shrink=0.75) + floats([0, 0, 1.42])
         belt = base + floats([0, 0, 0.9])
-        fallen = [shadow_on_ground(part, TOWARDS_SUN) for part in (belt, roof)]
+        fallen = [shadow_on_ground(part, towards_sun) for part in (belt, roof)]
         sunny = [hull(view.project(np.concatenate([base, fallen[0]])))]
         sunny.append(hull(view.project(np.concatenate([fallen[0], fallen[1]]))))
         contact, softness = view.project(base), 0.14
     else:
-        limbs = person_limbs(pose) if isinstance(pose, PersonPose) else cat_limbs(pose)
-        sunny = limb_shadow(view, limbs, TOWARDS_SUN)
+        limbs = _limbs(pose)
+        sunny = limb_shadow(view, limbs, towards_sun)
         reach = 0.30 if isinstance(pose, PersonPose) else 0.22
         angles = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         ring = np.stack([np.cos(angles) * reach, np.sin(angles) * reach, 0 * angles], axis=1)
@@ -113,12 +144,7 @@ def pose_shadow(place: Place, pose: Pose) -> Shadow | None:
     window = _window_around([*sunny, contact], view, int(3 * blur) + 3)
     if window is None:
         return None
-    ground = place.ground[window.slices]
-    return Shadow(
-        window,
-        _filled(sunny, window, 0.6) * ground * 0.95,
-        _filled([contact], window, blur) * ground * 0.5,
-    )
+    return Shadow(window, _filled(sunny, window, 0.6), _filled([contact], window, blur))
 
 
 def lay(layers: Floats, cover: Floats, over: Floats) -> None:
@@ -128,11 +154,14 @@ def lay(layers: Floats, cover: Floats, over: Floats) -> None:
     over[..., SKY] = np.clip(over[..., SKY], 0, 1)
 
 
-def _shapes(view: Viewpoint, pose: Pose) -> list[Shape]:
+def _shapes(view: Viewpoint, pose: Pose, towards_sun: Point) -> list[Shape]:
     if isinstance(pose, CarPose):
-        return car_shapes(view, pose, TOWARDS_SUN)
-    limbs = person_limbs(pose) if isinstance(pose, PersonPose) else cat_limbs(pose)
-    return limb_shapes(view, limbs, TOWARDS_SUN)
+        return car_shapes(view, pose, towards_sun)
+    return limb_shapes(view, _limbs(pose), towards_sun)
+
+
+def _limbs(pose: PersonPose | CatPose) -> list[Limb]:
+    return person_limbs(pose) if isinstance(pose, PersonPose) else cat_limbs(pose)
 
 
 def _unhidden(place: Place, window: Window, depth_m: float) -> Floats:

@@ -21,10 +21,10 @@ from veroallarme_core.demo.scenes.light import (
     cloud_shadow,
     light_of,
 )
-from veroallarme_core.demo.scenes.perspective import Floats, floats
+from veroallarme_core.demo.scenes.perspective import STRAIGHT, Floats, Turn, floats
 from veroallarme_core.demo.scenes.place import Place
 from veroallarme_core.demo.scenes.places import build_place
-from veroallarme_core.demo.scenes.script import FRAMES, GAP_S, SCRIPTS, Label, Script
+from veroallarme_core.demo.scenes.script import CALM, FRAMES, SCRIPTS, Label, Script
 from veroallarme_core.demo.scenes.sensor import (
     DAMAGES,
     Picture,
@@ -39,9 +39,6 @@ from veroallarme_core.demo.scenes.shapes import Point
 from veroallarme_core.demo.scenes.surface import AMBIENT, DEPTH, SUN, Grain
 
 DEFAULT_SIZE = (576, 704)
-_DAY = "2026-05-14"
-_WIND = {"calm": (0.0, 0.0), "light": (0.06, 0.03), "strong": (0.24, 0.07)}
-"""How far the crown leans and how far its leaves flutter, in metres."""
 _Sway = tuple[float, float, float]
 """Lean and flutter in metres, phase in radians."""
 
@@ -95,7 +92,7 @@ def draw_event(
     _check_size(size)
     for number, script in enumerate(SCRIPTS):
         if script.name == name:
-            return _Stage(script.camera, seed, size).play(script, number, with_mover=with_mover)
+            return Stage(script.camera, seed, size).play(script, number, with_mover=with_mover)
     raise ValueError(
         f"No drawn event is called {name!r}; choose one of: {', '.join(event_names())}."
     )
@@ -118,7 +115,7 @@ def draw_background(
     script = Script(
         name="background", camera=camera, cause="nothing", clock=clock, light=(light, light, light)
     )
-    return _Stage(camera, seed, size).play(script, len(SCRIPTS)).frames[0]
+    return Stage(camera, seed, size).play(script, len(SCRIPTS)).frames[0]
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -131,24 +128,27 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _draw_all(seed: int, size: tuple[int, int], with_movers: bool) -> Iterator[DrawnEvent]:
-    stages: dict[str, _Stage] = {}
+    stages: dict[str, Stage] = {}
     for number, script in enumerate(SCRIPTS):
         if script.camera not in stages:
-            stages[script.camera] = _Stage(script.camera, seed, size)
+            stages[script.camera] = Stage(script.camera, seed, size)
         yield stages[script.camera].play(script, number, with_mover=with_movers)
 
 
-class _Stage:
+class Stage:
     """One camera's place with everything about it that is worth keeping between events."""
 
-    def __init__(self, camera: str, seed: int, size: tuple[int, int]) -> None:
+    def __init__(
+        self, camera: str, seed: int, size: tuple[int, int], turn: Turn = STRAIGHT
+    ) -> None:
         self.seed = seed
-        self.place: Place = build_place(camera, seed, *size)
+        self.place: Place = build_place(camera, seed, *size, turn)
         self.grain = Grain(np.random.default_rng((seed, 11)))
         self.noise = noise_sheet(np.random.default_rng((seed, 12)), *size)
         self._lighting: dict[str, Lighting] = {}
 
     def play(self, script: Script, number: int, *, with_mover: bool = True) -> DrawnEvent:
+        """Draw one event; its ``number`` gives its noise."""
         frames, masks = [], []
         for index in range(FRAMES):
             rng = np.random.default_rng((self.seed, 100 + number, index))
@@ -164,12 +164,12 @@ class _Stage:
             script.camera,
             script.label,
             script.cause,
-            GAP_S,
+            script.gap_s,
             tuple(frames),
             tuple(masks),
         )
 
-    def lighting(self, name: LightName) -> Lighting:
+    def _lighting_of(self, name: LightName) -> Lighting:
         if name not in self._lighting:
             self._lighting[name] = Lighting(self.place, self._resting[..., DEPTH], light_of(name))
         return self._lighting[name]
@@ -197,26 +197,33 @@ class _Stage:
     ) -> tuple[Floats, NDArray[np.bool_]]:
         """Compose and light one frame; grey levels as float and the mover's mask."""
         pose = script.pose(index) if script.pose and with_mover else None
+        passing = [passer(index) for passer in script.passers]
+        poses = [other for other in (pose, *passing) if other is not None]
         mask = np.zeros(self.place.layers.shape[:2], np.bool_)
-        moved = [] if script.wind == "calm" else [self._tree_window]
-        if pose is None and script.wind == "calm":
+        moved = [] if script.wind == CALM else [self._tree_window]
+        if not poses and script.wind == CALM:
             layers = self._resting
         else:
             layers = self.place.layers.copy()
-            figure = None
-            if pose is not None:
-                self._shade_by_mover(layers, pose)
-                figure = pose_figure(self.place, pose, sun=0.25 if script.in_shade else 1.0)
-            moved += [figure.window] if figure is not None else []
-            self._stack(layers, figure, mask, _sway(script.wind, index))
-        lighting = self.lighting(script.light[index])
-        sun_share = extra = None
-        if script.drifting_cloud:
-            sun_share = cloud_shadow(self.grain, lighting.positions, 5.0 * index)
-        if script.headlights:
-            extra = _sweeping_beam(lighting.positions, index)
-        if isinstance(pose, CarPose) and pose.lights:
-            extra = _own_beam(lighting.positions, pose)
+            figures = []
+            for other in poses:
+                self._shade_by_mover(layers, other)
+                sun = 0.25 if script.in_shade else 1.0
+                figure = pose_figure(self.place, other, sun=sun)
+                if figure is not None:
+                    figures.append((figure, other is pose))
+            moved += [figure.window for figure, _ in figures]
+            self._stack(layers, figures, mask, _sway(script, index))
+        lighting = self._lighting_of(script.light[index])
+        sun_share = None
+        if script.clouds_m is not None:
+            sun_share = cloud_shadow(self.grain, lighting.positions, script.clouds_m[index])
+        beams = [
+            _own_beam(lighting.positions, p) for p in poses if isinstance(p, CarPose) and p.lights
+        ]
+        if script.headlights is not None:
+            beams.append(_beam(lighting.positions, *script.headlights(index), 1.2))
+        extra = floats(np.sum(beams, axis=0)) if beams else None
         return lighting.develop(layers, sun_share=sun_share, extra=extra, moved=moved), mask
 
     def _shade_by_mover(self, layers: Floats, pose: Pose) -> None:
@@ -227,22 +234,27 @@ class _Stage:
             part[..., AMBIENT] *= 1 - shadow.ambient
 
     def _stack(
-        self, layers: Floats, figure: Figure | None, mask: NDArray[np.bool_], sway: _Sway
+        self,
+        layers: Floats,
+        figures: list[tuple[Figure, bool]],
+        mask: NDArray[np.bool_],
+        sway: _Sway,
     ) -> None:
-        """Lay tree and mover over the still scene, the farther one first; both in place."""
+        """Lay tree and movers over the still scene, the farther ones first; in place.
+
+        The mask gets what is seen of the figures marked as the mover.
+        """
         self._shade_by_tree(layers, *sway)
         bent, cover = self.place.tree.swayed(*sway)
-        is_before_tree = figure is not None and figure.depth_m < self.place.tree.depth_m
-        if figure is not None and not is_before_tree:
-            self._put(figure, layers, mask)
-            mask[self._tree_window.slices] &= cover < 0.5
-        lay(bent, cover, layers[self._tree_window.slices])
-        if figure is not None and is_before_tree:
-            self._put(figure, layers, mask)
-
-    def _put(self, figure: Figure, layers: Floats, mask: NDArray[np.bool_]) -> None:
-        lay(figure.layers, figure.cover, layers[figure.window.slices])
-        mask[figure.window.slices] = figure.cover > 0.5
+        tree = Figure(self._tree_window, bent, cover, self.place.tree.depth_m)
+        ordered = sorted([(tree, False), *figures], key=lambda item: -item[0].depth_m)
+        for figure, is_mover in ordered:
+            window = figure.window.slices
+            lay(figure.layers, figure.cover, layers[window])
+            if is_mover:
+                mask[window] = figure.cover > 0.5
+            else:
+                mask[window] &= figure.cover < 0.5
 
     def _snapshot(
         self, grey: Floats, script: Script, index: int, rng: np.random.Generator
@@ -250,33 +262,27 @@ class _Stage:
         light = light_of(script.light[index])
         grey = grey * np.float32(script.exposure[index])
         if script.rain:
-            rain(grey, rng)
-        if script.insect:
-            insect(grey, (0.30 + 0.2 * index, 0.42 - 0.07 * index), float(index % 2))
+            rain(grey, rng, script.rain)
+        if script.insect is not None:
+            insect(grey, script.insect(index), float(index % 2))
         grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), 0.45), np.float32)
         picture = expose_noise(grey, self.noise, light.noise * script.noise, rng)
         if light.is_infrared:
             picture = np.repeat(picture[..., 1:2], 3, axis=2)
-        start = datetime.fromisoformat(f"{_DAY}T{script.clock}")
-        moment = start + timedelta(seconds=index * GAP_S)
+        start = datetime.fromisoformat(f"{script.day}T{script.clock}")
+        moment = start + timedelta(seconds=index * script.gap_s)
         burn_in_clock(picture, f"{moment:%Y-%m-%d %H:%M:%S}", script.camera.upper())
         return jpeg_softened(picture)
 
 
-def _sway(wind: str, index: int) -> _Sway:
-    lean, flutter = _WIND[wind]
-    phase = 2.1 * index + 0.4
+def _sway(script: Script, index: int) -> _Sway:
+    lean, flutter = script.wind
+    phase = 2.1 * index + script.gust
     return lean * math.sin(phase), flutter, phase
 
 
-def _sweeping_beam(positions: Floats, index: int) -> Floats:
-    """Headlights of a car that turns in the street: a cone that sweeps over the premises."""
-    source = (-7.0 + 2.5 * index, 18.5, 0.8)
-    return _beam(positions, source, (5.2, 11.5 - 2.7 * index, 1.5), 1.2)
-
-
 def _own_beam(positions: Floats, pose: CarPose) -> Floats:
-    """Headlights of the mover itself, upon the ground before it."""
+    """Headlights of a car in sight, upon the ground before it."""
     turn = math.radians(pose.heading_deg)
     ahead, half = (math.cos(turn), math.sin(turn)), LENGTH_M / 2
     source = (pose.x + ahead[0] * half, pose.y + ahead[1] * half, 0.65)

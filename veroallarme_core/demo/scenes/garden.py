@@ -6,15 +6,15 @@ import numpy as np
 
 from veroallarme_core.demo.scenes.building import Builder
 from veroallarme_core.demo.scenes.foliage import Greenery, grow_tree
-from veroallarme_core.demo.scenes.perspective import Viewpoint, floats
+from veroallarme_core.demo.scenes.perspective import STRAIGHT, Turn, Viewpoint, floats
 from veroallarme_core.demo.scenes.place import TOWARDS_SUN, Lamp, Place
 from veroallarme_core.demo.scenes.shapes import Point
 from veroallarme_core.demo.scenes.surface import paint
 
 
-def paint_garden(rng: np.random.Generator, height: int, width: int) -> Place:
+def paint_garden(rng: np.random.Generator, height: int, width: int, turn: Turn = STRAIGHT) -> Place:
     """Paint the garden for a picture of ``height`` x ``width`` pixels."""
-    view = Viewpoint((0.0, 0.0, 3.1), 12.0, 17.0, 0.84, height, width)
+    view = Viewpoint((0.0, 0.0, 3.1), 12.0, 17.0, 0.84, height, width).turned(turn)
     build = Builder(view, rng)
     make = build.materials
     build.ground((-60, 60), (-4, 120), make.grass("#4a6532", "#88a255"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,19 @@ NEAR_M = 0.25
 
 
 @dataclass(frozen=True)
+class Turn:
+    """How a camera was aimed anew."""
+
+    yaw_deg: float = 0.0
+    pitch_deg: float = 0.0
+    zoom: float = 1.0
+    """Factor of the focal length."""
+
+
+STRAIGHT = Turn()
+
+
+@dataclass(frozen=True)
 class Viewpoint:
     """Where a camera stands, where it looks, and how many pixels it has."""
 
@@ -37,13 +50,15 @@ class Viewpoint:
 
     def scaled(self, factor: int) -> Viewpoint:
         """Return the same view with ``factor`` times the pixels each way."""
-        return Viewpoint(
-            self.position,
-            self.yaw_deg,
-            self.pitch_deg,
-            self.zoom,
-            self.height * factor,
-            self.width * factor,
+        return replace(self, height=self.height * factor, width=self.width * factor)
+
+    def turned(self, turn: Turn) -> Viewpoint:
+        """Return the view of the same camera aimed elsewhere."""
+        return replace(
+            self,
+            yaw_deg=self.yaw_deg + turn.yaw_deg,
+            pitch_deg=self.pitch_deg + turn.pitch_deg,
+            zoom=self.zoom * turn.zoom,
         )
 
     @property

@@ -7,17 +7,18 @@ from collections.abc import Callable
 import numpy as np
 
 from veroallarme_core.demo.scenes.garden import paint_garden
+from veroallarme_core.demo.scenes.perspective import STRAIGHT, Turn
 from veroallarme_core.demo.scenes.place import Place
 from veroallarme_core.demo.scenes.street import paint_street
 
 
-def build_place(camera: str, seed: int, height: int, width: int) -> Place:
+def build_place(camera: str, seed: int, height: int, width: int, turn: Turn = STRAIGHT) -> Place:
     """Paint the place that a camera watches.
 
     Raises:
         ValueError: there is no such camera.
     """
-    builders: dict[str, Callable[[np.random.Generator, int, int], Place]] = {
+    builders: dict[str, Callable[[np.random.Generator, int, int, Turn], Place]] = {
         "street": paint_street,
         "garden": paint_garden,
     }
@@ -25,4 +26,4 @@ def build_place(camera: str, seed: int, height: int, width: int) -> Place:
         known = ", ".join(sorted(builders))
         raise ValueError(f"There is no drawn camera {camera!r}; choose one of: {known}.")
     number = sorted(builders).index(camera)
-    return builders[camera](np.random.default_rng((seed, number)), height, width)
+    return builders[camera](np.random.default_rng((seed, number)), height, width, turn)

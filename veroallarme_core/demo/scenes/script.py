@@ -10,11 +10,14 @@ from typing import Literal
 from veroallarme_core.demo.scenes.car import CarPose
 from veroallarme_core.demo.scenes.cast import Pose
 from veroallarme_core.demo.scenes.light import LightName
+from veroallarme_core.demo.scenes.shapes import Point
 from veroallarme_core.demo.scenes.walkers import CatPose, PersonPose
 
 Label = Literal["relevant", "irrelevant"]
 FRAMES = 3
 GAP_S = 0.5
+CALM, LIGHT_WIND, STRONG_WIND = (0.0, 0.0), (0.06, 0.03), (0.24, 0.07)
+"""How far the crown leans and how far its leaves flutter, in metres."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +29,25 @@ class Script:
     cause: str
     clock: str
     """Time of the first frame, ``HH:MM:SS``."""
+    day: str = "2026-05-14"
+    gap_s: float = GAP_S
     light: tuple[LightName, LightName, LightName] = ("day", "day", "day")
-    pose: Callable[[int], Pose] | None = None
+    pose: Callable[[int], Pose | None] | None = None
     """The mover in frame 0, 1, 2."""
+    passers: tuple[Callable[[int], Pose | None], ...] = ()
+    """Who goes by off the premises."""
     in_shade: bool = False
-    wind: Literal["calm", "light", "strong"] = "calm"
-    rain: bool = False
-    drifting_cloud: bool = False
-    headlights: bool = False
-    insect: bool = False
+    wind: tuple[float, float] = CALM
+    gust: float = 0.4
+    """Phase of the swaying in the first frame, in radians."""
+    rain: float = 0.0
+    """1 is a shower."""
+    clouds_m: tuple[float, float, float] | None = None
+    """How far the shadows of clouds have drifted."""
+    headlights: Callable[[int], tuple[Point, Point]] | None = None
+    """Where the lamps of a car out of sight are, and where they aim."""
+    insect: Callable[[int], tuple[float, float]] | None = None
+    """Where an insect is before the lens, as shares of width and height."""
     noise: float = 1.0
     exposure: tuple[float, float, float] = (1.0, 1.0, 1.0)
     damage: tuple[str | None, str | None, str | None] = (None, None, None)
@@ -83,18 +96,27 @@ def prowl(start: tuple[float, float], heading_deg: float, coat: str) -> Callable
     return pose
 
 
+def _turning_car(frame: int) -> tuple[Point, Point]:
+    """A car that turns in the street: its light sweeps over the premises."""
+    return (-7.0 + 2.5 * frame, 18.5, 0.8), (5.2, 11.5 - 2.7 * frame, 1.5)
+
+
+def _insect(frame: int) -> tuple[float, float]:
+    return 0.30 + 0.2 * frame, 0.42 - 0.07 * frame
+
+
 SCRIPTS: tuple[Script, ...] = (
     Script(
         name="person_in_the_drive", cause="person", clock="10:12:04", pose=walk((1.15, 8.1), -108)
     ),
-    Script(name="tree_in_light_wind", cause="tree", clock="10:26:41", wind="light"),
+    Script(name="tree_in_light_wind", cause="tree", clock="10:26:41", wind=LIGHT_WIND),
     Script(
         name="car_turns_into_the_drive",
         cause="car",
         clock="10:41:17",
         pose=drive((1.6, 15.6, -103), (1.25, 14.0, -97), (1.1, 12.3, -92), colour="#d9dcdd"),
     ),
-    Script(name="cloud_shadow", cause="shadow", clock="10:58:30", drifting_cloud=True),
+    Script(name="cloud_shadow", cause="shadow", clock="10:58:30", clouds_m=(0.0, 5.0, 10.0)),
     Script(
         name="person_behind_the_fence",
         cause="person",
@@ -126,11 +148,11 @@ SCRIPTS: tuple[Script, ...] = (
         name="person_under_the_moving_tree",
         cause="person",
         clock="13:08:37",
-        wind="strong",
+        wind=STRONG_WIND,
         pose=walk((-5.9, 8.1), -6, coat="#bdb6a4", trousers="#33415a"),
         in_shade=True,
     ),
-    Script(name="tree_in_strong_wind", cause="tree", clock="13:15:50", wind="strong"),
+    Script(name="tree_in_strong_wind", cause="tree", clock="13:15:50", wind=STRONG_WIND),
     Script(
         name="person_in_the_garden",
         camera="garden",
@@ -139,7 +161,11 @@ SCRIPTS: tuple[Script, ...] = (
         pose=walk((3.9, 12.6), 187, coat="#2e2f33", trousers="#3a3d44", hooded=True),
     ),
     Script(
-        name="garden_tree_in_wind", camera="garden", cause="tree", clock="13:59:12", wind="strong"
+        name="garden_tree_in_wind",
+        camera="garden",
+        cause="tree",
+        clock="13:59:12",
+        wind=STRONG_WIND,
     ),
     Script(
         name="person_despite_a_corrupt_frame",
@@ -155,13 +181,13 @@ SCRIPTS: tuple[Script, ...] = (
         clock="14:51:20",
         damage=(None, None, "macroblocks"),
     ),
-    Script(name="rain_streaks", cause="rain", clock="16:03:33", light=_OVERCAST, rain=True),
+    Script(name="rain_streaks", cause="rain", clock="16:03:33", light=_OVERCAST, rain=1.0),
     Script(
         name="person_in_the_rain",
         cause="person",
         clock="16:11:58",
         light=_OVERCAST,
-        rain=True,
+        rain=1.0,
         pose=walk((0.6, 10.4), -100, coat="#d0b23f", trousers="#33383f", hooded=True),
     ),
     Script(
@@ -176,7 +202,7 @@ SCRIPTS: tuple[Script, ...] = (
         cause="headlights",
         clock="21:02:40",
         light=_DUSK,
-        headlights=True,
+        headlights=_turning_car,
     ),
     Script(
         name="car_at_dusk",
@@ -207,7 +233,7 @@ SCRIPTS: tuple[Script, ...] = (
         cause="insect",
         clock="23:41:08",
         light=_INFRARED,
-        insect=True,
+        insect=_insect,
     ),
     Script(
         name="cat_at_night",

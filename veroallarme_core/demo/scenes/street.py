@@ -7,15 +7,15 @@ import numpy as np
 from veroallarme_core.demo.scenes.building import Builder
 from veroallarme_core.demo.scenes.car import CarPose
 from veroallarme_core.demo.scenes.foliage import Greenery, grow_tree
-from veroallarme_core.demo.scenes.perspective import Viewpoint, floats
+from veroallarme_core.demo.scenes.perspective import STRAIGHT, Turn, Viewpoint, floats
 from veroallarme_core.demo.scenes.place import TOWARDS_SUN, Lamp, Place
 from veroallarme_core.demo.scenes.shapes import Point
 from veroallarme_core.demo.scenes.surface import AMBIENT, SUN, paint
 
 
-def paint_street(rng: np.random.Generator, height: int, width: int) -> Place:
+def paint_street(rng: np.random.Generator, height: int, width: int, turn: Turn = STRAIGHT) -> Place:
     """Paint the front of the house for a picture of ``height`` x ``width`` pixels."""
-    view = Viewpoint((0.0, -0.6, 4.3), -0.5, 18.3, 0.72, height, width)
+    view = Viewpoint((0.0, -0.6, 4.3), -0.5, 18.3, 0.72, height, width).turned(turn)
     build = Builder(view, rng)
     _street_ground(build)
     _across_the_street(build)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class CatPose:
     heading_deg: float
     stride: float
     coat: str = "#c98a4a"
+    size: float = 1.0
+    """A cat is 1; at about 2 it passes for a dog."""
 
 
 _LEAN = 0.05
@@ -173,7 +175,7 @@ def _arm(
 
 def cat_limbs(pose: CatPose) -> list[Limb]:
     """Limbs of a walking cat."""
-    body = _Body(pose.x, pose.y, pose.heading_deg, 1.12)
+    body = _Body(pose.x, pose.y, pose.heading_deg, 1.12 * pose.size)
     coat = paint(pose.coat)
     dark, bib = coat * np.float32(0.55), paint("#efe6d8")
     limbs = []
@@ -212,4 +214,11 @@ def cat_limbs(pose: CatPose) -> list[Limb]:
     limbs.append(
         Limb(body.at(-0.36, sweep, 0.36), body.at(-0.40, 2 * sweep, 0.50), 0.026, 0.02, dark)
     )
-    return limbs
+    return [
+        replace(
+            limb,
+            start_radius=limb.start_radius * pose.size,
+            end_radius=limb.end_radius * pose.size,
+        )
+        for limb in limbs
+    ]
