@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.drawn import draw_person, draw_yard
+from tests.onnx_networks import write_network
 from veroallarme_core import scene_encoder
 from veroallarme_core.inference import InferenceError
 from veroallarme_core.model_meta import ModelError
@@ -261,8 +262,9 @@ class TestFiles:
     @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
     @pytest.mark.parametrize("content", [b"", b"no model", None])
     def test_what_is_no_encoder_is_refused(self, folder, backend, content):
-        relevance_network = (SHIPPED / "relevance.onnx").read_bytes()
-        (folder / TRUNK_FILE).write_bytes(relevance_network if content is None else content)
+        write_network(folder / TRUNK_FILE)  # a network, but another one
+        if content is not None:
+            (folder / TRUNK_FILE).write_bytes(content)
         with pytest.raises(ModelError, match=f"{TRUNK_FILE} cannot be loaded by {backend}"):
             SceneEncoder(backend, folder=folder)
 

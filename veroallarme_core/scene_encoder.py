@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -37,6 +37,8 @@ CELL_CHANNELS = 40
 ENCODER_NAME = "lite0-1"
 """Of the encoder that ships: what was learned with another one must not be mixed with it."""
 EMBEDDING_DIM = 1280
+STRUCTURE_SHAPE = (112, 7, 7)
+"""Channels, rows and columns of what a crop shows where."""
 CELL_PX = 8
 CROP_PX = 112
 MAX_BATCH = 8
@@ -89,6 +91,15 @@ def crop_region(frame: Frame, bbox: tuple[int, int, int, int]) -> Frame:
     to_centre = (side - 1) / 2
     crop = cv2.getRectSubPix(frame, (side, side), (left + to_centre, top + to_centre))
     return _resized(np.asarray(crop, np.uint8), CROP_PX, CROP_PX)
+
+
+class CropDescription(NamedTuple):
+    """What N crops show."""
+
+    embedding: NDArray[np.float32]
+    """(N, 1280): what, no number negative."""
+    structure: NDArray[np.float32]
+    """(N, 112, 7, 7): what is where, each channel in standard deviations over ImageNet."""
 
 
 class SceneEncoder:
@@ -155,13 +166,14 @@ class SceneEncoder:
         return cells
 
     def embed_crops(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the embeddings alone of what `describe_crops` describes."""
+        return self.describe_crops(crops).embedding
+
+    def describe_crops(self, crops: NDArray[np.uint8]) -> CropDescription:
         """Describe crops of regions, at most `MAX_BATCH` at a time.
 
         Args:
             crops: uint8 (N, 112, 112, 3) BGR, as `crop_region` cuts them; N may be 0.
-
-        Returns:
-            float32 (N, 1280), no number negative.
 
         Raises:
             ValueError: the array has another shape or type.
@@ -172,12 +184,13 @@ class SceneEncoder:
                 f"Crops must be uint8 (N, {CROP_PX}, {CROP_PX}, 3) BGR, "
                 f"not {crops.dtype} {crops.shape}."
             )
-        embeddings = np.empty((len(crops), EMBEDDING_DIM), np.float32)
+        embedding = np.empty((len(crops), EMBEDDING_DIM), np.float32)
+        structure = np.empty((len(crops), *STRUCTURE_SHAPE), np.float32)
         for start in range(0, len(crops), MAX_BATCH):
             part = slice(start, start + MAX_BATCH)
             (c3,) = self._trunk.run(_network_input(crops[part]), "c3")
-            (embeddings[part],) = self._head.run(c3, "embedding")
-        return embeddings
+            embedding[part], structure[part] = self._head.run(c3, "embedding", "structure")
+        return CropDescription(embedding, structure)
 
 
 def load_scene_encoder(backend: str = "auto", threads: int = 2) -> SceneEncoder:

@@ -43,6 +43,8 @@ LARGEST_DIFFERENCE = 1e-2
 
 _MODEL = "efficientnet-lite0"
 _C3_BLOCK = 4  # the last one before stride 16
+_C4_BLOCKS = (8, 9, 10)  # those of 112 channels; the first of them adds nothing to before
+_C4_BLOCK = _C4_BLOCKS[-1]  # the last one before stride 32
 _OPSET, _IR_VERSION = 17, 9  # both runtimes have read these for years
 
 
@@ -124,17 +126,40 @@ def trunk_graph(network: Any) -> onnx.ModelProto:
 
 
 def head_graph(network: Any) -> onnx.ModelProto:
-    """Return the graph `c3` (N, 40, h, w) -> `embedding` (N, 1280)."""
+    """Return the graph `c3` (N, 40, h, w) -> `embedding` (N, 1280), `structure`.
+
+    `structure` (N, 112, h/2, w/2) is what the last block before stride 32 answers, in standard
+    deviations over ImageNet: those are in its batch normalisations.
+    """
     graph = _Graph()
     features = "c3"
-    for block in network._blocks[_C3_BLOCK + 1 :]:
+    for index, block in enumerate(network._blocks[_C3_BLOCK + 1 :], _C3_BLOCK + 1):
         features = graph.block(features, block)
+        if index == _C4_BLOCK:
+            scale = (1.0 / _deviation_of_c4(network)).numpy().astype(np.float32)
+            structure = graph.add("Mul", features, graph._weight(scale[None, :, None, None]))
     features = graph.convolve(features, network._conv_head, network._bn1)
     graph.add("Flatten", graph.add("GlobalAveragePool", features))
     graph.name_last("embedding")
+    graph.add("Identity", structure)
+    graph.name_last("structure")
     return graph.model(
-        {"c3": ("batch", 40, "height_8", "width_8")}, {"embedding": ("batch", 1280)}
+        {"c3": ("batch", 40, "height_8", "width_8")},
+        {
+            "embedding": ("batch", 1280),
+            "structure": ("batch", 112, "height_16", "width_16"),
+        },
     )
+
+
+def _deviation_of_c4(network: Any) -> torch.Tensor:
+    """Return the standard deviation over ImageNet of each channel at stride 16, (112,).
+
+    The residual blocks there add up what their last normalisations give, whose deviations are the
+    weights of these.
+    """
+    weights = [_float64(network._blocks[index]._bn2.weight) for index in _C4_BLOCKS]
+    return torch.stack([weight**2 for weight in weights]).sum(dim=0).sqrt()
 
 
 class _Graph:

@@ -1,0 +1,75 @@
+"""What a camera has learned, on disk: named arrays and a few facts in one file, no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FACTS = "facts"
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class StateFileError(ValueError):
+    """A file of a camera's state cannot be used; the message is one sentence."""
+
+
+def write_state(
+    path: Path, kind: str, version: int, facts: Mapping[str, Any], arrays: Arrays
+) -> None:
+    """Write a state file in one step: a reader sees the old one or the new one.
+
+    Args:
+        path: of the file; its folder is made if need be.
+        kind: what the file is, checked when it is read.
+        version: of its layout.
+        facts: JSON-serialisable values.
+        arrays: any number of them.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"kind": kind, "version": version, **facts}, sort_keys=True)
+    facts_array = np.frombuffer(text.encode(), np.uint8)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{_FACTS: facts_array, **arrays})
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_state(
+    path: Path, kind: str, version: int
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what `write_state` wrote: the facts and the arrays.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StateFileError: the file is broken, of another kind or of a version that is not known.
+    """
+    try:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        facts = json.loads(arrays.pop(_FACTS).tobytes())
+        found = facts.pop("kind"), facts.pop("version")
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # What a hostile file makes zip, NumPy and JSON raise has no end.
+        reason = " ".join(str(error).split())[:200]
+        raise StateFileError(f"{path} cannot be read as a state file ({reason}).") from None
+    if found != (kind, version):
+        raise StateFileError(
+            f"{path} holds {found[0]!r} of version {found[1]!r}, not {kind!r} of version {version}."
+        )
+    return facts, arrays
