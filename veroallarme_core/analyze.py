@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from veroallarme_core.pipeline import EventPipeline
+from veroallarme_core.scene_encoder import SceneEncoder
 from veroallarme_core.settings import CameraSettings, Mode
 from veroallarme_core.verdict import FrameCounts, Verdict, is_valid_id, new_event_id
 
@@ -45,7 +46,8 @@ def analyze_files(
     data = [_read(path) for path in frames]
     settings = CameraSettings(mode=Mode.FILTER, threshold=threshold)
     motion_at = datetime.now(UTC)
-    result = EventPipeline().judge(data, settings, None if reference is None else _read(reference))
+    pipeline = EventPipeline(encoder=SceneEncoder())
+    result = pipeline.judge(data, settings, None if reference is None else _read(reference))
     verdict = result.to_verdict(
         event_id=new_event_id(motion_at),
         camera=camera,

@@ -1,4 +1,4 @@
-"""The command line: ``veroallarme run | check-config | analyze | demo``."""
+"""The command line: ``veroallarme run | check-config | analyze | adapt | score | demo``."""
 
 from __future__ import annotations
 
@@ -91,6 +91,51 @@ def _analyze(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _adapt(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.adaptation import AdaptationError, AdaptationOptions
+    from veroallarme_core.adaptation_run import adapt_folder
+    from veroallarme_core.inference import InferenceError
+    from veroallarme_core.model_meta import ModelError
+
+    try:
+        report = adapt_folder(
+            arguments.data_dir,
+            arguments.state_dir,
+            arguments.labels,
+            AdaptationOptions(recall=arguments.recall, seed=arguments.seed),
+            keep_memory=arguments.keep_memory,
+        )
+    except (AdaptationError, ModelError, InferenceError) as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename or arguments.state_dir} cannot be written: {error.strerror}")
+    print(json.dumps(report))
+    return 0
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.adaptation import AdaptationError
+    from veroallarme_core.adaptation_run import ProgressLine
+    from veroallarme_core.model_meta import ModelError
+    from veroallarme_core.scoring import score_folder
+    from veroallarme_core.state_file import StateFileError
+
+    line = ProgressLine()
+    try:
+        count = score_folder(
+            arguments.data_dir,
+            arguments.state_dir,
+            arguments.output,
+            progress=lambda done, total: line("events", done, total),
+        )
+    except (AdaptationError, ModelError, StateFileError) as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{arguments.output} cannot be written: {error.strerror}")
+    print(f"{arguments.output}: {count} events")
+    return 0
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     try:
         from veroallarme_core.demo.run import DemoError, DemoOptions, run_demo
@@ -142,6 +187,27 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_analyze)
 
     sub = commands.add_parser(
+        "adapt", parents=[common], help="learn one camera from its history of events"
+    )
+    _add_folders(sub, state_needed=True)
+    sub.add_argument("--labels", type=Path, metavar="FILE", help="thumbs: event_id,label")
+    sub.add_argument(
+        "--recall", type=float, default=0.99, metavar="SHARE", help="to promise (default 0.99)"
+    )
+    sub.add_argument("--seed", type=int, default=0, help="of the synthetic intruders")
+    sub.add_argument(
+        "--keep-memory", action="store_true", help="leave the scene memory to the running worker"
+    )
+    sub.set_defaults(command=_adapt)
+
+    sub = commands.add_parser(
+        "score", parents=[common], help="judge a folder of events, as mode filter would"
+    )
+    _add_folders(sub, state_needed=False)
+    sub.add_argument("--output", type=Path, required=True, metavar="FILE", help="CSV to write")
+    sub.set_defaults(command=_score)
+
+    sub = commands.add_parser(
         "demo", parents=[common], help="see it work: broker, camera and worker on this machine"
     )
     source = sub.add_mutually_exclusive_group()
@@ -154,6 +220,19 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
     sub.set_defaults(command=_demo)
     return parser
+
+
+def _add_folders(parser: argparse.ArgumentParser, *, state_needed: bool) -> None:
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, metavar="DIR", help="one camera's folder of events"
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        required=state_needed,
+        metavar="STATE",
+        help="what the camera has learned",
+    )
 
 
 if __name__ == "__main__":

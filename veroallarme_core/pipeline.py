@@ -6,12 +6,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
 
 from veroallarme_core.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
+from veroallarme_core.burst_evidence import BurstEvidence, gather_evidence
+from veroallarme_core.camera_state import CameraState
 from veroallarme_core.frames import DecodedFrame, FrameError, decode_frame
 from veroallarme_core.inference import InferenceError
 from veroallarme_core.judgement import (
@@ -22,7 +24,9 @@ from veroallarme_core.judgement import (
 )
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
+from veroallarme_core.scene_encoder import SceneEncoder
 from veroallarme_core.settings import CameraSettings, Zone, raises_alarm
+from veroallarme_core.texture_motion import judge_texture
 from veroallarme_core.verdict import (
     CueValue,
     FrameCounts,
@@ -36,6 +40,8 @@ _LOGGER = logging.getLogger(__name__)
 
 MODEL = "cues-1"
 """Names what judged: cues that need no learning, first edition."""
+LEARNED = "learned-1"
+"""Names the camera's own model, first edition, where that judged."""
 MAX_OPINIONS = 8
 """Regions that the network looks at, the largest ones: one batch, some 30 ms."""
 
@@ -59,6 +65,8 @@ class PipelineResult:
     picture: bytes | None = None
     """JPEG of the strongest frame, annotated; None where no frame could be decoded."""
     model: str = MODEL
+    evidence: BurstEvidence | None = None
+    """What the camera's memory may learn from; the region with the highest score comes first."""
 
     def to_verdict(
         self,
@@ -121,7 +129,7 @@ def not_judged(
 
 
 def threshold_in_force(settings: CameraSettings) -> float:
-    """Return the user's threshold, or the general one of the model that ships."""
+    """Return the user's threshold, or the general one, which scores of a learned camera fit."""
     return GENERAL_THRESHOLD if settings.threshold is None else settings.threshold
 
 
@@ -130,17 +138,27 @@ class EventPipeline:
 
     Args:
         predictor: the relevance network. Its opinion stands among the cues, `network_score`, and
-            decides nothing yet: a score that nobody has calibrated on a camera proves no nuisance.
+            decides nothing: a score that nobody has calibrated on a camera proves no nuisance.
+        encoder: describes a burst for the camera's memory; None judges by the cues alone.
     """
 
-    def __init__(self, predictor: RelevanceMaskPredictor | None = None) -> None:
+    def __init__(
+        self,
+        predictor: RelevanceMaskPredictor | None = None,
+        encoder: SceneEncoder | None = None,
+    ) -> None:
         self._predictor = predictor
+        self._encoder = encoder
 
     def judge(
         self,
         frames: Sequence[bytes],
         settings: CameraSettings,
         reference: bytes | None = None,
+        state: CameraState | None = None,
+        *,
+        event_id: str = "",
+        motion_at: datetime | None = None,
     ) -> PipelineResult:
         """Judge one burst.
 
@@ -149,6 +167,9 @@ class EventPipeline:
             settings: of the camera; its threshold and zones are used.
             reference: encoded picture of the camera without motion, to compare a burst with in
                 which nothing moved.
+            state: what the camera has learned; it is read, not changed.
+            event_id: of the event; the head that was fitted to it does not judge it.
+            motion_at: when it moved, aware; None is now.
         """
         started = time.perf_counter()
         decoded, faults = _decode(frames)
@@ -177,8 +198,21 @@ class EventPipeline:
                 picture=encode_jpeg(usable[0].image),
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
             )
+        evidence = self._gather(motion, judgement)
+        if evidence is not None:
+            threshold = threshold_in_force(settings)
+            learned = None
+            if state is not None:
+                at = (motion_at or datetime.now(UTC)).timestamp()
+                learned = state.judge(
+                    judgement, evidence, event_id=event_id, at=at, threshold=threshold
+                )
+            judgement = learned or judge_texture(judgement, evidence, threshold)
         judgement = apply_zones(judgement, motion, settings)
         result = self._with_opinion(_result(judgement, motion, settings), motion)
+        result = replace(result, evidence=_best_first(evidence, judgement))
+        if "rank" in judgement.cues:
+            result = replace(result, model=f"{result.model}+{LEARNED}")
         if len(decoded) < 2:
             result = replace(result, damaged=sum(bool(d.kinds) for d in motion.damage[:1]))
         ended = time.perf_counter()
@@ -188,6 +222,18 @@ class EventPipeline:
             relevance=(ended - moved_at) * 1e3,
         )
         return replace(result, timing_ms=timing)
+
+    def _gather(
+        self, motion: MotionDetectionResult, judgement: BurstJudgement
+    ) -> BurstEvidence | None:
+        if self._encoder is None:
+            return None
+        try:
+            return gather_evidence(self._encoder, motion, judgement)
+        except (InferenceError, ValueError):
+            # The cues stand on their own, and they alert when in doubt.
+            _LOGGER.exception("the scene encoder failed")
+            return None
 
     def _with_opinion(
         self, result: PipelineResult, motion: MotionDetectionResult
@@ -209,6 +255,14 @@ class EventPipeline:
         return replace(
             result, cues={**result.cues, "network_score": score}, model=f"{MODEL}+{name}"
         )
+
+
+def _best_first(evidence: BurstEvidence | None, judgement: BurstJudgement) -> BurstEvidence | None:
+    if evidence is None:
+        return None
+    score = {one.region.to_bbox(): one.relevance_score for one in judgement.regions}
+    regions = sorted(evidence.regions, key=lambda region: -score.get(region.bbox, 0.0))
+    return replace(evidence, regions=tuple(regions))
 
 
 def _decode(frames: Sequence[bytes]) -> tuple[list[DecodedFrame | None], list[FrameError]]:

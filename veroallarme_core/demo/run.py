@@ -23,7 +23,13 @@ from veroallarme_core.demo.events import EventsError, PlayedEvent
 from veroallarme_core.demo.report import Outcome, Reporter
 from veroallarme_core.demo.scenes import draw_background
 from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.worker.config import BrokerConfig, BurstConfig, CameraConfig, WorkerConfig
+from veroallarme_core.worker.config import (
+    BrokerConfig,
+    BurstConfig,
+    CameraConfig,
+    LearningConfig,
+    WorkerConfig,
+)
 from veroallarme_core.worker.contract import Topics
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.service import StartError, Worker, peak_memory_mb
@@ -174,6 +180,8 @@ class _Stage:
                 protocol="3.1.1" if self.options.broker is None else "auto",
             ),
             data_dir=folder / "data",
+            # Learning takes days of events at the times at which they came.
+            learning=LearningConfig(enabled=False),
             state_dir=folder / "state",
         )
 

@@ -1,0 +1,178 @@
+"""The judgement of a camera that has learned: its own model in the place of the general line.
+
+The cues that need no learning stay in force: what they prove to be nuisance stays nuisance. What
+they leave over is judged by what this camera has seen before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.burst_evidence import BurstEvidence, RegionEvidence
+from veroallarme_core.camera_model import CUES, CameraModel, cue_values, ranks
+from veroallarme_core.judgement import BurstJudgement, RegionJudgement
+from veroallarme_core.scene_memory import RegionCues
+from veroallarme_core.verdict import State
+
+# Scores that follow the user's word: above the line, but below what is sure by itself.
+_CONFIRMED, _REJECTED = 0.6, 0.02
+_TOLD_SESSIONS = 3  # other sessions that make "seen before" the first thing to say
+
+
+class Thumb(Enum):
+    """What the user said of things that are like a region."""
+
+    NONE = 0
+    RELEVANT = 1
+    NUISANCE = -1
+
+
+@dataclass(frozen=True)
+class _Judged:
+    score: float
+    reason: str
+    sentence: str
+    cues: Mapping[str, float]
+
+
+def judge_learned(
+    judgement: BurstJudgement,
+    evidence: BurstEvidence,
+    cues: Sequence[RegionCues],
+    thumbs: Sequence[Thumb],
+    model: CameraModel,
+    *,
+    event_id: str,
+    threshold: float,
+) -> BurstJudgement:
+    """Judge again what the cues found relevant because it moved.
+
+    Args:
+        judgement: by the cues alone.
+        evidence: of the burst.
+        cues: what the camera's memory says of the evidence's regions, one each.
+        thumbs: what the user said of their like, one each.
+        model: of the camera.
+        event_id: chooses the head that was not fitted to this event.
+        threshold: score in [0, 1] from which a region is relevant.
+    """
+    if judgement.reason != "moved" or not cues:
+        return judgement
+    judged = {
+        region.bbox: _judge(region, cue, thumb, float(rank), model, threshold)
+        for region, cue, thumb, rank in zip(
+            evidence.regions,
+            cues,
+            thumbs,
+            model.rank(evidence.regions, cues, event_id),
+            strict=True,
+        )
+    }
+    # Of a very busy burst the regions that are easiest to explain are not looked at: they follow.
+    best_known = max(judged.values(), key=lambda one: one.score)
+    regions = sorted(
+        (
+            _region(one, judged.get(one.region.to_bbox(), best_known), threshold)
+            for one in judgement.regions
+        ),
+        key=lambda one: -one.relevance_score,
+    )
+    best = regions[0]
+    told = judged.get(best.region.to_bbox(), best_known)
+    return replace(
+        judgement,
+        state=State.RELEVANT if best.is_relevant else State.IRRELEVANT,
+        score=best.relevance_score,
+        reason=best.reason,
+        explanation=_explanation(best, told),
+        cues={
+            **judgement.cues,
+            **told.cues,
+            "regions_relevant": sum(one.is_relevant for one in regions),
+        },
+        regions=tuple(regions),
+    )
+
+
+def _judge(
+    region: RegionEvidence,
+    cue: RegionCues,
+    thumb: Thumb,
+    rank: float,
+    model: CameraModel,
+    threshold: float,
+) -> _Judged:
+    score = float(model.score(np.array(rank)))
+    numbers = {
+        "rank": round(rank, 4),
+        "deviation": round(cue.deviation, 3),
+        "novelty": round(cue.novelty, 4),
+        "recurrence": round(cue.recurrence, 4),
+        "sessions_alike": float(cue.sessions),
+    }
+    if thumb is Thumb.RELEVANT:
+        sentence = "It is like what you called relevant before."
+        return _Judged(max(score, threshold, _CONFIRMED), "like_confirmed", sentence, numbers)
+    if thumb is Thumb.NUISANCE:
+        sentence = "It is like what you called a false alarm at this place, three times or more."
+        return _Judged(min(score, _REJECTED), "like_rejected", sentence, numbers)
+    reason, sentence = _why(region, cue, model)
+    return _Judged(score, reason, sentence, numbers)
+
+
+def _why(region: RegionEvidence, cue: RegionCues, model: CameraModel) -> tuple[str, str]:
+    """Name the cue that speaks most for nuisance."""
+    values = cue_values([region], [cue])[0]
+    by_cue = {name: _rank(values[k], model.cue_quantiles[k]) for k, name in enumerate(CUES)}
+    times = "time" if cue.sessions == 1 else "times"
+    seen = f"something like it moved here at {cue.sessions} other {times}"
+    if cue.sessions >= _TOLD_SESSIONS and by_cue["novelty"] <= 0.5:
+        return "seen_before", seen
+    least = min(by_cue, key=lambda name: by_cue[name])
+    if least == "deviation":
+        return "usual_view", "where it moved the picture looks much as it usually does"
+    if least == "unexplained":
+        return "mostly_explained", "light or swaying explains most of it"
+    if least == "quiet":
+        share = f"{cue.recurrence:.0%}"
+        return "busy_place", f"something moves at this place in {share} of the events"
+    return "resembles_nuisance", f"it resembles what keeps moving on this camera ({seen})"
+
+
+def _rank(value: float, quantiles: NDArray[np.float64]) -> float:
+    return float(ranks(np.array([value]), quantiles)[0])
+
+
+def _region(one: RegionJudgement, judged: _Judged, threshold: float) -> RegionJudgement:
+    if not one.is_relevant:
+        return one
+    is_relevant = judged.score >= threshold
+    return replace(
+        one,
+        relevance_score=judged.score,
+        is_relevant=is_relevant,
+        confidence=judged.score if is_relevant else 1.0 - judged.score,
+        reason=judged.reason if not is_relevant or judged.reason == "like_confirmed" else "moved",
+        cues={**one.cues, **judged.cues},
+    )
+
+
+def _explanation(best: RegionJudgement, told: _Judged) -> str:
+    box = best.region
+    what = (
+        f"Something moved about {box.width}x{box.height} pixels large near "
+        f"({box.centroid[0]}, {box.centroid[1]})"
+    )
+    if told.reason in ("like_confirmed", "like_rejected"):
+        return f"{what}. {told.sentence}"
+    if best.is_relevant:
+        sessions = int(told.cues["sessions_alike"])
+        before = f"its like moved here at {sessions} other times" if sessions else "nothing like it"
+        before = before if sessions else f"{before} moved here before"
+        return f"{what} that is not usual there: {before}."
+    return f"{what}, but {told.sentence}."
