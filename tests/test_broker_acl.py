@@ -16,7 +16,7 @@ from veroallarme_core.worker.contract import RETAINED_SUFFIXES, Topics
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "security.md"
 USERS = ("veroallarme", "homeassistant", "display", "frigate")
 TOPICS = Topics()
-COMMANDS = ("set", "feedback")
+COMMANDS = ("set", "feedback", "learn")
 
 
 def documented_acl() -> str:

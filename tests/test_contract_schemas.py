@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import cv2
 import pytest
@@ -13,7 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from veroallarme_core.camera_model import Promise
+from veroallarme_core.camera_state import Progress
 from veroallarme_core.demo.scenes import draw_event, event_names
+from veroallarme_core.event_store import SuppressedEvent, Totals
 from veroallarme_core.pipeline import EventPipeline, not_judged
 from veroallarme_core.settings import CameraSettings, Mode, OnUnknown, Zone
 from veroallarme_core.verdict import (
@@ -22,8 +28,10 @@ from veroallarme_core.verdict import (
     Timing,
     Verdict,
     VerdictRegion,
+    iso,
     new_event_id,
 )
+from veroallarme_core.worker.alarm import now
 from veroallarme_core.worker.config import (
     BrokerConfig,
     BurstConfig,
@@ -32,14 +40,22 @@ from veroallarme_core.worker.config import (
     WorkerConfig,
 )
 from veroallarme_core.worker.contract import CommandError, dump, read_command
+from veroallarme_core.worker.learning import (
+    Adaptation,
+    Basis,
+    CameraLearning,
+    Outcome,
+    Standing,
+)
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Incoming
+from veroallarme_core.worker.review import Review
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots import FileSource
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
-SENT = ("info", "health", "verdict", "stats", "settings")
-RECEIVED = ("set", "feedback")
+SENT = ("info", "health", "verdict", "stats", "settings", "review")
+RECEIVED = ("set", "feedback", "learn")
 
 
 def load_schema(name: str) -> dict:
@@ -108,7 +124,8 @@ def test_the_readme_shows_a_valid_example(name):
 @pytest.mark.parametrize("name", RECEIVED)
 def test_the_commands_of_the_readme_are_accepted(name):
     for example in examples()[name]:
-        assert read_command(name, example.encode())
+        content = json.loads(example)
+        assert read_command(name, example.encode()).keys() == content.keys()
 
 
 # --- what is sent -------------------------------------------------------------------------------
@@ -276,6 +293,65 @@ def test_settings_are_what_the_schema_says_and_can_be_sent_back(settings):
     assert CameraSettings(**read_command("set", payload)) == settings
 
 
+promises = st.builds(
+    Promise,
+    recall=scores,
+    confidence=scores,
+    synthetic=counts,
+    confirmed=counts,
+    synthetic_recall=st.none() | scores,
+    confirmed_recall=st.none() | scores,
+    since=moments.map(iso),
+)
+progresses = st.builds(
+    Progress, events_seen=counts, sessions_seen=counts, share=scores, missing=st.text()
+)
+adaptations = st.builds(
+    Adaptation,
+    at=moments.map(iso),
+    seconds=st.floats(0, 1e4),
+    events=counts,
+    outcome=st.sampled_from(Outcome),
+    basis=st.builds(Basis, events_seen=counts, digest=ids),
+)
+
+
+@given(
+    promise=st.none() | promises,
+    progress=progresses,
+    last=st.none() | adaptations,
+    notice=st.none() | st.text(min_size=1),
+)
+def test_stats_are_what_the_schema_says(promise, progress, last, notice):
+    thread = cast(ThreadPoolExecutor, None)
+    learning = CameraLearning("drive", Path(), thread, lambda *_: None, lambda _: None)
+    learning.last = last
+    learning._standing = Standing(
+        learned=promise is not None,
+        progress=progress.to_dict(),
+        promise=promise and promise.to_dict(),
+    )
+    if notice is not None:
+        learning._tell([notice])
+    payload = dump({**asdict(Totals()), **learning.stats()})
+    assert mistakes("stats", payload) == []
+
+
+suppressed_events = st.builds(
+    SuppressedEvent,
+    event_id=ids,
+    motion_at=st.timedeltas(timedelta(0), timedelta(days=8)).map(lambda age: now() - age),
+    score=st.none() | scores,
+    threshold=scores,
+    reason=codes,
+)
+
+
+@given(events=st.lists(suppressed_events, max_size=60))
+def test_review_is_what_the_schema_says(events):
+    assert mistakes("review", Review(events, [], 7.0, lambda _: None).payload()) == []
+
+
 def motion_message(topic: str) -> Incoming:
     return Incoming(
         topic=topic,
@@ -397,6 +473,12 @@ def test_set_is_accepted_exactly_where_its_schema_says(content):
 def test_feedback_is_accepted_exactly_where_its_schema_says(content):
     payload = json.dumps(content).encode()
     assert is_accepted("feedback", payload) == VALIDATORS["feedback"].is_valid(content)
+
+
+@given(content=json_values)
+def test_learn_is_accepted_exactly_where_its_schema_says(content):
+    payload = json.dumps(content).encode()
+    assert is_accepted("learn", payload) == VALIDATORS["learn"].is_valid(content)
 
 
 @given(settings=settings_of_cameras, extra=json_values)

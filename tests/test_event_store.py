@@ -25,6 +25,7 @@ from veroallarme_core.event_store import (
     EventStore,
     KeepLimits,
     StoreError,
+    SuppressedEvent,
     Totals,
 )
 from veroallarme_core.verdict import FrameCounts, State, Timing, Verdict, is_valid_id, new_event_id
@@ -514,3 +515,30 @@ def test_folder_that_came_while_pruning_is_left_alone(tmp_path: Path) -> None:
     limits = KeepLimits(size_mb=1.0)
     assert store.remove_folders("front", limits, spared, MOTION_AT) == 0
     assert store.remove_folders("front", limits, spared, MOTION_AT + timedelta(seconds=1)) == 1
+
+
+# --- review -----------------------------------------------------------------------------------
+
+
+def test_suppressed_events_come_newest_of_all_but_in_order(store: EventStore) -> None:
+    def judged(minutes: int, camera: str = "front", **changes: object) -> str:
+        motion_at = MOTION_AT + timedelta(minutes=minutes)
+        event_id = new_event_id(motion_at)
+        quiet = {"state": State.IRRELEVANT, "relevant": False, "score": 0.25, "hold_until": None}
+        store.add_verdict(
+            verdict(event_id, motion_at=motion_at, camera=camera, **{**quiet, **changes})
+        )
+        return event_id
+
+    judged(-1)
+    first, second, third = judged(0), judged(1, score=None, state=State.UNKNOWN), judged(2)
+    judged(3, relevant=True)
+    judged(4, camera="yard")
+    store.add_start("front", new_event_id(MOTION_AT), MOTION_AT, MOTION_AT, None)
+    found = store.suppressed("front", MOTION_AT, 10)
+    assert [event.event_id for event in found] == [first, second, third]
+    assert found[0] == SuppressedEvent(
+        event_id=first, motion_at=MOTION_AT, score=0.25, threshold=0.5, reason="motion"
+    )
+    assert found[1].score is None
+    assert [event.event_id for event in store.suppressed("front", MOTION_AT, 2)] == [second, third]

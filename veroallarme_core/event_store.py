@@ -101,6 +101,18 @@ class OpenEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SuppressedEvent:
+    """An event that raised no alarm."""
+
+    event_id: str
+    motion_at: datetime
+    score: float | None
+    """In [0, 1]; None where it could not be judged."""
+    threshold: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CameraRecord:
     """What the store remembers of one camera across restarts."""
 
@@ -293,6 +305,27 @@ class EventStore:
             "SELECT verdict FROM events WHERE event_id = ? AND verdict IS NOT NULL", (event_id,)
         ).fetchone()
         return None if row is None else json.loads(row[0])
+
+    def suppressed(self, camera: str, since: datetime, limit: int) -> list[SuppressedEvent]:
+        """Return a camera's newest events that raised no alarm, oldest first."""
+        rows = self._db.execute(
+            "SELECT event_id, motion_at, json_extract(verdict, '$.score'), "
+            "json_extract(verdict, '$.threshold'), json_extract(verdict, '$.reason') "
+            "FROM events WHERE camera = ? AND motion_at >= ? "
+            "AND json_extract(verdict, '$.relevant') = 0 "
+            "ORDER BY motion_at DESC, event_id DESC LIMIT ?",
+            (camera, iso(since), limit),
+        ).fetchall()
+        return [
+            SuppressedEvent(
+                event_id=row[0],
+                motion_at=_moment(row[1]),
+                score=row[2],
+                threshold=row[3],
+                reason=row[4],
+            )
+            for row in reversed(rows)
+        ]
 
     # --- cameras, settings, feedback -----------------------------------------------------
 

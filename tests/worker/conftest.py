@@ -23,6 +23,7 @@ from veroallarme_core.worker.config import (
     BurstConfig,
     CameraConfig,
     InferenceConfig,
+    LearningConfig,
     WorkerConfig,
 )
 from veroallarme_core.worker.motion_sources import Trigger
@@ -87,8 +88,9 @@ class Site:
     settings: CameraSettings = field(
         default_factory=lambda: CameraSettings(mode=Mode.FILTER, hold_s=0.2)
     )
-    inference: InferenceConfig = field(default_factory=lambda: InferenceConfig(enabled=False))
-    """The network is off where a test is not about it: loading it takes a second."""
+    inference: InferenceConfig | None = None
+    """None loads no network where nothing is learned: a test is faster without."""
+    learning: LearningConfig = field(default_factory=lambda: LearningConfig(enabled=False))
     more: dict[str, Any] = field(default_factory=dict)
     """Further fields of every `CameraConfig`."""
 
@@ -112,7 +114,8 @@ class Site:
         return WorkerConfig(
             cameras=cameras,
             broker=BrokerConfig(host="127.0.0.1", port=self.port, protocol=self.protocol),
-            inference=self.inference,
+            inference=self.inference or InferenceConfig(enabled=self.learning.enabled),
+            learning=self.learning,
             data_dir=self.folder / "data",
             state_dir=self.folder / "state",
         )

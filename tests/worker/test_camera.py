@@ -7,10 +7,11 @@ import json
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import numpy as np
@@ -18,18 +19,22 @@ import pytest
 from aiohttp import web
 
 from benchmarks.peers import HttpCamera
+from tests.worker.fake_state import FakeState, install
+from veroallarme_core.burst_evidence import BurstEvidence
 from veroallarme_core.event_store import EventStore, OpenEvent
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.settings import CameraSettings, Mode, OnUnknown
 from veroallarme_core.verdict import State
 from veroallarme_core.worker import camera as camera_module
 from veroallarme_core.worker.alarm import now
-from veroallarme_core.worker.camera import CameraWorker, Surroundings
+from veroallarme_core.worker.camera import CameraWorker, PendingEvent, Surroundings
 from veroallarme_core.worker.config import BurstConfig, CameraConfig
 from veroallarme_core.worker.contract import Topics
+from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Outgoing
 from veroallarme_core.worker.reference import ReferencePicture
+from veroallarme_core.worker.review import REVIEW_DAYS, Review
 from veroallarme_core.worker.snapshots import HttpSource, open_client
 from veroallarme_core.worker.storage import Storage
 
@@ -56,7 +61,8 @@ class Stage:
     state: State = State.RELEVANT
     more: dict[str, Any] = field(default_factory=dict)
     broker_is_there: bool = True
-    learning: bool | None = None
+    learns: bool = False
+    reviews: list[bytes] = field(default_factory=list)
     judge_s: float = 0.0
     judge: Judge | None = None
     published: list[Outgoing] = field(default_factory=list)
@@ -80,6 +86,11 @@ class Stage:
                 **self.more,
             }
         )
+        complain = self.complaints.setdefault
+        thread = ThreadPoolExecutor(1)
+        learning = CameraLearning("front", self.folder / "state", thread, complain, self._resolve)
+        if self.learns:
+            await learning.open()
         async with aiohttp.ClientSession() as http:
             camera = CameraWorker(
                 config,
@@ -87,13 +98,15 @@ class Stage:
                 await storage.database(lambda store: store.remember_camera("front")),
                 self.settings,
                 ReferencePicture(self.folder / "reference.jpg"),
+                learning,
+                Review([], [], REVIEW_DAYS, self.reviews.append),
                 Surroundings(
                     topics=Topics(),
                     storage=storage,
                     judge=self.judge or self._judge,
                     publish=self._publish,
-                    complain=self.complaints.setdefault,
-                    resolve=lambda key: self.complaints.pop(key, None) and None,
+                    complain=complain,
+                    resolve=self._resolve,
                 ),
             )
             self.storage, self.camera = storage, camera
@@ -105,7 +118,11 @@ class Stage:
                 running.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await running
+                thread.shutdown()
                 await asyncio.to_thread(storage.close)
+
+    def _resolve(self, key: str) -> None:
+        self.complaints.pop(key, None)
 
     async def _judge(self, frames: list[bytes], *_: object) -> PipelineResult:
         self.bursts.append(len(frames))
@@ -282,7 +299,10 @@ async def test_decision_is_published_in_the_order_of_the_contract(stage: Stage) 
     pipeline = EventPipeline()
 
     async def judge(
-        frames: list[bytes], settings: CameraSettings, _: ReferencePicture
+        frames: list[bytes],
+        settings: CameraSettings,
+        reference: ReferencePicture,
+        *_: object,
     ) -> PipelineResult:
         return await asyncio.to_thread(pipeline.judge, frames, settings)
 
@@ -347,6 +367,7 @@ async def test_fifty_starts_in_a_second_give_few_verdicts_that_cover_all(stage: 
         assert len({verdict["event_id"] for verdict in stage.verdicts}) == len(stage.verdicts)
         assert 2 <= len(stage.verdicts) <= 10
         await stage.until(lambda: len(stage.acknowledged) == 50)
+        await stage.until(lambda: not camera._tasks)
         stats = json.loads(stage.on("stats")[-1])
         assert stats["motions"] == 50
         assert stats["events"] + stats["merged"] == 50
@@ -480,6 +501,7 @@ async def test_locked_database_delays_no_alarm_and_loses_nothing(
         stage.start()
         assert (await decided_to_published(stage, 4))["stored"] is True
         assert "front/storage" not in stage.complaints
+        await stage.until(lambda: not stage.camera._tasks)
         stats = json.loads(stage.on("stats")[-1])
     store = EventStore(stage.folder / "data")
     assert store.open_events() == []
@@ -709,3 +731,122 @@ async def test_feedback_is_stored_taken_back_and_refused_for_unknown_events(stag
         assert stage.complaints == {}
         await camera.give_feedback("20200101_000000_abcdef", True)
         assert "20200101_000000_abcdef" in stage.complaints["front/feedback"]
+
+
+# --- learning and review ----------------------------------------------------------------------
+
+
+EVIDENCE = cast(BurstEvidence, object())
+"""A fake state does not look into it."""
+
+
+@pytest.fixture
+def learner(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> FakeState:
+    """What the stage's camera has learned, and learns on."""
+    state = FakeState()
+    install(monkeypatch, state)
+    stage.learns = True
+
+    async def judge(frames: list[bytes], *_: object) -> PipelineResult:
+        return replace(judged(stage.state), evidence=EVIDENCE)
+
+    stage.judge = judge
+    return state
+
+
+async def test_camera_learns_from_an_event_after_it_was_published(
+    stage: Stage, learner: FakeState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    call = learner._call
+
+    def note(*arguments: Any) -> None:
+        seen.append(len(stage.verdicts))
+        call(*arguments)
+
+    monkeypatch.setattr(learner, "_call", note)
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.on("stats"))
+    (verdict,) = stage.verdicts
+    assert learner.calls[1:] == [("observe", verdict["event_id"]), ("save",)]
+    assert seen[1:] == [1, 1]
+    assert json.loads(stage.on("stats")[-1])["learning"]["events_seen"] == 1
+
+
+async def test_judging_is_given_the_state(stage: Stage, learner: FakeState) -> None:
+    given: list[object] = []
+
+    async def judge(
+        frames: list[bytes],
+        settings: CameraSettings,
+        reference: ReferencePicture,
+        state: object,
+        event: PendingEvent,
+    ) -> PipelineResult:
+        given.append((state, event.event_id))
+        return judged(State.RELEVANT)
+
+    stage.judge = judge
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.on("stats"))
+    assert given == [(learner, stage.verdicts[0]["event_id"])]
+    assert ("save",) not in learner.calls, "without evidence there is no lesson"
+
+
+async def test_auto_filters_once_the_camera_is_learned(stage: Stage, learner: FakeState) -> None:
+    stage.settings = CameraSettings(mode=Mode.AUTO, hold_s=0.2)
+    stage.state = State.IRRELEVANT
+    for learned in (False, True):
+        learner.learned = learned
+        async with stage.play():
+            stage.start()
+            await stage.until(lambda count=learned: len(stage.verdicts) == 1 + count)
+    assert [(v["learning"], v["relevant"]) for v in stage.verdicts] == [
+        (True, True),
+        (False, False),
+    ]
+
+
+async def test_learning_that_fails_or_hangs_delays_no_alarm(
+    stage: Stage, learner: FakeState
+) -> None:
+    learner.faults["save"] = OSError(28, "No space left on device")
+    learner.takes_s = 0.5
+    async with stage.play():
+        for count in (1, 2):
+            stage.start()
+            verdict = await decided_to_published(stage, count)
+            assert verdict["relevant"] is True
+            assert verdict["stored"] is True
+            assert verdict["delay_s"] < 0.4
+        await stage.until(lambda: not stage.camera._tasks)
+    assert "No space left" in stage.complaints["front/learning"]
+    assert json.loads(stage.on("stats")[-1])["learning"]["events_seen"] == 2
+
+
+async def test_feedback_acts_at_once_on_state_stats_and_review(
+    stage: Stage, learner: FakeState
+) -> None:
+    stage.state = State.IRRELEVANT
+    async with stage.play() as camera:
+        stage.start()
+        await stage.until(lambda: stage.on("stats") and stage.reviews)
+        event_id = stage.verdicts[0]["event_id"]
+        assert [one["event_id"] for one in json.loads(stage.reviews[-1])["events"]] == [event_id]
+        before = len(stage.on("stats"))
+        await camera.give_feedback(event_id, True)
+        assert learner.calls[-2:] == [("apply_feedback", event_id, True), ("save",)]
+        assert len(stage.on("stats")) == before + 1
+        state = {message.topic: message.payload for message in camera.state()}
+        assert json.loads(state[C + "review"]) == {"events": []}
+
+
+async def test_feedback_for_an_unknown_event_teaches_nothing(
+    stage: Stage, learner: FakeState
+) -> None:
+    async with stage.play() as camera:
+        await camera.give_feedback("20200101_000000_abcdef", True)
+    assert "unknown event" in stage.complaints["front/feedback"]
+    assert [call[0] for call in learner.calls] == ["open"]

@@ -19,6 +19,7 @@ from veroallarme_core.worker.config import (
     CameraConfig,
     ConfigError,
     InferenceConfig,
+    LearningConfig,
     TlsConfig,
     WorkerConfig,
     known_keys,
@@ -82,6 +83,10 @@ def test_the_smallest_file_takes_all_defaults(load, tmp_path):
     )
 
 
+def test_no_relevance_network_may_be_written_out(load):
+    assert load(f"{MINIMAL}inference: {{model: null}}\n").inference == InferenceConfig()
+
+
 def test_everything_that_can_be_written(load, tmp_path):
     (tmp_path / "ca.pem").touch()
     (tmp_path / "client.pem").touch()
@@ -93,6 +98,8 @@ site: barn
 worker_id: second
 data_dir: events
 state_dir: /var/lib/veroallarme
+inference: {enabled: no, backend: torch, model: own.pth, threads: 1}
+learning: {enabled: no, hour: 23, recall: 0.95}
 mqtt:
   host: fe80::1
   port: 8883
@@ -138,6 +145,10 @@ cameras:
     )
     assert config.topics == Topics(prefix="cams/vero", site="barn")
     assert config.worker_id == "second"
+    assert config.inference == InferenceConfig(
+        enabled=False, backend="torch", model=tmp_path / "own.pth", threads=1
+    )
+    assert config.learning == LearningConfig(enabled=False, hour=23, recall=0.95)
     assert config.data_dir == tmp_path / "events"
     assert config.state_dir == Path("/var/lib/veroallarme")
     assert config.broker == BrokerConfig(
@@ -620,6 +631,7 @@ DEFAULTS = {
     "mqtt": BrokerConfig(),
     "mqtt.tls": TlsConfig(),
     "inference": InferenceConfig(),
+    "learning": LearningConfig(),
     "cameras.<id>": CameraConfig(id="x", name="x", triggers=(), source=FileSource(path=Path())),
     "triggers": Trigger(topic="x", start=("x",)),
     "snapshot (HTTP)": HttpSource(url="http://x"),
@@ -661,6 +673,7 @@ def test_documented_defaults_are_the_defaults(place):
             assert default in (None, (), {}, "x") or key in {
                 "mqtt",
                 "inference",
+                "learning",
                 "burst",
                 "settings",
                 "keep",

