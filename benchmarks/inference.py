@@ -33,7 +33,7 @@ from veroallarme_core.demo.scenes import draw_event
 from veroallarme_core.inference import (
     InferenceBackend,
     OpenVinoBackend,
-    describe_backend,
+    describe_runtime,
     load_openvino,
     open_backend,
 )
@@ -194,7 +194,7 @@ def _predictions(models: Mapping[str, Path], threads: int, repeats: int) -> list
             found.append(
                 Prediction(
                     model=model,
-                    backend=describe_backend(predictor.backend),
+                    backend=describe_runtime(predictor.backend.name, predictor.backend.device),
                     resolution=f"{width}x{height}",
                     ms=statistics.median(times),
                 )

@@ -1,7 +1,9 @@
 """Fixtures that tests of every part share."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,3 +23,30 @@ def footage() -> Path:
             pytrace=False,
         )
     return folder
+
+
+@dataclass(frozen=True)
+class LearnedCamera:
+    """A camera that has learned from a drawn history."""
+
+    data: Path
+    state: Path
+    is_relevant: dict[str, bool]
+    """By event id."""
+    report: dict[str, Any]
+    """What the adaptation said."""
+
+
+@pytest.fixture(scope="session")
+def learned_camera(tmp_path_factory: pytest.TempPathFactory) -> LearnedCamera:
+    """A camera that was adapted without labels; its folders are for reading only."""
+    from tests.watched import write_history
+    from veroallarme_core.adaptation import AdaptationOptions
+    from veroallarme_core.adaptation_run import adapt_folder
+
+    folder = tmp_path_factory.mktemp("learned")
+    is_relevant = write_history(folder / "data")
+    # What a recall of 99 % needs would take a minute.
+    options = AdaptationOptions(recall=0.9, confidence=0.9, intruders=50)
+    report = adapt_folder(folder / "data", folder / "state", None, options)
+    return LearnedCamera(folder / "data", folder / "state", is_relevant, report)

@@ -1,5 +1,6 @@
 """Three runtimes behind one protocol: they agree, and they refuse what is wrong."""
 
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from veroallarme_core.inference import (
     InferenceError,
     available_backends,
     backends_for,
-    describe_backend,
+    describe_runtime,
     open_backend,
     relevance_probability,
 )
@@ -76,8 +77,8 @@ class TestGraphs:
         assert (backend.name, backend.device) == (name, "cpu")
         assert backend.input_size == (224, 224)
         assert backend.meta == ModelMeta(input_mode=InputMode.RGB, name="spread")
-        assert describe_backend(backend).startswith(f"{name} ")
-        assert describe_backend(backend).endswith(" on cpu")
+        assert describe_runtime(name) == f"{name} {importlib.metadata.version(name)} on cpu"
+        assert describe_runtime(name, "cuda").endswith(" on cuda")
 
     @pytest.mark.parametrize("name", GRAPH_BACKENDS)
     def test_takes_batches_of_any_length_in_any_order(self, model, name):

@@ -12,7 +12,6 @@ import pytest
 
 from tests.drawn import burst_of, draw_person, draw_yard
 from tests.onnx_networks import write_network
-from veroallarme_core import relevance_mask
 from veroallarme_core.annotate import IRRELEVANT_BGR, RELEVANT_BGR
 from veroallarme_core.frames import FrameError
 from veroallarme_core.model_meta import ModelError, ModelMeta
@@ -23,7 +22,6 @@ from veroallarme_core.relevance_mask import (
     RelevanceMaskPredictor,
     RelevanceRegion,
     predict_relevance_mask,
-    shipped_model,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -258,15 +256,6 @@ class TestModels:
         with pytest.raises(ValueError, match="relevance_threshold must be between 0 and 1, not"):
             RelevanceMaskPredictor(model, relevance_threshold=threshold)
 
-    def test_the_package_brings_its_model(self, model, frames, motion, tmp_path, monkeypatch):
-        (tmp_path / "models").mkdir()
-        monkeypatch.setattr(relevance_mask.resources, "files", lambda package: tmp_path)
-        with pytest.raises(ModelError, match=r"no model of its own .*relevance.onnx is missing"):
-            RelevanceMaskPredictor()
-        (tmp_path / "models" / "relevance.onnx").write_bytes(model.read_bytes())
-        assert shipped_model() == tmp_path / "models" / "relevance.onnx"
-        assert predict_relevance_mask(frames[0], motion).num_relevant >= 1
-
     def test_one_call_judges_like_the_predictor(self, model, predictor, frames, motion):
         once = predict_relevance_mask(frames[0], motion, model, "cpu", 0.5)
         assert once.regions == predictor.predict(frames[0], motion).regions
@@ -376,10 +365,8 @@ class TestDocumentedExample:
     def process(self, model, frames, tmp_path, monkeypatch):
         page = (ROOT / "docs" / "relevance.md").read_text(encoding="utf-8")
         example = page.partition("```python\n")[2].partition("```")[0]
-        (tmp_path / "models").mkdir()
-        (tmp_path / "models" / "relevance.onnx").write_bytes(model.read_bytes())
-        monkeypatch.setattr(relevance_mask.resources, "files", lambda package: tmp_path)
         monkeypatch.chdir(tmp_path)
+        Path("best_model.onnx").write_bytes(model.read_bytes())
         self.write(frames)
         names = {}
         exec(compile(example, "docs/relevance.md", "exec"), names)

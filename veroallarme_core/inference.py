@@ -295,9 +295,9 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
-def describe_backend(backend: InferenceBackend) -> str:
+def describe_runtime(name: str, device: str = CPU) -> str:
     """Name runtime, version and device, such as `openvino 2026.4.1 on cpu`."""
-    return f"{backend.name} {_version(backend.name)} on {backend.device}"
+    return f"{name} {_version(name)} on {device}"
 
 
 # --- choosing ------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,8 @@ class RelevanceMaskPredictor:
     is trained judges a region by the mean of its map over the pixels that moved.
 
     Args:
-        model_path: a checkpoint (`.pth`), an ONNX file or an OpenVINO IR (`.xml`); None takes the
-            model that ships with the package.
+        model_path: a checkpoint (`.pth`), an ONNX file or an OpenVINO IR (`.xml`), as
+            `veroallarme-train` makes them.
         device: "cuda", "cpu", or None for CUDA where the runtime has it, else the CPU.
         relevance_threshold: score in [0, 1] from which a region or a pixel is relevant.
         input_size: (height, width) of the network's input; only a checkpoint takes others than
@@ -110,7 +109,7 @@ class RelevanceMaskPredictor:
 
     def __init__(
         self,
-        model_path: str | Path | None = None,
+        model_path: str | Path,
         device: str | None = None,
         relevance_threshold: float = DEFAULT_THRESHOLD,
         input_size: tuple[int, int] = INPUT_SIZE,
@@ -122,14 +121,14 @@ class RelevanceMaskPredictor:
             raise ValueError(
                 f"relevance_threshold must be between 0 and 1, not {relevance_threshold}."
             )
-        path = shipped_model() if model_path is None else Path(model_path)
         self.relevance_threshold = relevance_threshold
         self.input_size = _checked_size(input_size)
-        self.backend: InferenceBackend = open_backend(path, device, backend, threads=threads)
+        self.backend: InferenceBackend = open_backend(model_path, device, backend, threads=threads)
         if self.backend.input_size not in (None, self.input_size):
             raise ModelError(
-                f"input_size {self.input_size}: {path} was exported for {self.backend.input_size}; "
-                "use that size, or export the checkpoint for the one you want."
+                f"input_size {self.input_size}: {model_path} was exported for "
+                f"{self.backend.input_size}; use that size, or export the checkpoint for the one "
+                "you want."
             )
 
     def predict(
@@ -276,28 +275,13 @@ class RelevanceMaskPredictor:
 def predict_relevance_mask(
     frame: str | Path | Frame,
     motion_result: MotionDetectionResult,
-    model_path: str | Path | None = None,
+    model_path: str | Path,
     device: str | None = None,
     relevance_threshold: float = DEFAULT_THRESHOLD,
 ) -> RelevanceMaskResult:
     """Judge one burst; for several make one `RelevanceMaskPredictor`, which loads once."""
     predictor = RelevanceMaskPredictor(model_path, device, relevance_threshold)
     return predictor.predict(frame, motion_result)
-
-
-def shipped_model() -> Path:
-    """Return the path of the model that comes with the package.
-
-    Raises:
-        ModelError: this installation has none.
-    """
-    path = Path(str(resources.files("veroallarme_core"))) / "models" / "relevance.onnx"
-    if not path.is_file():
-        raise ModelError(
-            f"This installation has no model of its own ({path} is missing): install the package "
-            "again, or give model_path a file that veroallarme-train has made."
-        )
-    return path
 
 
 def _load(frame: str | Path | Frame) -> Frame:
