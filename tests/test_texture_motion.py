@@ -54,8 +54,16 @@ def moved(count=1):
     return BurstJudgement(State.RELEVANT, 0.9, "moved", "Something moved.", {}, regions)
 
 
+def unchanged(bbox):
+    return 0.0
+
+
+def judged_texture(changes, look_closer=unchanged):
+    return judge_texture(moved(len(changes)), burst(changes), 0.5, look_closer)
+
+
 def test_what_stays_the_same_is_texture():
-    judged = judge_texture(moved(), burst([LITTLE]), 0.5)
+    judged = judged_texture([LITTLE])
     assert (judged.state, judged.reason) == (State.IRRELEVANT, "texture")
     assert judged.score == judged.regions[0].relevance_score == pytest.approx(0.25)
     assert judged.cues["largest_change"] == pytest.approx(LITTLE)
@@ -63,42 +71,54 @@ def test_what_stays_the_same_is_texture():
 
 
 def test_what_comes_and_goes_is_relevant():
-    judged = judge_texture(moved(), burst([MUCH]), 0.5)
+    judged = judge_texture(moved(), burst([MUCH]), 0.5, unchanged)
     assert (judged.state, judged.reason, judged.score) == (State.RELEVANT, "moved", 0.9)
 
 
 def test_one_mover_among_leaves_is_enough():
-    judged = judge_texture(moved(2), burst([LITTLE, MUCH]), 0.5)
+    judged = judge_texture(moved(2), burst([LITTLE, MUCH]), 0.5, unchanged)
     assert judged.state is State.RELEVANT
     assert [one.reason for one in judged.regions] == ["moved", "texture"]
     assert judged.cues["regions_relevant"] == 1
 
 
+def test_a_part_that_changed_is_enough():
+    judged = judged_texture([LITTLE], lambda bbox: MUCH)
+    assert judged.state is State.RELEVANT
+    assert judged.cues["largest_change"] == pytest.approx(MUCH)
+
+
+def test_what_changed_as_a_whole_needs_no_closer_look():
+    looked = []
+    judged_texture([MUCH, LITTLE], lambda bbox: looked.append(bbox) or 0.0)
+    assert looked == [(20, 20, 30, 40)]
+
+
 @pytest.mark.parametrize("light", [Light.DUSK, Light.INFRARED])
 def test_nothing_is_proven_in_the_dark(light):
-    assert judge_texture(moved(), burst([LITTLE], light=light), 0.5) == moved()
+    assert judge_texture(moved(), burst([LITTLE], light=light), 0.5, unchanged) == moved()
 
 
 def test_one_frame_proves_nothing():
-    assert judge_texture(moved(), burst([math.nan]), 0.5).state is State.RELEVANT
+    assert judge_texture(moved(), burst([math.nan]), 0.5, unchanged).state is State.RELEVANT
 
 
 def test_regions_that_were_not_looked_at_follow_the_most_changed():
     calm, busy = burst([LITTLE]), burst([MUCH])
-    assert judge_texture(moved(3), calm, 0.5).state is State.IRRELEVANT
-    assert all(one.is_relevant for one in judge_texture(moved(3), busy, 0.5).regions)
+    assert judge_texture(moved(3), calm, 0.5, unchanged).state is State.IRRELEVANT
+    assert all(one.is_relevant for one in judge_texture(moved(3), busy, 0.5, unchanged).regions)
     unsure = burst([LITTLE, math.nan])
-    assert judge_texture(moved(3), unsure, 0.5).state is State.RELEVANT
+    assert judge_texture(moved(3), unsure, 0.5, unchanged).state is State.RELEVANT
 
 
 def test_the_threshold_of_the_user_decides():
-    assert judge_texture(moved(), burst([LITTLE]), 0.2).state is State.RELEVANT
+    assert judge_texture(moved(), burst([LITTLE]), 0.2, unchanged).state is State.RELEVANT
 
 
 @pytest.mark.parametrize("state", [State.IRRELEVANT, State.UNKNOWN])
 def test_what_was_judged_otherwise_stays(state):
     before = replace(moved(), state=state, reason="light")
-    assert judge_texture(before, burst([LITTLE]), 0.5) == before
+    assert judge_texture(before, burst([LITTLE]), 0.5, unchanged) == before
 
 
 class TestOnDrawnScenes:

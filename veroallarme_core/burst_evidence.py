@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -38,6 +38,7 @@ _DUSK_GREY = 70.0
 """Mean grey level below which a picture in colour was taken at dusk."""
 _DAMAGED = 0.02  # share of a cell from which it counts as damaged
 _REACH = 2  # cells around damage that are not to be trusted either
+_PART_SHARE, _DIVISIBLE_PX = 0.6, 48
 _CHANGED_PLACES = 4  # of the 49 of a crop: those where a mover shows
 _MOVED = 0.005  # share of a cell from which it counts as moved
 
@@ -207,6 +208,48 @@ def _describe(
         (sketch_of(seen.embedding[of == index]), change_of(seen.structure[of == index]))
         for index in range(len(regions))
     ]
+
+
+def closer_change(
+    encoder: SceneEncoder, motion: MotionDetectionResult, bbox: tuple[int, int, int, int]
+) -> float:
+    """Return the largest change in overlapping parts of a region, each 0.6 of its longer edge.
+
+    A person before a swaying tree is a small part of the region that they make together. A region
+    that is small already is not divided.
+
+    Args:
+        encoder: describes the parts.
+        motion: what Stage 1 found, with the frames.
+        bbox: (x1, y1, x2, y2) of the region.
+
+    Raises:
+        InferenceError: the encoder failed.
+    """
+    frames = frames_of_place(motion.frames, motion.damage, bbox, motion.frame_dimensions)
+    changes = [
+        change_of(
+            encoder.describe_crops(np.stack([crop_region(one, part) for one in frames])).structure
+        )
+        for part in _parts_of(bbox)
+        if motion.motion_mask[part[1] : part[3], part[0] : part[2]].any()
+    ]
+    return max(changes, default=0.0) if len(frames) > 1 else math.nan
+
+
+def _parts_of(bbox: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
+    x1, y1, x2, y2 = bbox
+    longer = max(x2 - x1, y2 - y1)
+    if longer < _DIVISIBLE_PX:
+        return
+    side = _PART_SHARE * longer
+    columns, rows = (max(1, math.ceil(edge / (0.8 * side))) for edge in (x2 - x1, y2 - y1))
+    for row in range(rows):
+        for column in range(columns):
+            x = x1 + (x2 - x1) * (column + 0.5) / columns
+            y = y1 + (y2 - y1) * (row + 0.5) / rows
+            left, top = max(x1, round(x - side / 2)), max(y1, round(y - side / 2))
+            yield left, top, min(x2, round(x + side / 2)), min(y2, round(y + side / 2))
 
 
 def change_of(structures: NDArray[np.float32]) -> float:

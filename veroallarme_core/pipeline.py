@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from veroallarme_core.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
-from veroallarme_core.burst_evidence import BurstEvidence, gather_evidence
+from veroallarme_core.burst_evidence import BurstEvidence, closer_change, gather_evidence
 from veroallarme_core.camera_state import CameraState
 from veroallarme_core.frames import DecodedFrame, FrameError, decode_frame
 from veroallarme_core.inference import InferenceError
@@ -207,7 +207,7 @@ class EventPipeline:
                 learned = state.judge(
                     judgement, evidence, event_id=event_id, at=at, threshold=threshold
                 )
-            judgement = learned or judge_texture(judgement, evidence, threshold)
+            judgement = learned or self._judge_texture(judgement, evidence, motion, threshold)
         judgement = apply_zones(judgement, motion, settings)
         result = self._with_opinion(_result(judgement, motion, settings), motion)
         result = replace(result, evidence=_best_first(evidence, judgement))
@@ -234,6 +234,24 @@ class EventPipeline:
             # The cues stand on their own, and they alert when in doubt.
             _LOGGER.exception("the scene encoder failed")
             return None
+
+    def _judge_texture(
+        self,
+        judgement: BurstJudgement,
+        evidence: BurstEvidence,
+        motion: MotionDetectionResult,
+        threshold: float,
+    ) -> BurstJudgement:
+        encoder = self._encoder
+        if encoder is None:
+            return judgement
+        try:
+            return judge_texture(
+                judgement, evidence, threshold, lambda bbox: closer_change(encoder, motion, bbox)
+            )
+        except (InferenceError, ValueError):
+            _LOGGER.exception("the scene encoder failed")
+            return judgement
 
     def _with_opinion(
         self, result: PipelineResult, motion: MotionDetectionResult

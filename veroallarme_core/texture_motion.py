@@ -8,21 +8,25 @@ no history, so it also serves a camera that has not learned yet.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from veroallarme_core.burst_evidence import BurstEvidence, Light
 from veroallarme_core.judgement import BurstJudgement, RegionJudgement
 from veroallarme_core.verdict import State
 
-TEXTURE_CHANGE = 1.15
+TEXTURE_CHANGE = 1.2
 """Change, in standard deviations over ImageNet, below which what moved is the same as before.
 
-On 467 relevant events of 27 real cameras the least changed one under daylight has 1.0, two of them
-lie below this value; foliage that fills the picture has 0.7 to 1.0."""
+Of 288 relevant events by daylight on 26 real cameras one lies below it, and of 94 false alarms that
+no other cue explains 28."""
 
 
 def judge_texture(
-    judgement: BurstJudgement, evidence: BurstEvidence, threshold: float
+    judgement: BurstJudgement,
+    evidence: BurstEvidence,
+    threshold: float,
+    look_closer: Callable[[tuple[int, int, int, int]], float],
 ) -> BurstJudgement:
     """Take moving texture for nuisance in what the cues found relevant because it moved.
 
@@ -32,10 +36,15 @@ def judge_texture(
         judgement: by the cues.
         evidence: of the burst.
         threshold: score in [0, 1] from which a region is relevant.
+        look_closer: returns the largest change in the parts of a region, by its box.
     """
     if judgement.reason != "moved" or evidence.light is not Light.DAY:
         return judgement
-    change = {one.bbox: one.change for one in evidence.regions}
+    change = {}
+    for one in evidence.regions:
+        # Where the whole proves nothing, its parts need not be looked at.
+        closer = look_closer(one.bbox) if one.change < TEXTURE_CHANGE else one.change
+        change[one.bbox] = math.nan if math.isnan(closer) else max(one.change, closer)
     proven = change and not any(math.isnan(one) for one in change.values())
     most = max(change.values()) if proven else math.nan
     # Of a very busy burst the regions that are easiest to explain were not looked at: they follow.
