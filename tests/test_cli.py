@@ -173,6 +173,83 @@ def test_wrong_input_ends_with_one_sentence(
     assert only_a_sentence(capsys.readouterr().err)
 
 
+# --- adapt, score -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def events(frames: list[Path], tmp_path: Path) -> Path:
+    """A camera's folder of three events."""
+    for number in range(3):
+        event = tmp_path / "yard" / f"2026112{number}_120000_abcdef"
+        event.mkdir(parents=True)
+        for path in frames:
+            (event / path.name).write_bytes(path.read_bytes())
+    return tmp_path / "yard"
+
+
+def test_adapt_prints_one_line_of_json_and_score_uses_what_it_learned(
+    events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, output = tmp_path / "state", tmp_path / "scores.csv"
+    labels = write(tmp_path / "labels.csv", "event_id,label\n20261120_120000_abcdef,relevant\n")
+    folders = ["--data-dir", str(events), "--state-dir", str(state)]
+    assert main(["adapt", *folders, "--labels", str(labels), "--seed", "3"]) == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert printed.out.count("\n") == 1
+    assert "events: 3 of 3\n" in printed.err
+    assert (report["learned"], report["events"]) == (False, 3)
+    assert report["missing"]
+    assert report["seconds"] > 0
+
+    before = {path.name: path.read_bytes() for path in state.iterdir()}
+    assert set(before) == {"memory.npz", "model.npz", "report.json"}
+    assert main(["score", *folders, "--output", str(output)]) == 0
+    assert "3 events" in capsys.readouterr().out
+    assert output.read_text(encoding="utf-8").startswith("event_id,state,score,reason,regions\n")
+    assert {path.name: path.read_bytes() for path in state.iterdir()} == before
+
+    assert main(["adapt", *folders, "--keep-memory"]) == 0
+    assert (state / "memory.npz").read_bytes() == before["memory.npz"]
+    assert main(["score", "--data-dir", str(events), "--output", str(output)]) == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["adapt", "--data-dir", "{root}/nowhere", "--state-dir", "{root}/state"],
+        ["adapt", "--data-dir", "{root}/0.jpg", "--state-dir", "{root}/state"],
+        ["adapt", "--data-dir", "{root}/yard", "--state-dir", "{root}/0.jpg"],
+        ["adapt", "--data-dir", "{root}/yard", "--state-dir", "{root}/s", "--labels", "{root}/x"],
+        ["adapt", "--data-dir", "{root}/yard", "--state-dir", "{root}/s", "--recall", "99"],
+        ["adapt", "--data-dir", "{root}/yard", "--state-dir", "{root}/s", "--seed", "-1"],
+        ["score", "--data-dir", "{root}/nowhere", "--output", "{root}/scores.csv"],
+        ["score", "--data-dir", "{root}/yard", "--output", "{root}/no/folder/scores.csv"],
+        ["score", "--data-dir", "{root}/yard", "--output", "{root}"],
+        ["score", "--data-dir", "{root}/yard", "--output", "{root}/s", "--state-dir", "{root}/no"],
+        [
+            "score",
+            "--data-dir",
+            "{root}/yard",
+            "--output",
+            "{root}/s",
+            "--state-dir",
+            "{root}/torn",
+        ],
+    ],
+)
+def test_learning_that_cannot_be_done_ends_with_one_sentence(
+    events: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    (tmp_path / "torn").mkdir()
+    write(tmp_path / "torn" / "memory.npz", "nothing")
+    assert main([one.format(root=events.parent) for one in arguments]) == EXIT_USAGE
+    printed = capsys.readouterr()
+    assert only_a_sentence(printed.err)
+    assert not printed.out
+    assert (tmp_path / "torn" / "memory.npz").read_text() == "nothing"
+
+
 # --- demo, usage ------------------------------------------------------------------------------
 
 
@@ -209,6 +286,9 @@ def test_demo_that_cannot_run_ends_with_one_sentence(
         ["dance"],
         ["analyze"],
         ["analyze", "a.jpg", "--threshold", "high"],
+        ["adapt", "--data-dir", "yard"],
+        ["adapt", "--data-dir", "yard", "--state-dir", "state", "--recall", "high"],
+        ["score", "--data-dir", "yard"],
         ["demo", "--limit", "many"],
         ["demo", "--events", "a", "--video", "b"],
     ],

@@ -46,11 +46,11 @@ from veroallarme_core.motion_detection import MotionDetector, min_area_for
 from veroallarme_core.region_crops import Frame
 from veroallarme_core.scene_encoder import SceneEncoder
 from veroallarme_core.scene_memory import SESSION_S, RegionCues, SceneMemory
-from veroallarme_core.sprites import jpeg_quality
 from veroallarme_core.synthetic_intruders import IntruderOptions, SyntheticEvent, paste_intruder
 
 Floats = NDArray[np.float64]
 
+_NO_FEATURES = np.zeros((0, 0, 0, 0), np.float32)
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 _ID_TIME = "%Y%m%d_%H%M%S"
 _POSITIVE_SHARE, _NEGATIVE_SHARE = 0.2, 0.5  # of the regions, by the teacher's rank
@@ -282,7 +282,7 @@ def _look_through(
             if memory.observe(event.evidence, event.source.event_id, event.source.at):
                 known.clear()  # the camera was turned: what it showed before says nothing
             # The regions keep what they need of the features, which are large.
-            event.evidence = replace(event.evidence, features=event.evidence.features[:0])
+            event.evidence = replace(event.evidence, features=_NO_FEATURES)
             known.append(event)
         progress("events", count, len(events))
     if not known:
@@ -575,10 +575,10 @@ def _paste(
     paths = picture_files(source.source.folder)
     try:
         frames = [read_frame(path).image for path in paths]
-        quality = jpeg_quality(paths[0].read_bytes())
+        options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
     except (OSError, FrameError):
         return None
-    return paste_intruder(frames, rng, places, options=IntruderOptions(jpeg_quality=quality))
+    return paste_intruder(frames, rng, places, options=options)
 
 
 def _rank_of(synthetic: SyntheticEvent, source: _Event, stage: _Stage) -> float:

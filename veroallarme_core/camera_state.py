@@ -6,11 +6,11 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from veroallarme_core.learned_judgement import Thumb, judge_learned
 from veroallarme_core.scene_encoder import ENCODER_NAME
 from veroallarme_core.scene_memory import SceneMemory, event_key
 from veroallarme_core.state_file import StateFileError
+
+T = TypeVar("T")
 
 MEMORY_FILE, MODEL_FILE, REPORT_FILE = "memory.npz", "model.npz", "report.json"
 REBUILT_FILE = "memory_rebuilt.npz"
@@ -89,20 +91,9 @@ class CameraState:
     def open(cls, folder: Path, encoder: str = ENCODER_NAME) -> CameraState:
         """Read a camera's state. What is missing begins empty; a broken file is set aside."""
         faults: list[str] = []
-        memory, model = SceneMemory(encoder), None
-        try:
-            memory = SceneMemory.load(folder / MEMORY_FILE, encoder)
-        except FileNotFoundError:
-            pass
-        except (StateFileError, OSError) as error:
-            faults.append(_set_aside(folder / MEMORY_FILE, error))
-        try:
-            model = CameraModel.load(folder / MODEL_FILE, encoder)
-        except FileNotFoundError:
-            pass
-        except (StateFileError, OSError) as error:
-            faults.append(_set_aside(folder / MODEL_FILE, error))
-        return cls(folder, memory, model, " ".join(faults) or None)
+        memory = _load(SceneMemory.load, folder / MEMORY_FILE, encoder, faults)
+        model = _load(CameraModel.load, folder / MODEL_FILE, encoder, faults)
+        return cls(folder, memory or SceneMemory(encoder), model, " ".join(faults) or None)
 
     @classmethod
     def read(cls, folder: Path, encoder: str = ENCODER_NAME) -> CameraState:
@@ -166,8 +157,8 @@ class CameraState:
     ) -> BurstJudgement | None:
         """Judge a burst by what this camera has learned.
 
-        None where it was never adapted, can promise nothing, or does not know the view or the
-        light.
+        None where it does not know the view or the light. Where it can promise nothing yet only
+        the user's thumbs count, and without any that speak for these regions the answer is None.
 
         Args:
             judgement: by the cues.
@@ -177,11 +168,13 @@ class CameraState:
             threshold: score in [0, 1] from which a region is relevant.
         """
         with self._lock:
-            model = self._model
-            if model is None or model.promise is None or not self._memory.knows(evidence):
+            if not self._memory.knows(evidence):
+                return None
+            model = None if self.promise is None else self._model
+            thumbs = self._thumbs(evidence.regions, event_id)
+            if model is None and set(thumbs) <= {Thumb.NONE}:
                 return None
             cues = self._memory.assess(evidence.regions, evidence.light, at)
-            thumbs = self._thumbs(evidence.regions, event_id)
         return judge_learned(
             judgement, evidence, cues, thumbs, model, event_id=event_id, threshold=threshold
         )
@@ -251,12 +244,10 @@ class CameraState:
             return False
         self._model_file = stamp
         encoder, rebuilt = self._memory.encoder, self.folder / REBUILT_FILE
-        try:
-            model = CameraModel.load(path, encoder)
-            memory = SceneMemory.load(rebuilt, encoder) if rebuilt.exists() else None
-        except (StateFileError, OSError) as error:
-            self._notices.append(_set_aside(path, error))
+        model = _load(CameraModel.load, path, encoder, self._notices)
+        if model is None:
             return False
+        memory = _load(SceneMemory.load, rebuilt, encoder, self._notices)
         with contextlib.suppress(OSError):
             rebuilt.unlink(missing_ok=True)
         if model.view != self._memory.reaimed:
@@ -293,6 +284,17 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns
+
+
+def _load(load: Callable[[Path, str], T], path: Path, encoder: str, faults: list[str]) -> T | None:
+    """Read a file; None where there is none, or where it cannot be used and was set aside."""
+    try:
+        return load(path, encoder)
+    except FileNotFoundError:
+        return None
+    except (StateFileError, OSError) as error:
+        faults.append(_set_aside(path, error))
+        return None
 
 
 def _set_aside(path: Path, error: Exception) -> str:

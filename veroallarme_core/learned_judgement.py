@@ -45,7 +45,7 @@ def judge_learned(
     evidence: BurstEvidence,
     cues: Sequence[RegionCues],
     thumbs: Sequence[Thumb],
-    model: CameraModel,
+    model: CameraModel | None,
     *,
     event_id: str,
     threshold: float,
@@ -57,20 +57,27 @@ def judge_learned(
         evidence: of the burst.
         cues: what the camera's memory says of the evidence's regions, one each.
         thumbs: what the user said of their like, one each.
-        model: of the camera.
+        model: of the camera; None where it cannot promise anything yet, and only thumbs count.
         event_id: chooses the head that was not fitted to this event.
         threshold: score in [0, 1] from which a region is relevant.
     """
     if judgement.reason != "moved" or not cues:
         return judgement
+    before = {one.region.to_bbox(): one.relevance_score for one in judgement.regions}
+    if model is None:
+        scores = np.array([before[one.bbox] for one in evidence.regions])
+        numbers = [_numbers(cue) for cue in cues]
+    else:
+        rank = model.rank(evidence.regions, cues, event_id)
+        scores = model.score(rank)
+        numbers = [
+            {"rank": round(float(one), 4), **_numbers(cue)}
+            for one, cue in zip(rank, cues, strict=True)
+        ]
     judged = {
-        region.bbox: _judge(region, cue, thumb, float(rank), model, threshold)
-        for region, cue, thumb, rank in zip(
-            evidence.regions,
-            cues,
-            thumbs,
-            model.rank(evidence.regions, cues, event_id),
-            strict=True,
+        region.bbox: _judge(float(score), _why(region, cue, model), thumb, told, threshold)
+        for region, cue, thumb, score, told in zip(
+            evidence.regions, cues, thumbs, scores, numbers, strict=True
         )
     }
     # Of a very busy burst the regions that are easiest to explain are not looked at: they follow.
@@ -82,12 +89,14 @@ def judge_learned(
         ),
         key=lambda one: -one.relevance_score,
     )
-    best = regions[0]
+    # What the cues had proven before does not decide, and so is not what the event is told by.
+    decided = {one.region.to_bbox() for one in judgement.regions if one.is_relevant}
+    best = next(one for one in regions if one.region.to_bbox() in decided)
     told = judged.get(best.region.to_bbox(), best_known)
     return replace(
         judgement,
         state=State.RELEVANT if best.is_relevant else State.IRRELEVANT,
-        score=best.relevance_score,
+        score=regions[0].relevance_score,
         reason=best.reason,
         explanation=_explanation(best, told),
         cues={
@@ -99,38 +108,38 @@ def judge_learned(
     )
 
 
-def _judge(
-    region: RegionEvidence,
-    cue: RegionCues,
-    thumb: Thumb,
-    rank: float,
-    model: CameraModel,
-    threshold: float,
-) -> _Judged:
-    score = float(model.score(np.array(rank)))
-    numbers = {
-        "rank": round(rank, 4),
+def _numbers(cue: RegionCues) -> dict[str, float]:
+    return {
         "deviation": round(cue.deviation, 3),
         "novelty": round(cue.novelty, 4),
         "recurrence": round(cue.recurrence, 4),
         "sessions_alike": float(cue.sessions),
     }
+
+
+def _judge(
+    score: float,
+    why: tuple[str, str],
+    thumb: Thumb,
+    numbers: Mapping[str, float],
+    threshold: float,
+) -> _Judged:
     if thumb is Thumb.RELEVANT:
         sentence = "It is like what you called relevant before."
         return _Judged(max(score, threshold, _CONFIRMED), "like_confirmed", sentence, numbers)
     if thumb is Thumb.NUISANCE:
         sentence = "It is like what you called a false alarm at this place, three times or more."
         return _Judged(min(score, _REJECTED), "like_rejected", sentence, numbers)
-    reason, sentence = _why(region, cue, model)
-    return _Judged(score, reason, sentence, numbers)
+    return _Judged(score, *why, numbers)
 
 
-def _why(region: RegionEvidence, cue: RegionCues, model: CameraModel) -> tuple[str, str]:
-    """Name the cue that speaks most for nuisance."""
+def _why(region: RegionEvidence, cue: RegionCues, model: CameraModel | None) -> tuple[str, str]:
+    """Name the cue that speaks most for nuisance: its code and a sentence."""
+    if model is None:
+        return "moved", "nothing is proven"
     values = cue_values([region], [cue])[0]
     by_cue = {name: _rank(values[k], model.cue_quantiles[k]) for k, name in enumerate(CUES)}
-    times = "time" if cue.sessions == 1 else "times"
-    seen = f"something like it moved here at {cue.sessions} other {times}"
+    seen = f"something like it moved here at {_times(cue.sessions)}"
     if cue.sessions >= _TOLD_SESSIONS and by_cue["novelty"] <= 0.5:
         return "seen_before", seen
     least = min(by_cue, key=lambda name: by_cue[name])
@@ -142,6 +151,10 @@ def _why(region: RegionEvidence, cue: RegionCues, model: CameraModel) -> tuple[s
         share = f"{cue.recurrence:.0%}"
         return "busy_place", f"something moves at this place in {share} of the events"
     return "resembles_nuisance", f"it resembles what keeps moving on this camera ({seen})"
+
+
+def _times(count: int) -> str:
+    return "1 other time" if count == 1 else f"{count} other times"
 
 
 def _rank(value: float, quantiles: NDArray[np.float64]) -> float:
@@ -172,7 +185,7 @@ def _explanation(best: RegionJudgement, told: _Judged) -> str:
         return f"{what}. {told.sentence}"
     if best.is_relevant:
         sessions = int(told.cues["sessions_alike"])
-        before = f"its like moved here at {sessions} other times" if sessions else "nothing like it"
+        before = f"its like moved here at {_times(sessions)}" if sessions else "nothing like it"
         before = before if sessions else f"{before} moved here before"
         return f"{what} that is not usual there: {before}."
     return f"{what}, but {told.sentence}."

@@ -24,6 +24,7 @@ from veroallarme_core.sprites import (
     Sprite,
     contrast_inside,
     is_infrared,
+    jpeg_quality,
     measure_look,
     paste_sprite,
     recompress,
@@ -52,6 +53,14 @@ class IntruderOptions:
     """Least contrast of an intruder in its clearest frame, as `contrast_inside` measures it."""
     jpeg_quality: int = 85
     """Quality of the recompressed frames; give that of the camera's own pictures."""
+
+    @classmethod
+    def for_pictures_like(cls, picture: bytes) -> IntruderOptions:
+        """Return the options for pictures that are compressed like this one, JPEG or not."""
+        try:
+            return cls(jpeg_quality=jpeg_quality(picture))
+        except ValueError:
+            return cls()
 
     def __post_init__(self) -> None:
         for name in ("recurring_share", "small_share", "cut_share", "occluded_share"):
