@@ -1,6 +1,8 @@
 """`veroallarme-train evaluate` as a user runs it: the report, the figures, the pictures."""
 
 import csv
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +13,14 @@ pytest.importorskip("matplotlib", reason="the pictures need the extra [train]")
 
 from tests.training.bursts import write_event, write_still_event
 from veroallarme_training import cli
-from veroallarme_training.evaluation.ladder import CameraResult, RowResult, WithThumbs
+from veroallarme_training.evaluation.intruders import Trial, intruder_figures
+from veroallarme_training.evaluation.ladder import (
+    CameraResult,
+    RowResult,
+    WithThumbs,
+    cost_figures,
+    promise_figures,
+)
 from veroallarme_training.evaluation.measures import Figure
 from veroallarme_training.evaluation.product import Cost, Product
 from veroallarme_training.evaluation.report import (
@@ -166,12 +175,13 @@ def test_goals_are_met_or_missed_where_there_are_events_enough():
 
 
 def test_adaptations_tell_their_time_and_memory():
-    product = Product("adapted", costs={"a/x": [Cost(events=500, seconds=60.0, peak_mb=700.2)]})
+    cost = Cost(events=500, seconds=60.0, peak_mb=700.2)
+    product = Product("adapted", Path(), costs={"a/x": [cost]})
     camera = CameraResult("a/x", {}, [], {}, [], 0.25)
     result = RowResult(WithThumbs(product, 10), {"a/x": camera})
     text = markdown([], [result], result, resamples=10, seed=0)
     assert "| adapted + 10 thumbs | 250 |" in text
-    assert "| adapted + 10 thumbs | a/x | 500 | 60 | 120 | 700 |" in text
+    assert "| adapted + 10 thumbs | a/x | 500 | 60 | 700 |" in text
 
 
 def test_a_goal_says_by_how_much_it_is_missed():
@@ -179,3 +189,57 @@ def test_a_goal_says_by_how_much_it_is_missed():
     assert missed.shortfall(0.03) == pytest.approx(0.02)
     assert GOALS[0].shortfall(0.95) == pytest.approx(-0.05)
     assert Figure(0.95, np.full(3, 0.9), 10).interval == (0.9, 0.95)
+
+
+def test_goals_of_time_and_memory_have_their_units():
+    figures = cost_figures([Cost(events=500, seconds=390.0, peak_mb=700.2)])
+    result = RowResult(
+        ScoresFile("mine", "x"), {"a/x": CameraResult("a/x", figures, [], {}, [], 0.0)}
+    )
+    text = markdown([], [result], result, resamples=10, seed=0)
+    assert "of 1,000 events | ≤ 300 s | a/x | 390 s (500 events) | missed by 90 s |" in text
+    assert "peak memory | ≤ 1,024 MB | a/x | 700 MB (500 events) | met |" in text
+
+
+def trial(score: float, **more: Any) -> Trial:
+    given = {"height_px": 20, "is_recurring": True, "is_seen": True, "is_caught": True}
+    return Trial(**given | {"alerts": score > 0.5, "score": score} | more)
+
+
+def test_a_promise_made_on_intruders_is_checked_on_real_events():
+    scores = np.linspace(0, 1, 700)
+    trials = [trial(score) for score in scores]
+    figures = promise_figures(trials, np.random.default_rng(0), 200)
+    assert figures["promise_kept"].value >= 0.9
+    # Half of the real events lie where one intruder in twenty does.
+    real = [0.04, 0.9] * 50
+    camera = CameraResult("a/x", figures, [], {}, real, 0.0, trials)
+    result = RowResult(ScoresFile("mine", "x"), {"a/x": camera})
+    text = markdown([], [result], result, resamples=100, seed=0)
+    assert "| a/x | intruders | 99 % |" in text
+    assert "| a/x | 99 % | 100.0 % [100–100] | 100.0 % |" in text
+    before, _, after = text.partition("kept on real events")
+    assert "| a/x | real events | 95 % |" not in before  # half of 100 are too few for 95 %
+    (line,) = [one for one in after.splitlines() if one.startswith("| a/x | 95 % |")]
+    assert 50 <= float(line.split("|")[3].split()[0]) < 90
+
+
+def test_intruders_stand_in_the_report_by_height():
+    trials = [trial(0.9), trial(0.2, is_caught=False), trial(0.8, height_px=90)]
+    trials.append(trial(0.1, is_recurring=False, is_seen=False, is_caught=False, height_px=12))
+    figures = intruder_figures(trials, np.random.default_rng(0), 50)
+    values = {name: round(figure.value, 3) for name, figure in figures.items()}
+    assert values == {
+        "intruder_recall": 0.667,
+        "intruder_recall_elsewhere": 0.0,
+        "intruder_seen": 0.75,
+        "intruder_caught": 0.5,
+        "intruder_recall_0_16": 0.0,
+        "intruder_recall_16_32": 0.5,
+        "intruder_recall_64_10000": 1.0,
+    }
+    camera = CameraResult("a/x", figures, [], {}, [], 0.0, trials)
+    result = RowResult(ScoresFile("mine", "x"), {"a/x": camera})
+    text = markdown([], [result], result, resamples=10, seed=0)
+    assert "## Synthetic intruders" in text
+    assert "| 0-15 px | 16-31 px | from 64 px |" in text

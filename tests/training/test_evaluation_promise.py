@@ -7,7 +7,11 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_training.evaluation.promise import calibration_rank, kept_promise
+from veroallarme_training.evaluation.promise import (
+    calibration_rank,
+    kept_promise,
+    recalls_elsewhere,
+)
 
 
 def at_least(k: int, count: int, alpha: float) -> float:
@@ -42,3 +46,16 @@ def test_the_promise_is_kept_as_often_as_it_says():
 def test_too_few_positives_promise_nothing():
     assert kept_promise(np.linspace(0, 1, 117), 0.05, 10, np.random.default_rng(0)) is None
     assert kept_promise(np.linspace(0, 1, 118), 0.05, 10, np.random.default_rng(0)) is not None
+
+
+def test_a_promise_is_kept_elsewhere_only_where_scores_are_alike():
+    rng = np.random.default_rng(5)
+    scores = rng.normal(size=600)
+    alike = recalls_elsewhere(scores, rng.normal(size=5000), 0.05, 300, rng)
+    lower = recalls_elsewhere(scores, rng.normal(-1.0, size=5000), 0.05, 300, rng)
+    assert alike.shape == (300,)
+    assert np.mean(alike >= 0.95) > 0.8
+    # Below the 5 % quantile of a normal distribution lie 26 % of one that is a deviation lower.
+    assert lower.mean() == pytest.approx(0.74, abs=0.06)
+    assert recalls_elsewhere(scores[:58], scores, 0.05, 10, rng) is None
+    assert recalls_elsewhere(scores, [], 0.05, 10, rng) is None

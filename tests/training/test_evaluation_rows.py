@@ -2,6 +2,7 @@
 
 import stat
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from tests.drawn import add_noise, draw_yard
+from tests.onnx_networks import write_network
 from tests.training.bursts import write_broken_event, write_event, write_still_event
 from veroallarme_core.networks import RelevanceMaskModel, save_checkpoint
 from veroallarme_core.verdict import State
@@ -115,11 +117,20 @@ def test_a_wrong_detector_is_one_sentence(tmp_path):
         CocoDetector(tmp_path / "text.onnx")
 
 
-def test_the_network_that_ships_judges_on_its_own(camera):
-    scores = scores_of(RelevanceNetwork("network"), camera)
-    assert scores["e1"].score == max(region.score for region in scores["e1"].regions)
+def test_a_network_judges_on_its_own(camera, tmp_path):
+    network = write_network(tmp_path / "network.onnx")
+    (row,) = make_rows(["network"], RowSettings(cameras=(), states=Path(), network=network))
+    scores = scores_of(row, camera)
+    assert scores["e1"].score == max(region.score for region in scores["e1"].regions) > 0.5
     assert (scores["e2"].score, scores["e2"].state) == (0.0, State.IRRELEVANT)
     assert (scores["e4"].score, scores["e4"].state) == (1.0, State.UNKNOWN)
+
+
+def test_a_network_that_is_missing_is_one_sentence(tmp_path):
+    with pytest.raises(EvaluationError, match="give --network FILE"):
+        make_rows(["network"], RowSettings(cameras=(), states=Path()))
+    with pytest.raises(EvaluationError, match=r"The row network has no network: .*nowhere.onnx"):
+        RelevanceNetwork("network", tmp_path / "nowhere.onnx")
 
 
 def test_the_originals_deciding_head_is_as_random_as_its_seed(camera, tmp_path):
@@ -145,7 +156,6 @@ import pathlib, sys
 command, given = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
 if command == "adapt":
     state = pathlib.Path(given["--state-dir"])
-    state.mkdir(parents=True)
     labels = given.get("--labels")
     (state / "head").write_text(pathlib.Path(labels).read_text() if labels else "unlabelled")
 else:
@@ -169,8 +179,8 @@ def program(tmp_path):
     return [str(path)]
 
 
-def test_the_product_adapts_before_it_scores(camera, program):
-    product = Product("adapted", command=program)
+def test_the_product_adapts_before_it_scores(camera, program, tmp_path):
+    product = Product("adapted", tmp_path, command=program)
     assert scores_of(product, camera)["e1"].reason == "unlabelled"
     (cost,) = product.costs["site/gate"]
     assert cost.events == 5
@@ -179,22 +189,34 @@ def test_the_product_adapts_before_it_scores(camera, program):
     assert 1 < cost.peak_mb < 100
 
 
-def test_a_fresh_installation_adapts_to_nothing(camera, program):
-    product = Product("fresh installation", adapts=False, command=program)
+def test_a_camera_is_learned_once_and_anew_by_every_teaching(camera, program, tmp_path):
+    product = Product("adapted", tmp_path, command=program)
+    state = product.state(camera)
+    product.score(camera)
+    assert product.state(camera) == state
+    assert len(product.costs["site/gate"]) == 1
+    taught = product.taught({"e1": True})
+    assert "e1,relevant" in (taught.state(camera) / "head").read_text()
+    assert (state / "head").read_text() == "unlabelled"
+
+
+def test_a_fresh_installation_adapts_to_nothing(camera, program, tmp_path):
+    product = Product("fresh installation", tmp_path, adapts=False, command=program)
     assert scores_of(product, camera)["e1"].reason == "fresh"
     assert product.costs == {}
 
 
-def test_thumbs_reach_the_product_and_nothing_else(camera, program):
-    product = Product("adapted", command=program)
+def test_thumbs_reach_the_product_and_nothing_else(camera, program, tmp_path):
+    product = Product("adapted", tmp_path, command=program)
     scores = scores_of(product.taught({"e1": True, "e2": False}), camera)
     assert (scores["e1"].score, scores["e2"].score, scores["e3"].score) == (0.9, 0.1, 0.1)
     assert scores_of(product, camera)["e1"].score == 0.1
     assert len(product.costs["site/gate"]) == 2
 
 
-def test_a_product_that_fails_says_its_last_words(camera):
-    product = Product("adapted", command=[sys.executable, "-c", "raise SystemExit('no memory')"])
+def test_a_product_that_fails_says_its_last_words(camera, tmp_path):
+    failing = [sys.executable, "-c", "raise SystemExit('no memory')"]
+    product = Product("adapted", tmp_path, command=failing)
     with pytest.raises(EvaluationError, match=r"`veroallarme adapt .* ended with 1: no memory"):
         product.score(camera)
 
@@ -203,15 +225,24 @@ def test_a_product_that_fails_says_its_last_words(camera):
 
 
 def test_rows_come_in_the_order_of_the_ladder():
-    rows = make_rows(["thumbs", "area", "adapted"], RowSettings(cameras=(), thumbs=(10, 30)))
-    expected = ["area", "adapted", "adapted + 10 thumbs", "adapted + 30 thumbs"]
-    assert [row.name for row in rows] == expected
+    settings = RowSettings(cameras=(), states=Path(), thumbs=(10, 30))
+    rows = make_rows(["knn", "thumbs", "plate", "area", "adapted"], settings)
+    thumbs = ["adapted + 10 thumbs", "adapted + 30 thumbs"]
+    assert [row.name for row in rows] == ["area", "plate", "adapted", *thumbs, "KNN"]
     assert set(DEFAULT_ROWS) <= set(ROWS)
+
+
+def test_the_steps_share_what_the_product_learns():
+    rows = {row.name: row for row in make_rows(None, RowSettings(cameras=(), states=Path()))}
+    product = rows["adapted"]
+    steps = [rows[n] for n in ("recurrence", "plate", "novelty", "teacher", "student")]
+    assert all(step.cameras is steps[0].cameras for step in steps)
+    assert steps[0].cameras.product is product
 
 
 def test_the_detector_joins_where_its_file_is_given(footage):
     network = footage / "peers" / "yolox_nano.onnx"
-    rows = make_rows(None, RowSettings(cameras=(), peer_detector=network))
+    rows = make_rows(None, RowSettings(cameras=(), states=Path(), peer_detector=network))
     assert "COCO detector" in [row.name for row in rows]
     with pytest.raises(EvaluationError, match="give --peer-detector FILE"):
-        make_rows(["coco"], RowSettings(cameras=()))
+        make_rows(["coco"], RowSettings(cameras=(), states=Path()))

@@ -31,6 +31,8 @@ from veroallarme_training.evaluation.report import (
 from veroallarme_training.evaluation.rows import DEFAULT_ROWS, ROWS, RowSettings, make_rows
 from veroallarme_training.evaluation.scores import ScoresFile
 
+_JUDGED = ("adapted", "fresh installation")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
@@ -44,10 +46,14 @@ class EvaluationSettings:
     """`NAME=PATTERN` each, as `ScoresFile` takes them."""
     peer_detector: Path | None = None
     original: Path | None = None
+    network: Path | None = None
     thumbs: tuple[int, ...] = (10, 30, 100)
     draws: int = 3
     judge: str | None = None
-    """The row that is held to the goals and whose errors are drawn; None takes the last one."""
+    """The row that is held to the goals and whose errors are drawn; None takes the product, learned
+    or fresh, or the last one where neither is asked for."""
+    intruders: int = 800
+    """Synthetic ones that the row `adapted` must find on each camera."""
     resamples: int = 1000
     seed: int = 0
 
@@ -61,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, required=True, metavar="DIR", help="where the report goes")
     labels = "one file per camera, in their order (default: labels.csv of each camera)"
     add("--labels", type=Path, nargs="+", metavar="FILE", help=labels)
-    rows = f"what to compare (default: {' '.join(DEFAULT_ROWS)}, and coco and original "
-    rows += "where their files are given)"
+    rows = f"what to compare (default: {' '.join(DEFAULT_ROWS)}, and coco, original "
+    rows += "and network where their files are given)"
     add("--rows", nargs="*", choices=tuple(ROWS), help=rows)
     scores = "add a row of scores that `veroallarme score` wrote; {camera} and {group} may stand "
     scores += "in FILE for the names of a camera's folder and of the folder above"
@@ -70,11 +76,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--peer-detector", type=Path, metavar="FILE", help="YOLOX as ONNX, for the row coco")
     original = "checkpoint of `veroallarme-train --phase both`, for the row original"
     add("--original", type=Path, metavar="CKPT", help=original)
+    network = "a relevance network (.pth, .onnx or .xml), for the row network"
+    add("--network", type=Path, metavar="FILE", help=network)
     thumbs = "numbers of thumbs in the rows `thumbs` (default: 10 30 100)"
     add("--thumbs", type=_count, nargs="+", default=default.thumbs, metavar="N", help=thumbs)
     add("--draws", type=_count, default=default.draws, metavar="N", help="draws of the thumbs")
-    judge = "the row held to the goals, with its errors in pictures (default: the last one)"
+    judge = "the row held to the goals, with its errors in pictures (default: adapted, else fresh, "
+    judge += "else the last)"
     add("--judge", metavar="NAME", help=judge)
+    intruders = "synthetic intruders that the row adapted must find on each camera"
+    intruders += " (default: %(default)s; 0 tries none)"
+    add("--intruders", type=int, default=default.intruders, metavar="N", help=intruders)
     resamples = "of the intervals (default: %(default)s)"
     add("--resamples", type=_count, default=default.resamples, metavar="N", help=resamples)
     add("--seed", type=int, default=default.seed, metavar="N", help="default: %(default)s")
@@ -97,9 +109,11 @@ def run(options: argparse.Namespace) -> int:
         scores=tuple(options.scores),
         peer_detector=options.peer_detector,
         original=options.original,
+        network=options.network,
         thumbs=tuple(options.thumbs),
         draws=options.draws,
         judge=options.judge,
+        intruders=options.intruders,
         resamples=options.resamples,
         seed=options.seed,
     )
@@ -129,10 +143,10 @@ def evaluate(settings: EvaluationSettings) -> list[RowResult]:
     cv2.setNumThreads(1)
     cameras = find_cameras(settings.events, settings.labels, settings.output / "cache")
     rows = _rows(settings, cameras)
-    judge = settings.judge or rows[-1].name
-    if judge not in [row.name for row in rows]:
-        names = ", ".join(row.name for row in rows)
-        raise EvaluationError(f"--judge {judge!r} is none of the rows: {names}.")
+    names = [row.name for row in rows]
+    judge = settings.judge or next((one for one in _JUDGED if one in names), names[-1])
+    if judge not in names:
+        raise EvaluationError(f"--judge {judge!r} is none of the rows: {', '.join(names)}.")
     asked = sum(len(one.camera.asked) for one in cameras)
     _say(f"{len(cameras)} cameras, {asked:,} labelled events, {len(rows)} rows.")
     settings.output.mkdir(parents=True, exist_ok=True)
@@ -167,8 +181,11 @@ def evaluate(settings: EvaluationSettings) -> list[RowResult]:
 def _rows(settings: EvaluationSettings, cameras: Sequence[LabelledCamera]) -> list[Row]:
     made = RowSettings(
         cameras=cameras,
+        states=settings.output / "states",
+        intruders=settings.intruders,
         peer_detector=settings.peer_detector,
         original=settings.original,
+        network=settings.network,
         thumbs=settings.thumbs,
         draws=settings.draws,
         seed=settings.seed,

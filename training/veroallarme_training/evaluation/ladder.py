@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from tqdm import tqdm
 
 from veroallarme_core.verdict import State
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError, LabelledCamera
+from veroallarme_training.evaluation.intruders import Trial, intruder_figures
 from veroallarme_training.evaluation.measures import (
     Figure,
     mean_figure,
@@ -24,6 +25,8 @@ from veroallarme_training.evaluation.measures import (
     share_figure,
     threshold_at,
 )
+from veroallarme_training.evaluation.product import Cost, Product
+from veroallarme_training.evaluation.promise import kept_promise
 from veroallarme_training.evaluation.scores import EventScore, Scorer, write_scores
 
 SAME_PLACE = 0.5
@@ -50,6 +53,14 @@ class Taught(Protocol):
 
     def taught(self, thumbs: Mapping[str, bool]) -> Scorer:
         """Learn that these events are relevant (True) or not (False)."""
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """Something that learns a camera before it scores it."""
+
+    def learn(self, camera: Camera) -> None:
+        """Learn the camera, if that is not done yet."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,8 @@ class CameraResult:
     """Scores of the relevant events."""
     seconds: float
     """Per event that was asked for."""
+    trials: Sequence[Trial] = ()
+    """Intruders that appeared on the camera after the product had learned it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +195,23 @@ def _evaluate_camera(
     row: Row, labelled: LabelledCamera, rng: np.random.Generator, resamples: int
 ) -> CameraResult | None:
     draws = []
+    trials: Sequence[Trial] = ()
     for thumbs in _drawn_thumbs(row, labelled, rng):
         scorer = row.learner.taught(thumbs) if isinstance(row, WithThumbs) else row
+        if isinstance(scorer, Learning):
+            scorer.learn(labelled.camera)  # not a part of the time per event
         started = time.perf_counter()
-        scores = _checked(scorer.score(labelled.camera), labelled.camera, row.name)
+        every = list(scorer.score(labelled.camera))
+        scores = _checked(every, labelled.camera, row.name)
         seconds = (time.perf_counter() - started) / len(scores)
         others = [score for score in scores if score.event_id not in thumbs]
-        draws.append((others, seconds, measure(labelled, others, rng, resamples)))
+        figures = measure(labelled, others, rng, resamples)
+        if isinstance(scorer, Product):
+            trials = scorer.try_intruders(labelled.camera, every)
+            figures |= intruder_figures(trials, rng, resamples)
+            figures |= promise_figures(trials, rng, resamples)
+            figures |= cost_figures(scorer.costs.get(labelled.camera.name, []))
+        draws.append((others, seconds, figures))
     if not draws:
         return None
     scores, seconds, _ = draws[0]
@@ -199,6 +222,7 @@ def _evaluate_camera(
         count_causes(labelled, scores),
         [score.score for score in scores if labelled.labels[score.event_id].relevant],
         seconds,
+        trials,
     )
 
 
@@ -353,6 +377,31 @@ def count_causes(
         if decides:
             count.state = (count.state or 0) + (score.state is State.IRRELEVANT)
     return counts
+
+
+def promise_figures(
+    trials: Sequence[Trial], rng: np.random.Generator, resamples: int
+) -> dict[str, Figure]:
+    """Return `promise_kept`, the share of resamples that keep a recall of 99 % of intruders."""
+    scores = [one.score for one in trials if one.is_seen]
+    promise = kept_promise(scores, 1.0 - RANKING_RECALL, resamples, rng)
+    return {} if promise is None else {"promise_kept": _plain(promise.kept, len(scores))}
+
+
+def cost_figures(costs: Sequence[Cost]) -> dict[str, Figure]:
+    """Return what the latest adaptation took, `adapt_s` and `adapt_mb`; its count is of events."""
+    if not costs:
+        return {}
+    last = costs[-1]
+    return {
+        "adapt_s": _plain(last.seconds, last.events),
+        "adapt_mb": _plain(last.peak_mb, last.events),
+    }
+
+
+def _plain(value: float, count: int) -> Figure:
+    """Return a figure whose chance is unknown."""
+    return Figure(value, np.array([value]), count)
 
 
 # --- over several cameras ------------------------------------------------------------------------

@@ -158,7 +158,8 @@ def share_figure(hits: ArrayLike, rng: np.random.Generator, resamples: int) -> F
 
 def mean_figure(figures: Sequence[Figure], rng: np.random.Generator) -> Figure:
     """Return the mean over cameras; a resample draws the cameras, then one sample of each."""
-    stacked = np.stack([figure.samples for figure in figures])  # (cameras, B)
+    size = max(len(figure.samples) for figure in figures)
+    stacked = np.stack([np.resize(figure.samples, size) for figure in figures])  # (cameras, B)
     cameras, resamples = stacked.shape
     drawn = rng.integers(cameras, size=(cameras, resamples))
     samples = stacked[drawn, rng.integers(resamples, size=(cameras, resamples))].mean(axis=0)

@@ -22,13 +22,13 @@ class RelevanceNetwork:
 
     Args:
         name: of the row.
-        path: as `RelevanceMaskPredictor` takes it; None takes the network that ships.
+        path: as `RelevanceMaskPredictor` takes it.
 
     Raises:
         EvaluationError: the network cannot be used.
     """
 
-    def __init__(self, name: str, path: Path | None = None) -> None:
+    def __init__(self, name: str, path: Path) -> None:
         self.name = name
         try:
             self._predictor = RelevanceMaskPredictor(path)

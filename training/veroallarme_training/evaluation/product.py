@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError
+from veroallarme_training.evaluation.intruders import Trial, try_intruders
 from veroallarme_training.evaluation.scores import EventScore, read_scores
 
 COMMAND = (sys.executable, "-m", "veroallarme_core.cli")
@@ -42,21 +44,54 @@ class Product:
 
     Args:
         name: of the row.
+        states: folder for what is learned of the cameras.
         adapts: whether it learns the camera first; else it judges as on the first day.
+        intruders: synthetic ones that it must find on each camera afterwards.
+        seed: of these intruders.
         thumbs: what the user said of single events, True for relevant.
         command: starts the program.
     """
 
     name: str
+    states: Path
     adapts: bool = True
+    intruders: int = 0
+    seed: int = 0
     thumbs: Mapping[str, bool] = field(default_factory=dict)
     command: Sequence[str] = COMMAND
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     """Of every adaptation, by camera."""
+    _adapted: set[str] = field(default_factory=set, init=False)
 
     def taught(self, thumbs: Mapping[str, bool]) -> Product:
         """Return the same row with these thumbs."""
-        return replace(self, thumbs=thumbs)
+        return replace(self, thumbs=thumbs, intruders=0, states=self.states / "taught")
+
+    def state(self, camera: Camera) -> Path:
+        """Return the folder of what is learned of a camera; the first call adapts.
+
+        Raises:
+            EvaluationError: the program failed; the sentence holds its last words.
+        """
+        folder = self.states / camera.name
+        if camera.name not in self._adapted:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            words = ["--data-dir", str(camera.folder), "--state-dir", str(folder)]
+            words += self._write_thumbs(folder / "labels.csv")
+            cost = self._run("adapt", *words, events=len(camera.events))
+            self.costs.setdefault(camera.name, []).append(cost)
+            self._adapted.add(camera.name)
+        return folder
+
+    def learn(self, camera: Camera) -> None:
+        """Adapt to a camera where that is wanted and not done yet.
+
+        Raises:
+            EvaluationError: the program failed; the sentence holds its last words.
+        """
+        if self.adapts:
+            self.state(camera)
 
     def score(self, camera: Camera) -> list[EventScore]:
         """Adapt to the camera and score its events.
@@ -64,18 +99,17 @@ class Product:
         Raises:
             EvaluationError: the program failed; the sentence holds its last words.
         """
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            state = ["--state-dir", str(folder / "state")]
-            data = ["--data-dir", str(camera.folder)]
-            if self.adapts:
-                labels = self._write_thumbs(folder / "labels.csv")
-                cost = self._run("adapt", *data, *state, *labels, events=len(camera.events))
-                self.costs.setdefault(camera.name, []).append(cost)
-            output = folder / "scores.csv"
-            given = state if self.adapts else []
-            self._run("score", *data, *given, "--output", str(output))
+        state = ["--state-dir", str(self.state(camera))] if self.adapts else []
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "scores.csv"
+            self._run("score", "--data-dir", str(camera.folder), *state, "--output", str(output))
             return read_scores(output)
+
+    def try_intruders(self, camera: Camera, scores: Sequence[EventScore]) -> list[Trial]:
+        """Let `intruders` appear on a camera that was adapted to; `scores` are of its events."""
+        if not self.intruders or not self.adapts:
+            return []
+        return try_intruders(camera, self.state(camera), scores, self.intruders, self.seed)
 
     def _write_thumbs(self, path: Path) -> list[str]:
         if not self.thumbs:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
 
@@ -76,6 +76,25 @@ def kept_promise(
         _expected_on_rest(half, len(scores) - half, rank, alpha),
         rank,
     )
+
+
+def recalls_elsewhere(
+    positive_scores: ArrayLike,
+    other_scores: ArrayLike,
+    alpha: float,
+    resamples: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64] | None:
+    """Calibrate on resamples of some positives, and return the recall of others, (resamples,).
+
+    None where the positives are too few for any threshold.
+    """
+    scores, others = np.asarray(positive_scores, np.float64), np.asarray(other_scores, np.float64)
+    rank = calibration_rank(len(scores), alpha)
+    if rank == 0 or not len(others):
+        return None
+    thresholds = np.sort(rng.choice(scores, (resamples, len(scores))), axis=1)[:, rank - 1]
+    return np.asarray((others >= thresholds[:, None]).mean(axis=1))
 
 
 def _expected_on_rest(half: int, rest: int, rank: int, alpha: float) -> float:

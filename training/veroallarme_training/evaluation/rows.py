@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,14 @@ from veroallarme_training.evaluation.ladder import Row, WithThumbs
 from veroallarme_training.evaluation.network import RelevanceNetwork, original_network
 from veroallarme_training.evaluation.peer_detector import CocoDetector
 from veroallarme_training.evaluation.product import Product
+from veroallarme_training.evaluation.steps import (
+    LearnedCameras,
+    Ranking,
+    Step,
+    by_cue,
+    by_student,
+    by_teacher,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +34,28 @@ class RowSettings:
 
     cameras: Sequence[LabelledCamera]
     """For rows that are fitted on the labels of other cameras."""
+    states: Path
+    """Folder for what the product learns of the cameras."""
     peer_detector: Path | None = None
     original: Path | None = None
     """Checkpoint of the original's two phases."""
+    intruders: int = 0
+    """Synthetic ones that the adapted product must find on each camera."""
+    network: Path | None = None
+    """Of the row network."""
     thumbs: tuple[int, ...] = (10, 30, 100)
     draws: int = 3
     seed: int = 0
+
+    @functools.cached_property
+    def adapted(self) -> Product:
+        """The product, which learns each camera once for all rows without thumbs."""
+        return Product("adapted", self.states, intruders=self.intruders, seed=self.seed)
+
+    @functools.cached_property
+    def learned(self) -> LearnedCameras:
+        """What it learned, looked at by the steps."""
+        return LearnedCameras(self.adapted)
 
 
 def _detector(settings: RowSettings) -> list[Row]:
@@ -45,26 +70,48 @@ def _original(settings: RowSettings) -> list[Row]:
     return [original_network(settings.original, settings.seed)]
 
 
+def _network(settings: RowSettings) -> list[Row]:
+    if settings.network is None:
+        raise EvaluationError("The row network needs its file: give --network FILE.")
+    return [RelevanceNetwork("network", settings.network)]
+
+
+def _step(name: str, ranking: Ranking) -> Callable[[RowSettings], list[Row]]:
+    return lambda settings: [Step(name, ranking, settings.learned)]
+
+
+def _fresh(settings: RowSettings) -> list[Row]:
+    return [Product("fresh installation", settings.states, adapts=False)]
+
+
 def _thumbs(settings: RowSettings) -> list[Row]:
-    return [WithThumbs(Product("adapted"), count, settings.draws) for count in settings.thumbs]
+    return [WithThumbs(settings.adapted, count, settings.draws) for count in settings.thumbs]
 
 
 ROWS: Mapping[str, Callable[[RowSettings], list[Row]]] = {
     "alert-all": lambda _: [AlertAll()],
     "area": lambda _: [MotionArea()],
+    "original": _original,
+    "network": _network,
+    "first": lambda _: [FirstJudgement()],
+    "fresh": _fresh,
+    "recurrence": _step("recurrence", by_cue("quiet")),
+    "plate": _step("plate", by_cue("deviation")),
+    "novelty": _step("novelty", by_cue("novelty")),
+    "teacher": _step("teacher", by_teacher),
+    "student": _step("student", by_student),
+    "adapted": lambda settings: [settings.adapted],
+    "thumbs": _thumbs,
     "mog2": lambda _: [BackgroundSubtraction("MOG2")],
     "knn": lambda _: [BackgroundSubtraction("KNN")],
     "coco": _detector,
-    "original": _original,
-    "network": lambda _: [RelevanceNetwork("network")],
-    "first": lambda _: [FirstJudgement()],
-    "fresh": lambda _: [Product("fresh installation", adapts=False)],
-    "adapted": lambda _: [Product("adapted")],
-    "thumbs": _thumbs,
 }
-"""What each name stands for; a row added here can be asked for by `--rows`."""
+"""What each name stands for, in the order of the ladder; what a user would pick instead is last."""
 
-DEFAULT_ROWS = ("alert-all", "area", "mog2", "knn", "first")
+NEED_FILES = ("original", "network", "coco")
+"""Rows that join by default only where their files are given."""
+
+DEFAULT_ROWS = tuple(name for name in ROWS if name not in NEED_FILES)
 
 
 def make_rows(names: Sequence[str] | None, settings: RowSettings) -> list[Row]:
@@ -74,6 +121,7 @@ def make_rows(names: Sequence[str] | None, settings: RowSettings) -> list[Row]:
         EvaluationError: a row lacks what it needs.
     """
     if names is None:
-        given = {"coco": settings.peer_detector, "original": settings.original}
-        names = [*DEFAULT_ROWS, *(name for name, file in given.items() if file is not None)]
+        files = (settings.original, settings.network, settings.peer_detector)
+        given = [name for name, file in zip(NEED_FILES, files, strict=True) if file is not None]
+        names = [*DEFAULT_ROWS, *given]
     return [row for name, make in ROWS.items() if name in names for row in make(settings)]
