@@ -283,13 +283,14 @@ def test_few_sessions_promise_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     for number, event in enumerate(history()[:6]):
         replace(event, event_id=f"20260504_10{2 * number:02}00").write(tmp_path)
     _, model, report = adapt(tmp_path)
-    assert not_learned(model, report) == "events at 7 more times, 15 minutes apart"
+    assert not_learned(model, report) == "events at 23 more times, 15 minutes apart"
 
 
 def test_few_bursts_to_draw_into_promise_nothing(
     some: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adaptation, "FEWEST_EVENTS", 10)
+    monkeypatch.setattr(adaptation, "FEWEST_SESSIONS", 10)
     _, model, report = adapt(some, options=replace(FEW, recall=0.99))
     assert "too few to promise a recall of 99%" in not_learned(model, report)
 

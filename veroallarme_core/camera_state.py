@@ -30,7 +30,7 @@ REBUILT_FILE = "memory_rebuilt.npz"
 
 FEWEST_EVENTS = 40
 """Before so many events nothing is promised."""
-FEWEST_SESSIONS = 8
+FEWEST_SESSIONS = 24
 """Nor before so many sessions."""
 THUMBS_DOWN = 3
 """Thumbs down of different sessions that together suppress their like."""

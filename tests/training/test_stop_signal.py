@@ -1,6 +1,9 @@
-"""Ctrl-C is a wish first and an end the second time."""
+"""Ctrl-C is a wish first and an end the second time.
 
-import os
+The signals are raised in the thread of the test: threads of native libraries may have stacks too
+small for a handler.
+"""
+
 import signal
 import threading
 
@@ -16,10 +19,10 @@ def test_the_first_signal_asks_and_the_second_ends(number):
     before = signal.getsignal(number)
     with StopSignal() as stop:
         assert not stop.requested
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert stop.requested
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
     assert signal.getsignal(number) is before
 
 
