@@ -16,7 +16,7 @@ from veroallarme_core.worker.contract import RETAINED_SUFFIXES, Topics
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "security.md"
 USERS = ("veroallarme", "homeassistant", "display", "frigate")
 TOPICS = Topics()
-COMMANDS = ("set", "feedback", "learn")
+COMMANDS = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
 
 
 def documented_acl() -> str:
@@ -104,7 +104,7 @@ async def seen_of(number: int, reader: str, writer: str, topics: list[str]) -> s
 
 
 STATE = [TOPICS.info, TOPICS.health("main")] + [
-    TOPICS.camera("drive", suffix) for suffix in (*RETAINED_SUFFIXES, "event")
+    TOPICS.camera("drive", suffix) for suffix in (*RETAINED_SUFFIXES, "event", "analyze/01kb2m4f9s")
 ]
 PICTURES = TOPICS.camera("drive", "image")
 ORDERS = [TOPICS.camera("drive", name) for name in COMMANDS]
@@ -116,6 +116,12 @@ async def test_the_worker_may_say_all_that_the_contract_has(port):
 
 async def test_a_display_sees_everything_but_pictures(port):
     assert await seen_of(port, "display", "veroallarme", STATE) == {*STATE} - {PICTURES}
+
+
+async def test_a_display_sees_no_pictures_that_home_assistant_sends(port):
+    assert await seen_of(port, "display", "homeassistant", ORDERS) == {
+        TOPICS.camera("drive", name) for name in COMMANDS if name not in ("burst", "analyze")
+    }
 
 
 async def test_home_assistant_gives_orders_and_nothing_else(port):

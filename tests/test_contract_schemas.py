@@ -6,7 +6,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import cast
 
@@ -40,6 +40,7 @@ from veroallarme_core.worker.config import (
     WorkerConfig,
 )
 from veroallarme_core.worker.contract import CommandError, dump, read_command
+from veroallarme_core.worker.file_snapshots import FileSource
 from veroallarme_core.worker.learning import (
     Adaptation,
     Basis,
@@ -51,11 +52,11 @@ from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Incoming
 from veroallarme_core.worker.review import Review
 from veroallarme_core.worker.service import Worker
-from veroallarme_core.worker.snapshots import FileSource
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
-SENT = ("info", "health", "verdict", "stats", "settings", "review")
-RECEIVED = ("set", "feedback", "learn")
+STATE = ("info", "health", "verdict", "stats", "settings", "review")
+SENT = (*STATE, "analysis_error")
+RECEIVED = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
 
 
 def load_schema(name: str) -> dict:
@@ -394,7 +395,7 @@ async def test_the_state_of_a_running_worker_is_what_the_schemas_say(tmp_path):
         worker.stop()
         with contextlib.suppress(asyncio.CancelledError):
             await running
-    for name in SENT:
+    for name in STATE:
         assert mistakes(name, state[name]) == [], name
     assert json.loads(state["stats"])["events"] == 1
     assert json.loads(state["verdict"])["camera"] == "drive"
@@ -479,6 +480,75 @@ def test_feedback_is_accepted_exactly_where_its_schema_says(content):
 def test_learn_is_accepted_exactly_where_its_schema_says(content):
     payload = json.dumps(content).encode()
     assert is_accepted("learn", payload) == VALIDATORS["learn"].is_valid(content)
+
+
+config_documents = st.fixed_dictionaries(
+    {"name": st.text(max_size=66) | json_values},
+    optional={
+        "burst_size": st.integers(1, 11) | st.sampled_from([3.0, 3.5]) | json_values,
+        "spacing_s": st.floats(0.4, 10.1) | json_values,
+        "colour": json_values,
+    },
+)
+motion_ends = st.fixed_dictionaries(
+    {}, optional={"event_id": ids | st.text(max_size=66) | json_values, "colour": json_values}
+)
+written_moments = st.builds(
+    lambda moment, suffix: moment.replace(tzinfo=None).isoformat() + suffix,
+    moments,
+    st.sampled_from(["Z", "+00:00", "-07:30", "", "z"]),
+)
+frame_documents = st.lists(
+    st.fixed_dictionaries(
+        {"captured_at": written_moments | json_values, "jpeg": st.text() | json_values},
+        optional={"colour": json_values},
+    )
+    | json_values,
+    max_size=11,
+)
+analyze_documents = st.fixed_dictionaries(
+    {"request_id": ids | json_values}, optional={"frames": frame_documents | json_values}
+)
+burst_documents = st.fixed_dictionaries(
+    {
+        "event_id": st.builds(new_event_id, moments) | ids | json_values,
+        "motion_at": written_moments | json_values,
+        "frames": frame_documents | json_values,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "documents"),
+    [("config", config_documents), ("motion_end", motion_ends), ("analyze", analyze_documents)],
+)
+@given(data=st.data())
+def test_commands_for_cameras_are_accepted_exactly_where_their_schemas_say(name, documents, data):
+    content = data.draw(documents | json_values)
+    payload = json.dumps(content).encode()
+    assert is_accepted(name, payload) == VALIDATORS[name].is_valid(content)
+
+
+@given(content=burst_documents | json_values)
+def test_no_burst_is_accepted_that_its_schema_refuses(content):
+    if is_accepted("burst", json.dumps(content).encode()):
+        assert VALIDATORS["burst"].is_valid(content)
+
+
+@given(
+    moment=moments, offset=st.integers(-23, 23), seconds=st.floats(0, 9), count=st.integers(0, 10)
+)
+def test_bursts_as_home_assistant_writes_them_are_accepted(moment, offset, seconds, count):
+    zone = timezone(timedelta(hours=offset))
+    captured_at = (moment + timedelta(seconds=seconds)).astimezone(zone).isoformat()
+    content = {
+        "event_id": new_event_id(moment),
+        "motion_at": moment.astimezone(zone).isoformat(),
+        "frames": [{"captured_at": captured_at, "jpeg": "/9j/"}] * count,
+    }
+    payload = json.dumps(content).encode()
+    assert mistakes("burst", payload) == []
+    assert read_command("burst", payload)["motion_at"] == moment
 
 
 @given(settings=settings_of_cameras, extra=json_values)

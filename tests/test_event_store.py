@@ -88,6 +88,12 @@ def test_journalled_starts_are_open_until_a_verdict_covers_them(store: EventStor
     assert store.get_verdict(EVENT) == verdict(merged=1).to_dict()
 
 
+def test_event_belongs_to_the_camera_that_saw_it(store: EventStore) -> None:
+    assert store.camera_of(EVENT) is None
+    store.add_start("front", EVENT, MOTION_AT, MOTION_AT, None)
+    assert store.camera_of(EVENT) == "front"
+
+
 def test_second_verdict_of_an_event_changes_nothing(store: EventStore) -> None:
     assert store.add_verdict(verdict())
     before = store.remember_camera("front")

@@ -232,6 +232,13 @@ class EventStore:
             db.execute("INSERT OR IGNORE INTO cameras (camera) VALUES (?)", (camera,))
             db.execute("UPDATE cameras SET motions = motions + 1 WHERE camera = ?", (camera,))
 
+    def camera_of(self, event_id: str) -> str | None:
+        """Return the camera that an event belongs to; None where there is no such event."""
+        row = self._db.execute(
+            "SELECT camera FROM events WHERE event_id = ?", (event_id,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
     def open_events(self) -> list[OpenEvent]:
         """Return the events without a verdict, oldest first."""
         rows = self._db.execute(

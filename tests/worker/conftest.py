@@ -11,10 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import cv2
 import pytest
 
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, free_port, until
+from tests.worker.counting_camera import Camera
+from tests.worker.fake_state import FakeState, install
 from veroallarme_core.demo.broker import embedded_broker
 from veroallarme_core.demo.scenes import draw_event
 from veroallarme_core.settings import CameraSettings, Mode
@@ -26,9 +29,9 @@ from veroallarme_core.worker.config import (
     LearningConfig,
     WorkerConfig,
 )
+from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.service import Worker
-from veroallarme_core.worker.snapshots import HttpSource
 
 SMALL = (144, 176)
 """Height and width of the drawn pictures, in pixels."""
@@ -65,6 +68,21 @@ async def amqtt_port() -> AsyncIterator[int]:
         yield port
     # amqtt forgets to close connections that it refuses: they shall not trouble the next test.
     gc.collect()
+
+
+@pytest.fixture
+async def camera() -> AsyncIterator[Camera]:
+    """An HTTP camera that counts what it is asked."""
+    camera = Camera()
+    yield camera
+    for server in camera.servers:
+        await server.close()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        yield session
 
 
 @pytest.fixture
@@ -161,6 +179,19 @@ def quiet_broker() -> Iterator[None]:
     yield
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
+
+
+@pytest.fixture
+def learner(monkeypatch: pytest.MonkeyPatch) -> FakeState:
+    """What the camera of a worker without networks has learned, and learns on."""
+
+    async def no_networks(worker: Worker) -> None:
+        worker._learns = True
+
+    monkeypatch.setattr(Worker, "_open_networks", no_networks)
+    state = FakeState()
+    install(monkeypatch, state)
+    return state
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,13 @@ from veroallarme_core.worker.alarm import now
 from veroallarme_core.worker.camera import CameraWorker, PendingEvent, Surroundings
 from veroallarme_core.worker.config import BurstConfig, CameraConfig
 from veroallarme_core.worker.contract import Topics
+from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Outgoing
 from veroallarme_core.worker.reference import ReferencePicture
 from veroallarme_core.worker.review import REVIEW_DAYS, Review
-from veroallarme_core.worker.snapshots import HttpSource, open_client
+from veroallarme_core.worker.snapshot_sources import open_client
 from veroallarme_core.worker.storage import Storage
 
 C = "veroallarme/home/camera/front/"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from veroallarme_core.settings import Mode
 from veroallarme_core.worker.contract import (
+    MAX_BURST_BYTES,
     MAX_COMMAND_BYTES,
     MAX_ERROR_CHARACTERS,
     CommandError,
@@ -18,7 +20,10 @@ from veroallarme_core.worker.contract import (
     read_command,
 )
 
-COMMANDS = ("set", "feedback", "learn")
+COMMANDS = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
+
+
+WHEN = "2026-11-23T06:14:02.517+00:00"
 
 
 def refusal(name: str, payload: bytes) -> str:
@@ -44,6 +49,10 @@ def test_topics_of_a_site():
         "cams/vero/barn/camera/+/set",
         "cams/vero/barn/camera/+/feedback",
         "cams/vero/barn/camera/+/learn",
+        "cams/vero/barn/camera/+/analyze",
+        "cams/vero/barn/camera/+/config",
+        "cams/vero/barn/camera/+/burst",
+        "cams/vero/barn/camera/+/motion_end",
     )
 
 
@@ -52,6 +61,8 @@ def test_topics_of_a_site():
     [
         ("veroallarme/home/camera/drive/set", ("drive", "set")),
         ("veroallarme/home/camera/drive/feedback", ("drive", "feedback")),
+        ("veroallarme/home/camera/drive/burst", ("drive", "burst")),
+        ("veroallarme/home/camera/drive/analyze/1", None),
         ("veroallarme/home/camera/drive/relevant", None),
         ("veroallarme/home/camera/drive/set/more", None),
         ("veroallarme/home/camera/set", None),
@@ -126,6 +137,45 @@ def test_feedback(relevant):
             "the payload b'[1]' is not a JSON object: send one such as "
             '{"event_id": "...", "relevant": true}',
         ),
+        (
+            "config",
+            b'{"name": "", "burst_size": 1.5, "spacing_s": 0.1}',
+            "burst_size: 1.5: give a number from 2 to 10 (frames); "
+            "name: '': give a text that is not empty; "
+            "spacing_s: 0.1: give a number from 0.5 to 10 (seconds)",
+        ),
+        (
+            "config",
+            b'{"name": "x", "burst_size": 2.5}',
+            "burst_size: 2.5: give a whole number from 2 to 10 (frames)",
+        ),
+        (
+            "burst",
+            b'{"event_id": "20261123_061402_9f31c4", "motion_at": "2026-11-23T07:14:02+00:00", '
+            b'"frames": []}',
+            "event_id: '20261123_061402_9f31c4': motion_at is 20261123_071402 in UTC: begin with "
+            "that",
+        ),
+        (
+            "burst",
+            b'{"event_id": "../../x", "motion_at": "2026-13-01T00:00:00Z", "frames": 1}',
+            "event_id: '../../x': give motion_at in UTC as YYYYMMDD_HHMMSS, then _ and 6 hex "
+            "digits; frames: 1: give a list; motion_at: '2026-13-01T00:00:00Z': give a time with "
+            "its zone, such as 2026-11-23T06:14:02.517+00:00",
+        ),
+        (
+            "analyze",
+            json.dumps({"request_id": "a/b", "frames": [{}] * 11}).encode(),
+            "frames.0.captured_at: missing: add it; frames.0.jpeg: missing: add it; "
+            "request_id: 'a/b': use 1 to 64 of the characters a-z, 0-9 and _",
+        ),
+        (
+            "analyze",
+            json.dumps(
+                {"request_id": "a", "frames": [{"captured_at": WHEN, "jpeg": ""}] * 11}
+            ).encode(),
+            "frames: give at most 10 frames",
+        ),
         ("learn", b"", "the payload b'' is not JSON: send an object such as {}"),
         ("learn", b"1", "the payload b'1' is not a JSON object: send one such as {}"),
     ],
@@ -182,6 +232,46 @@ def test_a_deep_unknown_field_is_refused_or_ignored(payload):
         refusal("set", payload)
 
 
+def burst_with(frame: bytes, more: bytes = b"") -> bytes:
+    return (
+        b'{"event_id": "20261123_061402_9f31c4", "motion_at": "' + WHEN.encode() + b'", '
+        b'"frames": [{"captured_at": "' + WHEN.encode() + b'", "jpeg": ' + frame + b"}]" + more
+    ) + b"}"
+
+
+LARGE = 8 << 20
+BOMBS = {
+    "a list of millions": b"[" + b"1," * (LARGE // 2) + b"1]",
+    "millions of lists": b"[" * LARGE,
+    "nested objects": b'{"a":' * (LARGE // 5),
+    "an endless integer": b"1" * LARGE,
+    "an endless escape": b'"' + b"\\ud800" * (LARGE // 6) + b'"',
+    "too much": b'"' + b"A" * MAX_BURST_BYTES + b'"',
+}
+
+
+@pytest.mark.parametrize("frame", BOMBS.values(), ids=BOMBS.keys())
+def test_large_payloads_that_are_no_pictures_take_neither_time_nor_memory(frame):
+    tracemalloc.start()
+    message = refusal("burst", burst_with(frame))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert message
+    assert peak < 4 * MAX_BURST_BYTES
+
+
+def test_a_large_burst_is_read():
+    text = b'"' + b"A" * (MAX_BURST_BYTES - 1000) + b'"'
+    content = read_command("burst", burst_with(text, b', "of a newer peer": 1'))
+    assert content.keys() == {"event_id", "motion_at", "frames"}
+    assert len(content["frames"][0]["jpeg"]) == MAX_BURST_BYTES - 1000
+
+
+@pytest.mark.parametrize("name", ["config", "motion_end", "learn"])
+def test_commands_without_pictures_are_short(name):
+    assert "send at most 65536" in refusal(name, burst_with(b'"' + b"A" * MAX_COMMAND_BYTES + b'"'))
+
+
 @given(payload=st.binary(max_size=400), name=st.sampled_from(COMMANDS))
 def test_random_bytes_are_refused_or_read(payload, name):
     try:
@@ -212,7 +302,7 @@ def test_info_says_what_the_site_offers():
         "version": "1.2.3",
         "site": "home",
         "cameras": cameras,
-        "capabilities": ["feedback", "learn", "set"],
+        "capabilities": ["analyze", "burst", "config", "feedback", "learn", "motion_end", "set"],
         "inference": "openvino 2026.4 on cpu",
     }
 

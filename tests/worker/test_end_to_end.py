@@ -14,6 +14,7 @@ import pytest
 from benchmarks import delivery
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess, until
 from tests.worker.conftest import drawn_jpegs
+from tests.worker.talk import burst, sender
 from veroallarme_core.event_store import EventStore
 
 C = "veroallarme/home/camera/front"
@@ -121,6 +122,33 @@ async def test_event_in_flight_at_a_kill_is_judged_after_the_restart(
         (verdict,) = [one.json() for one in heard.on("/event")]
         assert verdict["merged"] == 0
         assert heard.payloads(f"{C}/relevant")[-1] in (b"ON", b"OFF")
+    assert "Traceback" not in worker.log
+
+
+async def test_kill_loses_no_burst_of_a_bridged_camera(
+    mosquitto: Mosquitto, worker: WorkerProcess, frames: tuple[bytes, ...]
+) -> None:
+    porch = "veroallarme/home/camera/porch"
+    sent = [burst(frames[:2]) for _ in range(6)]
+    async with listening(mosquitto) as heard, sender(mosquitto.port) as broker:
+        await broker.send(f"{porch}/config", {"name": "Porch"}, retain=True)
+        worker.start()
+        await heard.until(lambda: heard.on(f"{porch}/settings"), limit_s=30)
+        for one in sent:
+            await broker.send(f"{porch}/burst", one)
+        await heard.until(lambda: heard.on("/event"))
+        worker.kill()
+        worker.start()
+        wanted = {one["event_id"] for one in sent}
+        await heard.until(
+            lambda: {one.json()["event_id"] for one in heard.on("/event")} >= wanted, limit_s=30
+        )
+        assert all(one.json()["frames"]["distinct"] == 2 for one in heard.on("/event"))
+    worker.kill()
+    store = EventStore(worker.data_dir)
+    assert store.open_events() == []
+    assert store.remember_camera("porch").totals.events == 6
+    store.close()
     assert "Traceback" not in worker.log
 
 

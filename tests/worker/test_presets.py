@@ -12,14 +12,16 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.motion_sources import (
     MotionSignal,
     Trigger,
     read_signal,
     topic_matches,
 )
+from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.presets import PRESETS, expand
-from veroallarme_core.worker.snapshots import HttpSource, MqttImageSource, open_client
+from veroallarme_core.worker.snapshot_sources import open_client
 
 START, END = MotionSignal.START, MotionSignal.END
 LOGIN = {"username": "admin", "password": "p&ss wörd/"}

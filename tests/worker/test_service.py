@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import aiomqtt
 import cv2
 import numpy as np
 import pytest
@@ -24,11 +23,11 @@ from hypothesis import strategies as st
 from benchmarks.peers import Listener, Mosquitto, until
 from tests.onnx_networks import write_network
 from tests.worker.conftest import Site, TinyDisk
-from tests.worker.fake_state import PROMISE, FakeState, install
-from veroallarme_core.burst_evidence import BurstEvidence
+from tests.worker.fake_state import PROMISE, FakeState
+from tests.worker.talk import HEALTH, ROOT, STATUS, C, Judging, events, retained, sender
 from veroallarme_core.event_store import EventStore
 from veroallarme_core.model_meta import ModelError, ModelMeta
-from veroallarme_core.pipeline import MODEL, PipelineResult
+from veroallarme_core.pipeline import MODEL
 from veroallarme_core.settings import CameraSettings, Mode
 from veroallarme_core.verdict import State, new_event_id
 from veroallarme_core.worker import mqtt as mqtt_module
@@ -37,76 +36,13 @@ from veroallarme_core.worker.config import InferenceConfig, LearningConfig
 from veroallarme_core.worker.contract import RETAINED_SUFFIXES
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Incoming
+from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.service import StartError, Worker
-from veroallarme_core.worker.snapshots import MqttImageSource
-
-ROOT = "veroallarme/home"
-C = f"{ROOT}/camera/front"
-STATUS = f"{ROOT}/worker/main/status"
-HEALTH = f"{ROOT}/worker/main/health"
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt_module, "BACKOFF_S", (0.05, 0.3))
-
-
-class Judging:
-    """Stands for the pipeline where a test needs a certain judgement, or a slow one."""
-
-    def __init__(self, state: State = State.RELEVANT, takes_s: float = 0.0) -> None:
-        self.state, self.takes_s = state, takes_s
-        self.bursts: list[int] = []
-
-    def judge(self, frames: list[bytes], *_: object, **__: object) -> PipelineResult:
-        self.bursts.append(len(frames))
-        time.sleep(self.takes_s)
-        score = {State.RELEVANT: 0.9, State.IRRELEVANT: 0.1, State.UNKNOWN: None}[self.state]
-        return PipelineResult(
-            state=self.state,
-            score=score,
-            threshold=0.5,
-            reason="test",
-            explanation="A test's.",
-            # A fake state does not look into it; where nothing is learned nobody does.
-            evidence=cast(BurstEvidence, object()),
-        )
-
-    def install(self, worker: Worker) -> None:
-        worker._pipeline = self  # type: ignore[assignment]
-
-
-class Broker:
-    """Sends as cameras and Home Assistant do."""
-
-    def __init__(self, client: aiomqtt.Client) -> None:
-        self._client = client
-
-    async def send(self, topic: str, payload: object, **more: Any) -> None:
-        body = payload if isinstance(payload, bytes | str) else json.dumps(payload)
-        await self._client.publish(topic, body, **{"qos": 1, **more})
-
-    async def motion(self, payload: str = "ON", camera: str = "front") -> None:
-        await self.send(f"cam/{camera}/motion", payload)
-
-
-@contextlib.asynccontextmanager
-async def sender(port: int) -> Any:
-    async with aiomqtt.Client("127.0.0.1", port) as client:
-        yield Broker(client)
-
-
-def events(listener: Listener) -> list[dict[str, Any]]:
-    return [heard.json() for heard in listener.on("/event")]
-
-
-async def retained(port: int) -> dict[str, bytes]:
-    """What a new subscriber finds on the broker."""
-    listener = Listener(port, ["veroallarme/#", "cam/#"])
-    async with listener.listen(), sender(port) as broker:
-        await broker.send("veroallarme/done", "done")
-        await listener.until(lambda: listener.on("/done"))
-    return {heard.topic: heard.payload for heard in listener.heard if heard.retain}
 
 
 # --- order, retained state --------------------------------------------------------------------
@@ -352,7 +288,7 @@ async def test_decision_made_without_a_broker_is_published_once_it_is_back(
     async with site.worker() as worker:
         mosquitto.kill()
         await until(lambda: not worker._session.is_connected)
-        worker._cameras["front"].start(
+        worker.cameras["front"].start(
             datetime.now(UTC), 60.0, lambda: None, delivery=None, redelivered=False
         )
         await until(lambda: worker._session._outbox)
@@ -624,19 +560,6 @@ async def test_no_payload_ends_the_worker_or_goes_unacknowledged(site: Site) -> 
 
 
 # --- learning ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def learner(monkeypatch: pytest.MonkeyPatch) -> FakeState:
-    """What the camera of a worker without networks has learned, and learns on."""
-
-    async def no_networks(worker: Worker) -> None:
-        worker._learns = True
-
-    monkeypatch.setattr(Worker, "_open_networks", no_networks)
-    state = FakeState()
-    install(monkeypatch, state)
-    return state
 
 
 def adapting(folder: Path, lines: str) -> Callable[[Worker], None]:

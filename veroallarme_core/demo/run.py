@@ -31,9 +31,9 @@ from veroallarme_core.worker.config import (
     WorkerConfig,
 )
 from veroallarme_core.worker.contract import Topics
+from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.service import StartError, Worker, peak_memory_mb
-from veroallarme_core.worker.snapshots import HttpSource
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -93,6 +93,11 @@ class Adaptations:
         """Adapt this camera from now on."""
         self._cameras[learning.camera] = learning
 
+    def remove(self, camera: str) -> None:
+        """Adapt this camera no more; what runs already ends."""
+        self._cameras.pop(camera, None)
+        self._queue.pop(camera, None)
+
     def request(self, camera: str) -> None:
         """Adapt a camera as soon as its turn comes, unless there is nothing new to learn from.
 

@@ -20,18 +20,15 @@ from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.settings import CameraSettings
 from veroallarme_core.verdict import FrameCounts, State, Verdict, new_event_id
 from veroallarme_core.worker.alarm import Alarm, now
+from veroallarme_core.worker.bursts import Burst, take_burst
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.contract import OFF, ON, Topics, dump
 from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.mqtt import Outgoing
+from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.reference import ReferencePicture
 from veroallarme_core.worker.review import Review
-from veroallarme_core.worker.snapshots import (
-    MqttImageSource,
-    SnapshotClient,
-    SnapshotError,
-    take_burst,
-)
+from veroallarme_core.worker.snapshots import SnapshotClient, SnapshotError
 from veroallarme_core.worker.storage import Storage
 
 _LOGGER = logging.getLogger(__name__)
@@ -41,6 +38,17 @@ STORE_LIMIT_S = 0.18
 FRAMES_LIMIT_S = 0.1
 """The part of it that the frames may take; they are written while the burst is judged."""
 JUDGE_LIMIT_S = 20.0
+ANALYSIS_LIMIT_S = 28.0
+"""Of a burst that no motion asked for, waiting included; 30 s are promised."""
+MAX_ANALYSES = 5
+"""Analyses of a camera that run or wait."""
+BURST_AUTO_END_S = 60.0
+"""Seconds after which the motion of a burst counts as over without an end."""
+MAX_WAITING_BURSTS = 16
+MAX_WAITING_BYTES = 32 << 20
+"""Past either the frames of further bursts are given up, and what they show counts as unknown."""
+MAX_KNOWN_BURSTS = 100
+"""Bursts that are recognised when they come again before the journal can tell."""
 PRUNE_EVERY = 50
 """Events after which the limits on disk are enforced again."""
 
@@ -48,6 +56,12 @@ STORAGE_ERRORS = (OSError, sqlite3.Error, RuntimeError, TimeoutError)
 """What a full disk, a locked database or a closing worker ends in."""
 
 T = TypeVar("T")
+
+
+class AnalysisError(RuntimeError):
+    """An analysis cannot be made; the message says why, and what to do."""
+
+
 Acknowledge = Callable[[], None]
 
 
@@ -77,6 +91,19 @@ class Surroundings:
     """Log a sentence (at most once a minute per key) and show it in the worker's health."""
     resolve: Callable[[str], None]
     """Take back a complaint, by its key."""
+    analyses: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while an analysis is judged: the rest of the judging threads belongs to the alarms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """The frames of an event and what fetching them cost."""
+
+    frames: list[bytes]
+    counts: FrameCounts = field(default_factory=FrameCounts)
+    fetch_ms: float = 0.0
+    fault: SnapshotError | None = None
+    """What went wrong first."""
 
 
 @dataclass(eq=False)
@@ -86,24 +113,14 @@ class PendingEvent:
     event_id: str
     motion_at: datetime
     starts: int = 0
-    frames: list[bytes] | None = None
-    """Frames that were stored before a restart; None takes a new burst."""
+    taken: Taken | None = None
+    """Frames that are there already, from Home Assistant or a former run; None takes a burst."""
     unsafe: list[Acknowledge] = field(default_factory=list)
     """Acknowledgements of starts that could not be journalled; they wait for the verdict."""
     open: bool = True
     """Whether further starts may join."""
     published: bool = False
     """Whether the broker has the verdict."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Taken:
-    """The frames of an event and what fetching them cost."""
-
-    frames: list[bytes]
-    counts: FrameCounts
-    fetch_ms: float
-    fault: SnapshotError | None = None
 
 
 class CameraWorker:
@@ -145,7 +162,11 @@ class CameraWorker:
         self._reachable: bool | None = None
         self._running: PendingEvent | None = None
         self._waiting: PendingEvent | None = None
-        self._resumed: deque[PendingEvent] = deque()
+        self._taken: deque[PendingEvent] = deque()
+        self._bursts: deque[str] = deque(maxlen=MAX_KNOWN_BURSTS)
+        self._analyses = 0
+        self._analysing = asyncio.Lock()
+        self._analysis_burst: asyncio.Task[Taken] | None = None
         self._wake = asyncio.Event()
         self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -160,7 +181,7 @@ class CameraWorker:
     @property
     def queue_length(self) -> int:
         """Events that run or wait."""
-        return (self._running is not None) + (self._waiting is not None) + len(self._resumed)
+        return (self._running is not None) + (self._waiting is not None) + len(self._taken)
 
     @property
     def learning(self) -> bool:
@@ -220,9 +241,12 @@ class CameraWorker:
     ) -> None:
         self.alarm.motion_started(received_at, auto_end_s)
         event = self._event_for(received_at)
+        self._count_start(event)
+        self._spawn(self._journal(event, received_at, acknowledge, delivery))
+
+    def _count_start(self, event: PendingEvent) -> None:
         event.starts += 1
         self._totals = replace(self._totals, motions=self._totals.motions + 1)
-        self._spawn(self._journal(event, received_at, acknowledge, delivery))
         self._wake.set()
 
     def _event_for(self, received_at: datetime) -> PendingEvent:
@@ -255,6 +279,78 @@ class CameraWorker:
                 return
         acknowledge()
 
+    async def owner_of(self, event_id: str) -> str | None:
+        """Return the camera that an event belongs to, as far as the journal can tell now."""
+        if event_id in self._bursts:
+            return self.id
+        try:
+            async with asyncio.timeout(STORE_LIMIT_S):
+                return await self._around.storage.database(lambda store: store.camera_of(event_id))
+        except STORAGE_ERRORS as error:
+            self._storage_failed("the journal cannot be read", error)
+            return None
+
+    def add_burst(
+        self, event_id: str, motion_at: datetime, burst: Burst, acknowledge: Acknowledge
+    ) -> None:
+        """Take a motion start that comes with its frames.
+
+        Args:
+            event_id: one that no event has yet.
+            motion_at: when it moved, UTC.
+            burst: what came of the frames.
+            acknowledge: called once frames and start are safe.
+        """
+        received_at = now()
+        self._bursts.append(event_id)
+        # A clock that runs ahead must not prolong the alarm.
+        self.alarm.motion_started(min(motion_at, received_at), BURST_AUTO_END_S)
+        waited_ms = max(0.0, (received_at - motion_at).total_seconds() * 1e3)
+        taken = self._note_burst(burst, fetch_ms=waited_ms)
+        event = self._event_of_burst(event_id, motion_at, taken)
+        self._count_start(event)
+        frames = taken.frames if event.taken is taken else []
+        self._spawn(self._journal_burst(event, frames, received_at, acknowledge))
+
+    def _event_of_burst(self, event_id: str, motion_at: datetime, taken: Taken) -> PendingEvent:
+        """Make the event of a burst, or choose the one that covers all for which there is no room.
+
+        The frames of one motion prove nothing about another: that one is judged without any.
+        """
+        if self._taken and self._taken[-1].open:
+            return self._taken[-1]
+        bursts = [taken, *(event.taken for event in self._taken if event.taken is not None)]
+        waiting_bytes = sum(len(frame) for burst in bursts for frame in burst.frames)
+        is_flood = len(self._taken) >= MAX_WAITING_BURSTS or waiting_bytes > MAX_WAITING_BYTES
+        if is_flood:
+            fault = SnapshotError(
+                "flood",
+                f"{len(self._taken)} bursts wait already: let the camera report motion less "
+                "often, or give the worker a faster machine",
+            )
+            taken = Taken(frames=[], fault=fault)
+        event = PendingEvent(event_id, motion_at, taken=taken, open=is_flood)
+        self._taken.append(event)
+        return event
+
+    async def _journal_burst(
+        self,
+        event: PendingEvent,
+        frames: list[bytes],
+        received_at: datetime,
+        acknowledge: Acknowledge,
+    ) -> None:
+        """Journal a burst once its frames are on disk; what cannot be stored is not safe."""
+        if not await self._save_frames(event, frames) and not event.published:
+            event.unsafe.append(acknowledge)
+            acknowledge = _nothing
+        await self._journal(event, received_at, acknowledge, delivery=None)
+
+    def end_burst(self, event_id: str) -> None:
+        """Take the word that the motion of the latest burst is over; others are over already."""
+        if self._bursts and self._bursts[-1] == event_id:
+            self.end(now())
+
     def end(self, received_at: datetime) -> None:
         """Take the camera's word that its motion is over."""
         if self.alarm.motion_ended(received_at):
@@ -263,9 +359,12 @@ class CameraWorker:
     def resume(self, event: OpenEvent, frames: list[bytes]) -> None:
         """Take up an event of the journal that a former run left without a verdict."""
         pending = PendingEvent(event.event_id, event.motion_at, max(1, event.starts))
-        pending.frames = frames or None
+        if frames:
+            count = len(frames)
+            counts = FrameCounts(requested=count, fetched=count, distinct=count)
+            pending.taken = Taken(frames=frames, counts=counts)
         pending.open = False
-        self._resumed.append(pending)
+        self._taken.append(pending)
         self._wake.set()
 
     # --- from an event to its verdict ----------------------------------------------------
@@ -276,6 +375,8 @@ class CameraWorker:
             event = await self._next()
             self._running = event
             self._idle.clear()
+            if self._analysis_burst is not None:
+                self._analysis_burst.cancel()
             try:
                 await self._process(event)
             except Exception as error:  # one event must not end the worker, nor be lost
@@ -286,8 +387,8 @@ class CameraWorker:
 
     async def _next(self) -> PendingEvent:
         while True:
-            if self._resumed and not self._stopping:
-                return self._resumed.popleft()
+            if self._taken and not self._stopping:
+                return self._taken.popleft()
             if self._waiting is not None and not self._stopping:
                 event, self._waiting = self._waiting, None
                 return event
@@ -311,13 +412,13 @@ class CameraWorker:
     async def _process(self, event: PendingEvent) -> None:
         settings = self.settings
         saving: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        taken = _Taken(frames=[], counts=FrameCounts(), fetch_ms=0.0)
+        taken = Taken(frames=[])
         try:
             if not settings.enabled:
                 saving.set_result(True)
                 result = not_judged("disabled", "Judging is switched off.", settings)
             else:
-                taken = await self._take(event)
+                taken = event.taken or await self._take(event.motion_at)
                 saving = asyncio.ensure_future(self._save_frames(event, taken.frames))
                 result = await self._judge(event, taken, settings)
         except Exception as error:
@@ -337,10 +438,9 @@ class CameraWorker:
     async def _fail(self, event: PendingEvent, error: Exception) -> None:
         """Alert for an event whose verdict cannot be written down or sent."""
         result = self._internal_error(event, error)
-        nothing = _Taken(frames=[], counts=FrameCounts(), fetch_ms=0.0)
         unsaved: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         unsaved.set_result(False)
-        verdict = self._decide(event, self.settings, result, nothing)
+        verdict = self._decide(event, self.settings, result, Taken(frames=[]))
         await self._store_and_publish(event, verdict, None, unsaved)
         self.publish_stats()
 
@@ -350,12 +450,7 @@ class CameraWorker:
         self._around.complain(f"{self.id}/fault", f"{self.id}: {text}")
         return not_judged("internal_error", text, self.settings)
 
-    async def _take(self, event: PendingEvent) -> _Taken:
-        """Take the burst of an event, or the frames that a former run had stored."""
-        if event.frames is not None:
-            count = len(event.frames)
-            counts = FrameCounts(requested=count, fetched=count, distinct=count)
-            return _Taken(frames=event.frames, counts=counts, fetch_ms=0.0)
+    async def _take(self, motion_at: datetime) -> Taken:
         started = time.monotonic()
         options = self.config.burst
         burst = await take_burst(
@@ -364,11 +459,16 @@ class CameraWorker:
             spacing_s=options.spacing_s,
             limit_s=options.limit_s,
             max_age_s=options.max_age_s,
-            motion_at=event.motion_at,
+            motion_at=motion_at,
         )
-        self._note_reachable(bool(burst.fetched), burst.errors[0] if burst.errors else None)
+        return self._note_burst(burst, fetch_ms=(time.monotonic() - started) * 1e3)
+
+    def _note_burst(self, burst: Burst, fetch_ms: float) -> Taken:
+        """Take note of what came of a burst."""
+        fault = burst.errors[0] if burst.errors else None
+        self._note_reachable(bool(burst.fetched), fault)
         ages = [shot.age_ms for shot in burst.snapshots if shot.age_ms is not None]
-        return _Taken(
+        return Taken(
             frames=[shot.data for shot in burst.snapshots],
             counts=FrameCounts(
                 requested=burst.requested,
@@ -376,12 +476,12 @@ class CameraWorker:
                 distinct=len(burst.snapshots),
                 age_ms=max(ages, default=None),
             ),
-            fetch_ms=(time.monotonic() - started) * 1e3,
-            fault=burst.errors[0] if burst.errors else None,
+            fetch_ms=fetch_ms,
+            fault=fault,
         )
 
     async def _judge(
-        self, event: PendingEvent, taken: _Taken, settings: CameraSettings
+        self, event: PendingEvent, taken: Taken, settings: CameraSettings
     ) -> PipelineResult:
         if not taken.frames and taken.fault is not None:
             text = f"No usable picture came from the camera: {taken.fault}"
@@ -401,7 +501,7 @@ class CameraWorker:
         event: PendingEvent,
         settings: CameraSettings,
         result: PipelineResult,
-        taken: _Taken,
+        taken: Taken,
     ) -> Verdict:
         """Close the event and make its verdict; from here on starts belong to the next one."""
         event.open = False
@@ -418,6 +518,71 @@ class CameraWorker:
             frames=taken.counts,
             fetch_ms=taken.fetch_ms,
         )
+
+    # --- analyses ------------------------------------------------------------------------
+
+    async def analyze(self, burst: Burst | None) -> Verdict:
+        """Judge a burst that no motion asked for: it raises no alarm, counts and teaches nothing.
+
+        Args:
+            burst: from Home Assistant; None takes one from the camera.
+
+        Raises:
+            AnalysisError: too many wait already, or it takes too long.
+        """
+        if self._analyses >= MAX_ANALYSES:
+            raise AnalysisError(
+                f"{MAX_ANALYSES} analyses of this camera wait already: ask again when they are "
+                "answered"
+            )
+        self._analyses += 1
+        try:
+            async with asyncio.timeout(ANALYSIS_LIMIT_S), self._analysing:
+                return await self._analyze(burst)
+        except TimeoutError:
+            raise AnalysisError(
+                f"it takes longer than {ANALYSIS_LIMIT_S:g} seconds: the camera is slow or sees "
+                "much motion, ask again later"
+            ) from None
+        finally:
+            self._analyses -= 1
+
+    async def _analyze(self, burst: Burst | None) -> Verdict:
+        begun_at, settings = now(), self.settings
+        if burst is None:
+            taken = await self._take_between_events()
+        else:
+            taken = self._note_burst(burst, fetch_ms=0.0)
+        event = PendingEvent(new_event_id(begun_at), begun_at)
+        async with self._around.analyses:
+            result = await self._judge(event, taken, settings)
+        verdict = result.to_verdict(
+            event_id=event.event_id,
+            camera=self.id,
+            settings=settings,
+            learning=self.learning,
+            motion_at=begun_at,
+            decided_at=now(),
+            hold=lambda: None,
+            merged=0,
+            frames=taken.counts,
+            fetch_ms=taken.fetch_ms,
+        )
+        return verdict.unstored()
+
+    async def _take_between_events(self) -> Taken:
+        """Take a burst while no event needs the camera; one that motion breaks off is repeated."""
+        while True:
+            while not self._idle.is_set():
+                await self._idle.wait()
+            burst = self._analysis_burst = asyncio.create_task(self._take(now()))
+            try:
+                await asyncio.wait({burst})
+            finally:
+                burst.cancel()
+                self._analysis_burst = None
+            if not burst.cancelled():
+                return burst.result()
 
     # --- storing and publishing ----------------------------------------------------------
 
@@ -633,6 +798,10 @@ class CameraWorker:
     def _stats(self) -> bytes:
         return dump({**asdict(self._totals), **self._learning.stats()})
 
+    def leave(self) -> None:
+        """Publish nothing more: the camera has been removed."""
+        self._around = replace(self._around, publish=_nothing)
+
     def _alarm_ended(self) -> None:
         self._publish("relevant", OFF)
 
@@ -665,3 +834,7 @@ class CameraWorker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing."""

@@ -24,9 +24,12 @@ from veroallarme_core.settings import (
 from veroallarme_core.worker import presets
 from veroallarme_core.worker.config_file import ConfigDocument, read_document
 from veroallarme_core.worker.contract import Topics
+from veroallarme_core.worker.file_snapshots import FileSource
+from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.mistakes import advice, shown, value_at
 from veroallarme_core.worker.motion_sources import Trigger, check_topic_filter, topic_matches
-from veroallarme_core.worker.snapshots import FileSource, HttpSource, MqttImageSource, Source
+from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.snapshot_sources import Source
 
 Validator = Callable[[Any], Any]
 
@@ -504,8 +507,11 @@ def _check_snapshot(value: Any, folder: _Folder) -> Source:
 
 
 def _check_cameras(value: Any, folder: _Folder) -> dict[str, Any]:
-    if not isinstance(value, dict) or not value:
-        raise vol.Invalid("give at least one camera: its id, and below it what it sends")
+    if not isinstance(value, dict):
+        raise vol.Invalid(
+            "give at least one camera: its id, and below it what it sends; or {} where Home "
+            "Assistant bridges all cameras"
+        )
 
     def check(item: tuple[Any, Any]) -> Any:
         require_id(item[0])

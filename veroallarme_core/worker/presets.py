@@ -22,16 +22,16 @@ from urllib.parse import quote, urlencode
 
 from yarl import URL
 
-from veroallarme_core.worker.motion_sources import ANY_VALUE, Trigger
-from veroallarme_core.worker.snapshots import (
+from veroallarme_core.worker.http_snapshots import (
     MALFORMED_URL,
     TIMESTAMP,
     Auth,
     HttpSource,
-    MqttImageSource,
-    Source,
     show_url,
 )
+from veroallarme_core.worker.motion_sources import ANY_VALUE, Trigger
+from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.snapshot_sources import Source
 
 Kind = Literal["text", "secret", "topic", "level", "number", "address", "url", "truth"]
 Triggers = tuple[Trigger, ...]

@@ -14,7 +14,7 @@ import sqlite3
 import sys
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -38,9 +38,19 @@ from veroallarme_core.settings import CameraSettings
 from veroallarme_core.verdict import is_valid_id, iso
 from veroallarme_core.worker.adaptation import AdaptationError, Adaptations
 from veroallarme_core.worker.alarm import now
-from veroallarme_core.worker.camera import CameraWorker, PendingEvent, Surroundings
+from veroallarme_core.worker.bridge import Bridge, read_large
+from veroallarme_core.worker.bridge_snapshots import BridgeSource
+from veroallarme_core.worker.camera import (
+    STORAGE_ERRORS,
+    AnalysisError,
+    CameraWorker,
+    PendingEvent,
+    Surroundings,
+)
 from veroallarme_core.worker.config import CameraConfig, InferenceConfig, WorkerConfig
 from veroallarme_core.worker.contract import (
+    BRIDGED,
+    MOMENTARY,
     RETAINED_SUFFIXES,
     CommandError,
     dump,
@@ -56,9 +66,10 @@ from veroallarme_core.worker.motion_sources import (
     topic_matches,
 )
 from veroallarme_core.worker.mqtt import Incoming, MqttSession, Outgoing
+from veroallarme_core.worker.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
 from veroallarme_core.worker.reference import ReferencePicture
 from veroallarme_core.worker.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
-from veroallarme_core.worker.snapshots import MqttImageSource, MqttSnapshotClient, open_client
+from veroallarme_core.worker.snapshot_sources import open_client
 from veroallarme_core.worker.storage import Storage
 
 _LOGGER = logging.getLogger(__name__)
@@ -72,6 +83,10 @@ MAX_COMPLAINTS = 256
 STOP_LIMIT_S = 8.0
 """How long a stop waits for events in flight; container engines kill after 10 seconds."""
 DRAIN_LIMIT_S = 3.0
+REMOVE_LIMIT_S = 2.0
+"""How long what a removed camera still writes is waited for."""
+MAX_HELD_BYTES = 128 << 20
+"""Commands that wait to be carried out, at most; each counts a kilobyte more than it has."""
 MAX_BACKLOG = 1000
 """Verdicts of a former run that are published again, at most."""
 
@@ -101,11 +116,17 @@ class Worker:
         self._learns = False
         self._judging = ThreadPoolExecutor(2, thread_name_prefix="veroallarme-judge")
         self._learning_thread = ThreadPoolExecutor(1, thread_name_prefix="veroallarme-learning")
-        self._cameras: dict[str, CameraWorker] = {}
+        self.cameras: dict[str, CameraWorker] = {}
+        self._camera_tasks: dict[str, list[asyncio.Task[None]]] = {}
+        self._bridge = Bridge(self, config.cameras, config.state_dir / "bridged.json")
+        self._bridged: asyncio.Queue[tuple[str, str, Incoming]] = asyncio.Queue()
+        self._held_bytes = 0
         self._complaints: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._last_error: dict[str, str] | None = None
         self._health_changed = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+        self._fault: BaseException | None = None
         self._removed: list[str] = []
         self._lock = _lock_folder(config.state_dir)
         try:
@@ -123,9 +144,17 @@ class Worker:
             config.learning,
             config.data_dir,
             self._storage,
-            lambda camera: self._cameras[camera].publish_stats(),
+            self._adapted,
             self.complain,
             self._resolve,
+        )
+        self._around = Surroundings(
+            topics=config.topics,
+            storage=self._storage,
+            judge=self._judge,
+            publish=lambda message: self._session.publish(message),
+            complain=self.complain,
+            resolve=self._resolve,
         )
         self._session = MqttSession(
             config.broker,
@@ -149,42 +178,44 @@ class Worker:
                 await self._close()
                 raise
             link_stop = asyncio.Event()
-            link = asyncio.create_task(self._session.run(link_stop), name="mqtt")
-            background = [
-                asyncio.create_task(self._report()),
-                asyncio.create_task(self._tidy()),
-                asyncio.create_task(self._retry_writes()),
-                asyncio.create_task(self._adaptations.run()),
-            ]
-            for camera in self._cameras.values():
-                background.append(asyncio.create_task(camera.run(), name=camera.id))
-                background.append(asyncio.create_task(camera.watch()))
+            link = self._in_background(self._session.run(link_stop))
+            for work in (
+                self._report(),
+                self._tidy(),
+                self._retry_writes(),
+                self._adaptations.run(),
+                self._serve_bridge(),
+            ):
+                self._in_background(work)
+            for camera in self.cameras.values():
+                self._serve(camera)
             try:
-                await self._watch_over(background, link)
+                await self._stop.wait()
             finally:
-                await self._finish(background, link, link_stop)
+                await self._finish(link, link_stop)
+        if self._fault is not None:
+            raise self._fault
 
-    async def _watch_over(
-        self, background: list[asyncio.Task[None]], link: asyncio.Task[None]
-    ) -> None:
-        """Wait for `stop`; a task that fails meanwhile ends the worker with its error."""
-        stopping = asyncio.create_task(self._stop.wait())
-        pending: set[asyncio.Task[Any]] = {stopping, link, *background}
-        try:
-            while not stopping.done():
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-        finally:
-            stopping.cancel()
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside all else; where it fails the worker ends with its error."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._note_end)
+        return task
 
-    async def _finish(
-        self,
-        background: list[asyncio.Task[None]],
-        link: asyncio.Task[None],
-        link_stop: asyncio.Event,
-    ) -> None:
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._fault = self._fault or fault
+            self._stop.set()
+
+    def _serve(self, camera: CameraWorker) -> None:
+        works = (camera.run(), camera.watch())
+        self._camera_tasks[camera.id] = [self._in_background(work) for work in works]
+
+    async def _finish(self, link: asyncio.Task[None], link_stop: asyncio.Event) -> None:
         await self._finish_cameras(STOP_LIMIT_S)
+        background = self._background - {link}
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
@@ -201,10 +232,10 @@ class Worker:
         _LOGGER.info("stopped")
 
     async def _finish_cameras(self, limit_s: float) -> None:
-        await asyncio.gather(*(camera.finish(limit_s) for camera in self._cameras.values()))
+        await asyncio.gather(*(camera.finish(limit_s) for camera in self.cameras.values()))
 
     async def _close(self) -> None:
-        for camera in self._cameras.values():
+        for camera in self.cameras.values():
             await camera.client.close()
         self._judging.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._learning_thread.shutdown, cancel_futures=True)
@@ -217,20 +248,14 @@ class Worker:
         removed = await self._storage.files(lambda store: store.remove_partial())
         if removed:
             _LOGGER.info("removed %d half-written events of a former run", removed)
-        around = Surroundings(
-            topics=self.config.topics,
-            storage=self._storage,
-            judge=self._judge,
-            publish=self._session.publish,
-            complain=self.complain,
-            resolve=self._resolve,
-        )
+        self._open_client = partial(open_client, session=http)
         try:
-            await self._forget_removed()
+            configs = [*self.config.cameras, *await asyncio.to_thread(self._bridge.load)]
+            await self._forget_removed({config.id for config in configs})
             await self._open_networks()
-            for camera in self.config.cameras:
-                self._cameras[camera.id] = await self._open_camera(camera, http, around)
-            await self._resume()
+            for config in configs:
+                self.cameras[config.id] = await self._open_camera(config)
+            await self._resume(self.cameras.values())
             await self._publish_backlog()
         except (sqlite3.Error, OSError) as error:
             raise StartError(
@@ -270,9 +295,7 @@ class Worker:
             self.complain(key, f"{trouble}: {error}")
             return None
 
-    async def _open_camera(
-        self, config: CameraConfig, http: aiohttp.ClientSession, around: Surroundings
-    ) -> CameraWorker:
+    async def _open_camera(self, config: CameraConfig) -> CameraWorker:
         record = await self._storage.database(lambda store: store.remember_camera(config.id))
         try:
             settings = config.settings.changed(record.settings)
@@ -290,13 +313,13 @@ class Worker:
             self._adaptations.add(learning)
         return CameraWorker(
             config,
-            open_client(config.source, http),
+            self._open_client(config.source),
             record,
             settings,
             ReferencePicture(folder / "reference.jpg"),
             learning,
             await self._open_review(config),
-            around,
+            self._around,
         )
 
     async def _open_review(self, config: CameraConfig) -> Review:
@@ -314,16 +337,15 @@ class Worker:
             lambda payload: self._session.publish(Outgoing(topic, payload, retain=True)),
         )
 
-    async def _forget_removed(self) -> None:
-        """Forget cameras that the file no longer names; their topics are cleared on connecting."""
-        named = {camera.id for camera in self.config.cameras}
+    async def _forget_removed(self, named: set[str]) -> None:
+        """Forget cameras that nobody names any more; their topics are cleared on connecting."""
         known = await self._storage.database(lambda store: store.cameras())
         self._removed = [camera for camera in known if camera not in named]
 
-    async def _resume(self) -> None:
+    async def _resume(self, cameras: Iterable[CameraWorker]) -> None:
         """Take up the journal: what has frames is judged, the rest becomes one event a camera."""
         opened = await self._storage.database(lambda store: store.open_events())
-        for camera in self._cameras.values():
+        for camera in cameras:
             await self._resume_camera(camera, [e for e in opened if e.camera == camera.id])
 
     async def _resume_camera(self, camera: CameraWorker, opened: list[OpenEvent]) -> None:
@@ -354,7 +376,7 @@ class Worker:
         """Queue the decisions that a former run had no broker for."""
         backlog = await self._storage.database(lambda store: store.unpublished(MAX_BACKLOG))
         for verdict in backlog:
-            camera = self._cameras.get(verdict["camera"])
+            camera = self.cameras.get(verdict["camera"])
             if camera is not None:
                 camera.publish_event(verdict["event_id"], dump(verdict))
 
@@ -373,29 +395,33 @@ class Worker:
     def connected(self) -> list[Outgoing]:
         """Return all retained state of the site; see `SessionListener`."""
         topics = self.config.topics
-        cameras = [
-            {"id": camera.id, "name": camera.config.name, "origin": "local"}
-            for camera in self._cameras.values()
-        ]
-        state = [
-            Outgoing(
-                topics.info,
-                info_payload(__version__, topics.site, cameras, self._inference),
-                retain=True,
-            )
-        ]
+        state = [self._info()]
         for removed in self._removed:
-            state += [
-                Outgoing(topics.camera(removed, suffix), b"", retain=True)
-                for suffix in RETAINED_SUFFIXES
-            ]
-            # Not before the last topic is cleared, or a crash would leave the rest for ever.
-            state[-1] = replace(state[-1], on_published=partial(self._cleared, removed))
-        for camera in self._cameras.values():
+            state += self._clearing(removed)
+        for camera in self.cameras.values():
             state += camera.state()
         state.append(Outgoing(topics.health(self.config.worker_id), self._health(), retain=True))
         self._resolve("mqtt")
         return state
+
+    def _info(self) -> Outgoing:
+        cameras = [
+            {"id": camera.id, "name": camera.config.name, "origin": _origin(camera.config)}
+            for camera in self.cameras.values()
+        ]
+        topics = self.config.topics
+        payload = info_payload(__version__, topics.site, cameras, self._inference)
+        return Outgoing(topics.info, payload, retain=True)
+
+    def _clearing(self, camera: str) -> list[Outgoing]:
+        """Return what clears the topics of a camera that is no more."""
+        clearing = [
+            Outgoing(self.config.topics.camera(camera, suffix), b"", retain=True)
+            for suffix in RETAINED_SUFFIXES
+        ]
+        # Not before the last topic is cleared, or a crash would leave the rest for ever.
+        clearing[-1] = replace(clearing[-1], on_published=partial(self._cleared, camera))
+        return clearing
 
     def session_began(self) -> None:
         """Forget what was delivered in an earlier session; see `SessionListener`."""
@@ -415,7 +441,7 @@ class Worker:
 
     def _route(self, message: Incoming) -> None:
         if (command := self.config.topics.command(message.topic)) is not None:
-            self._spawn(self._obey(*command, message))
+            self._take_command(*command, message)
             return
         if message.topic == self.config.broker.birth_topic and not message.retain:
             if message.payload == b"online":
@@ -440,7 +466,7 @@ class Worker:
     def _signals(self, message: Incoming) -> list[tuple[CameraWorker, Trigger]]:
         """Tell cameras about ends; return those for which motion starts, each once."""
         starts: dict[str, tuple[CameraWorker, Trigger]] = {}
-        for camera in self._cameras.values():
+        for camera in self.cameras.values():
             for trigger in camera.config.triggers:
                 if not topic_matches(trigger.topic, message.topic):
                     continue
@@ -456,7 +482,7 @@ class Worker:
         return list(starts.values())
 
     def _offer_picture(self, message: Incoming) -> None:
-        for camera in self._cameras.values():
+        for camera in self.cameras.values():
             source, client = camera.config.source, camera.client
             if (
                 isinstance(source, MqttImageSource)
@@ -465,24 +491,142 @@ class Worker:
             ):
                 client.offer(message.payload, now(), retained=message.retain)
 
-    async def _obey(self, camera_id: str, name: str, message: Incoming) -> None:
-        """Carry out a command; it is acknowledged once it is stored or refused."""
-        try:
-            camera = self._cameras.get(camera_id)
-            if camera is None:
-                known = ", ".join(self._cameras)
-                raise CommandError(f"there is no camera {camera_id[:64]!r}: known are {known}")
-            content = read_command(name, message.payload)
-            if name == "set":
-                await camera.change_settings(content)
-            elif name == "feedback":
-                await camera.give_feedback(content["event_id"], content["relevant"])
-            else:
-                self._adaptations.request(camera_id)
-        except (CommandError, AdaptationError) as error:
-            self.complain(f"command/{camera_id[:64]}/{name}", f"{message.topic}: {error}")
-        finally:
+    # --- commands ------------------------------------------------------------------------
+
+    def _take_command(self, camera: str, name: str, message: Incoming) -> None:
+        """Queue a command, unless it tells the past or there is no room for it."""
+        refusal = None
+        if message.retain and name in MOMENTARY:
+            refusal = "a message that the broker has retained tells the past: do not retain it"
+        elif self._held_bytes + len(message.payload) > MAX_HELD_BYTES:
+            refusal = f"{MAX_HELD_BYTES >> 20} MB of commands wait already: send fewer"
+        if refusal is not None:
+            self.complain(_command_key(camera, name), f"{message.topic}: {refusal}")
             message.acknowledge()
+            return
+        if name == "analyze":
+            # The answer may take half a minute; the broker shall not hold back motion for it.
+            message.acknowledge()
+            message = replace(message, acknowledge=lambda: None)
+        self._held_bytes += len(message.payload) + 1024
+        if name in BRIDGED:
+            self._bridged.put_nowait((camera, name, message))
+        else:
+            self._spawn(self._obey(camera, name, message))
+
+    async def _serve_bridge(self) -> None:
+        """Carry out what Home Assistant says of its cameras, in the order in which it came."""
+        while True:
+            await self._obey(*await self._bridged.get())
+
+    async def _obey(self, camera: str, name: str, message: Incoming) -> None:
+        """Carry out a command; it is acknowledged once it is stored or refused."""
+        key = _command_key(camera, name)
+        try:
+            if name == "burst":
+                await self._bridge.take_burst(self._known(camera), message)
+            else:
+                await self._carry_out(camera, name, message.payload)
+                message.acknowledge()
+        except (CommandError, AdaptationError) as error:
+            self.complain(key, f"{message.topic}: {error}")
+            message.acknowledge()
+        except Exception as error:  # one command must not end the worker
+            _LOGGER.exception("a command on %s could not be carried out", message.topic)
+            self.complain(key, f"{message.topic}: an internal error came up: {error!r}")
+            message.acknowledge()
+        else:
+            self._resolve(key)
+        finally:
+            self._held_bytes -= len(message.payload) + 1024
+
+    async def _carry_out(self, camera: str, name: str, payload: bytes) -> None:
+        """Carry out a command.
+
+        Raises:
+            CommandError, AdaptationError: it cannot be carried out.
+        """
+        match name:
+            case "config":
+                await self._bridge.define(camera, payload)
+            case "motion_end":
+                self._bridge.end_motion(self._known(camera), payload)
+            case "analyze":
+                await self._analyze(camera, payload)
+            case "set":
+                await self._known(camera).change_settings(read_command(name, payload))
+            case "feedback":
+                await self._known(camera).give_feedback(**read_command(name, payload))
+            case "learn":
+                self._known(camera)
+                read_command(name, payload)
+                self._adaptations.request(camera)
+
+    def _known(self, camera: str) -> CameraWorker:
+        if camera not in self.cameras:
+            known = ", ".join(self.cameras)[:128] or "none"
+            raise CommandError(f"there is no camera {camera[:64]!r}: known are {known}")
+        return self.cameras[camera]
+
+    async def _analyze(self, camera: str, payload: bytes) -> None:
+        """Answer with the verdict of a burst that no motion asked for, or say why there is none."""
+        content = await read_large("analyze", payload)
+        try:
+            known = self._known(camera)
+            burst = await self._bridge.burst_to_analyze(known, content)
+            answer = (await known.analyze(burst)).to_dict()
+        except (CommandError, AnalysisError) as error:
+            answer = {"error": str(error)}
+        except Exception as error:  # who waits for the answer shall have one
+            _LOGGER.exception("%s: an analysis failed", camera)
+            answer = {"error": f"an internal error came up: {error!r}"}
+        topic = self.config.topics.camera(camera, f"analyze/{content['request_id']}")
+        self._session.publish(Outgoing(topic, dump(answer), retain=False))
+
+    # --- cameras that come and go, see `bridge.Site` -------------------------------------
+
+    async def add_camera(self, config: CameraConfig) -> None:
+        """Begin to serve a camera.
+
+        Raises:
+            CommandError: its state cannot be read.
+        """
+        try:
+            camera = await self._open_camera(config)
+            await self._resume([camera])
+        except STORAGE_ERRORS as error:
+            raise CommandError(
+                f"the camera cannot be added ({error or 'no answer in time'}): check the disk of "
+                f"{self._storage.store.path}, and send this again"
+            ) from error
+        self.cameras[camera.id] = camera
+        self._removed = [removed for removed in self._removed if removed != camera.id]
+        self._serve(camera)
+        for message in camera.state():
+            self._session.publish(message)
+        self.publish_info()
+        _LOGGER.info("%s: bridged by Home Assistant", camera.id)
+
+    async def remove_camera(self, camera: str) -> None:
+        """End to serve a camera, and clear its topics."""
+        removed = self.cameras.pop(camera)
+        for task in self._camera_tasks.pop(camera):
+            task.cancel()
+        removed.leave()
+        self._adaptations.remove(camera)
+        await removed.finish(REMOVE_LIMIT_S)
+        await removed.client.close()
+        for key in [key for key in self._complaints if key.startswith(f"{camera}/")]:
+            self._resolve(key)
+        self._removed.append(camera)
+        for message in self._clearing(camera):
+            self._session.publish(message)
+        self.publish_info()
+        _LOGGER.info("%s: removed by Home Assistant", camera)
+
+    def publish_info(self) -> None:
+        """Tell which cameras there are."""
+        self._session.publish(self._info())
 
     # --- work outside the loop, health ---------------------------------------------------
 
@@ -506,7 +650,13 @@ class Worker:
 
         return await asyncio.get_running_loop().run_in_executor(self._judging, judge)
 
+    def _adapted(self, camera: str) -> None:
+        if camera in self.cameras:
+            self.cameras[camera].publish_stats()
+
     def _cleared(self, camera: str) -> None:
+        if camera in self.cameras:
+            return  # it is back
         self._removed = [removed for removed in self._removed if removed != camera]
         self._spawn(self._forget(camera))
 
@@ -530,7 +680,7 @@ class Worker:
 
     async def _tidy(self) -> None:
         while True:
-            for camera in self._cameras.values():
+            for camera in list(self.cameras.values()):
                 await camera.prune()
             await asyncio.sleep(PRUNE_EVERY_S)
 
@@ -551,7 +701,7 @@ class Worker:
                 "version": __version__,
                 "backend": self._inference or "opencv",
                 "model": MODEL,
-                "queue": {camera.id: camera.queue_length for camera in self._cameras.values()},
+                "queue": {camera.id: camera.queue_length for camera in self.cameras.values()},
                 "memory_mb": round(peak_memory_mb(), 1),
                 "last_error": self._last_error,
             }
@@ -596,6 +746,15 @@ def _load_predictor(model: Path, config: InferenceConfig) -> RelevanceMaskPredic
     height, width = predictor.input_size
     predictor.backend.infer(np.zeros((1, 3, height, width), np.float32))
     return predictor
+
+
+def _origin(config: CameraConfig) -> str:
+    return "home_assistant" if isinstance(config.source, BridgeSource) else "local"
+
+
+def _command_key(camera: str, name: str) -> str:
+    """Return the key under which it is told what is wrong with a command."""
+    return f"command/{camera[:64]}/{name}"
 
 
 def _load_frames(store: EventStore, event: OpenEvent) -> list[bytes]:

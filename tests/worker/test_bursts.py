@@ -1,0 +1,167 @@
+"""Bursts: distinct snapshots, in order, within their time."""
+
+import asyncio
+import itertools
+from datetime import datetime, timedelta
+
+import pytest
+from aiohttp import web
+
+from tests.worker.counting_camera import MOTION_AT, answers, jpeg, now
+from veroallarme_core.worker.bursts import MAX_FAILURES, STOPPING_CODES, Burst, take_burst
+from veroallarme_core.worker.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshot_sources import open_client
+from veroallarme_core.worker.snapshots import Snapshot, SnapshotError
+
+
+class Script:
+    """A client that plays a list of snapshots, errors and pauses."""
+
+    def __init__(self, *steps: Snapshot | SnapshotError | None) -> None:
+        self.steps = list(steps)
+        self.moments: list[datetime] = []
+
+    async def fetch(self, moment: datetime) -> Snapshot:
+        self.moments.append(moment)
+        step = self.steps.pop(0) if self.steps else None
+        if step is None:
+            await asyncio.sleep(30)
+        if isinstance(step, SnapshotError):
+            raise step
+        assert step is not None
+        return step
+
+    async def close(self) -> None:
+        pass
+
+
+def shot(number: int, captured_s: float = 0.0) -> Snapshot:
+    return Snapshot(jpeg(number), MOTION_AT + timedelta(seconds=captured_s), None)
+
+
+async def burst_of(*steps: Snapshot | SnapshotError | None, **options: float) -> Burst:
+    options = {"spacing_s": 0.0, "limit_s": 0.3, **options}
+    return await take_burst(Script(*steps), motion_at=MOTION_AT, **options)
+
+
+async def test_identical_frames_are_fetched_again():
+    burst = await burst_of(shot(1), shot(1), shot(2), shot(2), shot(3), shot(4))
+    assert [s.data for s in burst.snapshots] == [jpeg(1), jpeg(2), jpeg(3)]
+    assert (burst.requested, burst.fetched, burst.errors) == (3, 5, ())
+
+
+async def test_a_frozen_camera_is_asked_a_bounded_number_of_times():
+    burst = await burst_of(*[shot(1)] * 50)
+    assert [s.data for s in burst.snapshots] == [jpeg(1)]
+    assert burst.fetched == 6
+
+
+async def test_snapshots_are_in_order_of_time():
+    burst = await burst_of(shot(1, 2.0), shot(2, 1.0), shot(3, 3.0))
+    assert [s.data for s in burst.snapshots] == [jpeg(2), jpeg(1), jpeg(3)]
+
+
+async def test_stale_frames_are_refused_by_their_time_before_the_motion():
+    burst = await burst_of(shot(1, -10.1), shot(2, -9.9), shot(3), shot(4, 100.0))
+    assert [s.data for s in burst.snapshots] == [jpeg(2), jpeg(3), jpeg(4)]
+    assert burst.fetched == 4
+    assert [error.code for error in burst.errors] == ["stale"]
+    assert "10 s before the motion" in str(burst.errors[0])
+
+
+async def test_moments_move_on_with_every_picture_but_not_with_errors():
+    script = Script(shot(1), SnapshotError("http_500", "x"), shot(1), shot(2), shot(3))
+    await take_burst(script, spacing_s=0.001, motion_at=MOTION_AT)
+    offsets = [round((m - MOTION_AT).total_seconds() * 1000) for m in script.moments]
+    assert offsets == [0, 1, 1, 2, 3]
+
+
+async def test_errors_leave_what_there_is():
+    failure = SnapshotError("http_500", "x")
+    burst = await burst_of(failure, shot(1), failure, shot(2), failure, shot(3))
+    assert [s.data for s in burst.snapshots] == [jpeg(1), jpeg(2)]
+    assert burst.errors == (failure,) * MAX_FAILURES
+
+
+@pytest.mark.parametrize("code", sorted(STOPPING_CODES))
+async def test_hopeless_errors_end_the_burst_at_once(code):
+    script = Script(shot(1), SnapshotError(code, "x"), shot(2))
+    burst = await take_burst(script, spacing_s=0.0, motion_at=MOTION_AT)
+    assert len(script.moments) == 2
+    assert [s.data for s in burst.snapshots] == [jpeg(1)]
+    assert [error.code for error in burst.errors] == [code]
+
+
+async def test_the_time_limit_keeps_what_has_come():
+    burst = await asyncio.wait_for(burst_of(shot(1), None, limit_s=0.1), 5)
+    assert [s.data for s in burst.snapshots] == [jpeg(1)]
+    assert [error.code for error in burst.errors] == ["timeout"]
+    assert "1 of 3" in str(burst.errors[0])
+
+
+async def test_the_time_limit_covers_the_pauses():
+    burst = await asyncio.wait_for(burst_of(*map(shot, range(9)), spacing_s=30, limit_s=0.1), 5)
+    assert len(burst.snapshots) == 1
+
+
+async def test_requests_keep_their_distance():
+    starts: list[float] = []
+
+    class Timed(Script):
+        async def fetch(self, moment: datetime) -> Snapshot:
+            starts.append(asyncio.get_running_loop().time())
+            return await super().fetch(moment)
+
+    await take_burst(Timed(shot(1), shot(2), shot(3)), spacing_s=0.05, motion_at=MOTION_AT)
+    assert all(later - earlier >= 0.045 for earlier, later in itertools.pairwise(starts))
+
+
+async def test_cancellation_passes_through_and_leaves_the_client_usable(camera, session):
+    asked, hold = asyncio.Event(), asyncio.Event()
+
+    async def held(request: web.Request) -> web.Response:
+        asked.set()
+        await hold.wait()
+        return web.Response(body=jpeg())
+
+    client = open_client(HttpSource(url=await camera.start(held)), session)
+    task = asyncio.create_task(take_burst(client, motion_at=now()))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    hold.set()
+    assert (await client.fetch(now())).data == jpeg()
+
+
+async def test_never_two_requests_in_flight(camera, session):
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(0.02)
+        return web.Response(body=jpeg(len(camera.requests)))
+
+    client = open_client(HttpSource(url=await camera.start(slow)), session)
+    bursts = await asyncio.gather(
+        *(take_burst(client, spacing_s=0.0, motion_at=now()) for _ in range(3)),
+        *(client.fetch(now()) for _ in range(3)),
+    )
+    assert len(bursts) == 6
+    assert len(camera.requests) == 12
+    assert camera.most_in_flight == 1
+
+
+async def test_a_closed_client_asks_nothing(camera, session):
+    client = open_client(HttpSource(url=await camera.start(answers(jpeg()))), session)
+    await client.close()
+    burst = await take_burst(client, motion_at=now())
+    assert [error.code for error in burst.errors] == ["closed"]
+    assert camera.requests == []
+    assert not session.closed
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"size": 0}, "at least 1"), ({"motion_at": MOTION_AT.replace(tzinfo=None)}, "time zone")],
+)
+async def test_wrong_use_is_refused(options, says):
+    with pytest.raises(ValueError, match=says):
+        await take_burst(Script(), **{"motion_at": MOTION_AT, **options})

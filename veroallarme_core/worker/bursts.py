@@ -1,0 +1,137 @@
+"""Bursts: several distinct snapshots of a camera, taken within a time limit.
+
+Taking one never fails: a burst carries the errors beside the snapshots that could be had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from veroallarme_core.worker.snapshots import Snapshot, SnapshotClient, SnapshotError
+
+MAX_FAILURES = 3
+"""A camera that failed so often in one burst is left alone until its next motion."""
+
+
+STOPPING_CODES = frozenset({"http_401", "http_403", "redirect", "tls", "no_picture", "closed"})
+"""Errors after which a burst asks no more: trying again cannot help, and wrong passwords lock
+accounts."""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """What came of asking a camera for several snapshots.
+
+    Attributes:
+        snapshots: Distinct pictures in order of time; may be fewer than requested, or none.
+        requested: Number of distinct snapshots that were asked for.
+        fetched: Number of pictures that came, identical and stale ones included.
+        errors: What went wrong on the way, in order of time.
+    """
+
+    snapshots: tuple[Snapshot, ...]
+    requested: int
+    fetched: int
+    errors: tuple[SnapshotError, ...]
+
+
+async def take_burst(
+    client: SnapshotClient,
+    *,
+    size: int = 3,
+    spacing_s: float = 0.6,
+    limit_s: float = 15.0,
+    max_age_s: float = 10.0,
+    motion_at: datetime,
+) -> Burst:
+    """Take several distinct snapshots.
+
+    Identical pictures (by SHA-256) and stale ones are dropped and asked for again, at most `size`
+    times over all. The burst ends early once trying again is no use: a refused login, an invalid
+    certificate, or `MAX_FAILURES` failures.
+
+    Args:
+        client: The camera.
+        size: Number of distinct snapshots wanted.
+        spacing_s: Seconds from the start of one request to the start of the next; also the
+            distance between the moments that are asked for, beginning with `motion_at`.
+        limit_s: Seconds that the whole burst may take; what has come by then is returned.
+        max_age_s: A picture taken more than so many seconds before the motion is stale.
+        motion_at: When the camera reported motion, with a time zone.
+
+    Returns:
+        What could be had; never raises `SnapshotError`. Cancellation passes through.
+
+    Raises:
+        ValueError: `size` is below 1 or `motion_at` has no time zone.
+    """
+    if size < 1:
+        raise ValueError(f"size is {size}: a burst has at least 1 snapshot")
+    if motion_at.tzinfo is None:
+        raise ValueError("motion_at has no time zone: give a time in UTC")
+    burst = BurstInProgress(size, motion_at, timedelta(seconds=max_age_s))
+    try:
+        async with asyncio.timeout(limit_s):
+            await burst.collect(client, spacing_s)
+    except TimeoutError:
+        burst.errors.append(
+            SnapshotError(
+                "timeout",
+                f"the burst ended after {limit_s:g} s with {len(burst.snapshots)} of {size} "
+                "snapshots: the camera is slow, ask for fewer snapshots or allow more time",
+            )
+        )
+    return burst.finish()
+
+
+class BurstInProgress:
+    """What a burst has so far; kept apart so that a time limit loses nothing."""
+
+    def __init__(self, size: int, motion_at: datetime, max_age: timedelta) -> None:
+        self.size = size
+        self.motion_at = motion_at
+        self.oldest = motion_at - max_age
+        self.snapshots: dict[bytes, Snapshot] = {}
+        self.errors: list[SnapshotError] = []
+        self.fetched = 0
+
+    async def collect(self, client: SnapshotClient, spacing_s: float) -> None:
+        """Fetch until there are enough, or until trying again is no use."""
+        clock = asyncio.get_running_loop().time
+        failures = 0
+        while len(self.snapshots) < self.size and self.fetched < 2 * self.size:
+            started = clock()
+            moment = self.motion_at + timedelta(seconds=self.fetched * spacing_s)
+            try:
+                self.add(await client.fetch(moment))
+            except SnapshotError as error:
+                # What a recorder has not written yet is only a question of time.
+                waiting = error.code == "not_recorded"
+                failures += not waiting
+                if not (waiting and self.errors and self.errors[-1].code == error.code):
+                    self.errors.append(error)
+                if error.code in STOPPING_CODES or failures >= MAX_FAILURES:
+                    return
+            if len(self.snapshots) < self.size:
+                await asyncio.sleep(max(0.0, started + spacing_s - clock()))
+
+    def add(self, snapshot: Snapshot) -> None:
+        """Take a snapshot, unless it is stale or there already."""
+        self.fetched += 1
+        if snapshot.captured_at < self.oldest:
+            early_s = (self.motion_at - snapshot.captured_at).total_seconds()
+            message = (
+                f"the picture was taken {early_s:.0f} s before the motion: the camera repeats an "
+                "old picture, use another snapshot address or allow older pictures"
+            )
+            self.errors.append(SnapshotError("stale", message))
+            return
+        self.snapshots.setdefault(hashlib.sha256(snapshot.data).digest(), snapshot)
+
+    def finish(self) -> Burst:
+        """Return what there is, in order of time."""
+        in_order = sorted(self.snapshots.values(), key=lambda snapshot: snapshot.captured_at)
+        return Burst(tuple(in_order), self.size, self.fetched, tuple(self.errors))
