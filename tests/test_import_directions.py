@@ -5,6 +5,7 @@ no Home Assistant; one import in the wrong direction breaks either of them for e
 """
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ FORBIDDEN_ANYWHERE = {
 FORBIDDEN_AT_IMPORT_TIME = {
     "veroallarme_core": {"torch", "torchvision"},
 }
+IMPORT_LINE = re.compile(r"^ *(?:from|import) +(\w+)", re.MULTILINE)
 DEMO_EXTRA = ("amqtt", "rich")
 TORCH_MODULES = {"veroallarme_core.networks"}
 """Modules that are torch through and through; no other module may import them when it loads."""
@@ -115,7 +117,13 @@ def test_no_part_imports_what_it_must_not() -> None:
     violations = []
     for part, forbidden in FORBIDDEN_ANYWHERE.items():
         for source in sorted((ROOT / part).rglob("*.py")):
-            tree = ast.parse(source.read_text(encoding="utf-8"))
+            text = source.read_text(encoding="utf-8")
+            if part == "custom_components":
+                # Written for the Python of Home Assistant, whose syntax this one may not know.
+                found = set(IMPORT_LINE.findall(text)) & forbidden
+                violations += [f"{source.relative_to(ROOT)} imports {name}" for name in found]
+                continue
+            tree = ast.parse(text)
             found = packages_imported_anywhere(tree) & forbidden
             if dotted_name(source) not in TORCH_MODULES:
                 found |= packages_imported_at_import_time(tree) & FORBIDDEN_AT_IMPORT_TIME.get(

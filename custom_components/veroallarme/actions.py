@@ -1,0 +1,96 @@
+"""Actions: analyze a camera now, give feedback for an event, learn a camera now."""
+
+from typing import Any
+
+import probatio
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import device_registry as dr
+
+from .const import DOMAIN
+from .contract import is_valid_id
+from .hub import Hub, VeroAllarmeConfigEntry, camera_of
+
+ATTR_EVENT_ID = "event_id"
+ATTR_FEEDBACK = "feedback"
+FEEDBACK = {"relevant": True, "nuisance": False, "taken_back": None}
+
+_CAMERA = {probatio.Required(ATTR_DEVICE_ID): cv.string}
+_FEEDBACK = _CAMERA | {
+    probatio.Required(ATTR_EVENT_ID): cv.string,
+    probatio.Required(ATTR_FEEDBACK): probatio.In(FEEDBACK),
+}
+
+
+@callback
+def async_register_actions(hass: HomeAssistant) -> None:
+    """Register the actions, whether or not a site is set up."""
+    for name, action, schema, response in (
+        ("analyze", _analyze, _CAMERA, SupportsResponse.ONLY),
+        ("give_feedback", _give_feedback, _FEEDBACK, SupportsResponse.OPTIONAL),
+        ("learn", _learn, _CAMERA, SupportsResponse.OPTIONAL),
+    ):
+        hass.services.async_register(
+            DOMAIN, name, action, schema=probatio.Schema(schema), supports_response=response
+        )
+
+
+async def _analyze(call: ServiceCall) -> ServiceResponse:
+    hub, camera_id = _camera(call, "analyze")
+    return await hub.async_analyze(camera_id)
+
+
+async def _give_feedback(call: ServiceCall) -> ServiceResponse:
+    hub, camera_id = _camera(call, "feedback")
+    event_id: str = call.data[ATTR_EVENT_ID]
+    if not is_valid_id(event_id):
+        raise _refusal("invalid_event_id", event_id=event_id)
+    relevant = FEEDBACK[call.data[ATTR_FEEDBACK]]
+    await hub.async_give_feedback(camera_id, event_id, relevant)
+    return {"camera": camera_id, "event_id": event_id, "relevant": relevant}
+
+
+async def _learn(call: ServiceCall) -> ServiceResponse:
+    hub, camera_id = _camera(call, "learn")
+    await hub.async_learn(camera_id)
+    stats = hub.camera(camera_id).stats
+    return {
+        "camera": camera_id,
+        "learned": stats and stats.learning.learned,
+        "missing": stats and stats.learning.missing,
+    }
+
+
+def _camera(call: ServiceCall, command: str) -> tuple[Hub, str]:
+    """Return the camera that an action is for.
+
+    Raises:
+        ServiceValidationError: there is no such camera, or its worker does not take the command.
+    """
+    device_id: str = call.data[ATTR_DEVICE_ID]
+    device = dr.async_get(call.hass).async_get(device_id)
+    entries: list[VeroAllarmeConfigEntry] = call.hass.config_entries.async_loaded_entries(DOMAIN)
+    for entry in entries:
+        if device is None or (camera_id := camera_of(device, entry.entry_id)) is None:
+            continue
+        hub = entry.runtime_data
+        if not hub.online:
+            raise _refusal("worker_offline", camera=hub.camera_name(camera_id))
+        if not hub.can(command):
+            raise _refusal("worker_too_old", action=call.service)
+        return hub, camera_id
+    raise _refusal("no_camera", device_id=device_id)
+
+
+def _refusal(key: str, **placeholders: Any) -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
+    )

@@ -1,0 +1,174 @@
+"""Binary sensors: the alarm, and whether camera and worker are there."""
+
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.binary_sensor import BinarySensorDeviceClass, BinarySensorEntity
+from homeassistant.const import EntityCategory
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_track_point_in_utc_time
+
+from .const import DOMAIN
+from .contract import CameraInfo
+from .entity import CameraEntity, async_add_for_cameras
+from .hub import HEALTH, Hub, VeroAllarmeConfigEntry
+
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: VeroAllarmeConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the binary sensors of a site."""
+    hub = entry.runtime_data
+    async_add_entities([WorkerSensor(hub), ProblemSensor(hub)])
+    async_add_for_cameras(
+        hub, async_add_entities, lambda info: (AlarmSensor(hub, info), SnapshotSensor(hub, info))
+    )
+
+
+class AlarmSensor(CameraEntity, BinarySensorEntity):
+    """On while relevant motion goes on, and never longer than its verdict allows."""
+
+    _attr_device_class = BinarySensorDeviceClass.MOTION
+    _unrecorded_attributes = frozenset({"explanation", "regions"})
+    kinds = ("relevant", "verdict")
+    _end: CALLBACK_TYPE | None = None
+
+    def __init__(self, hub: Hub, info: CameraInfo) -> None:
+        """Set up the alarm of a camera."""
+        super().__init__(hub, info, "relevant_motion")
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Whether the alarm is on."""
+        return self.camera.alarm
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """The latest verdict."""
+        verdict = self.camera.verdict
+        if verdict is None:
+            return None
+        return verdict.summary() | {"state": verdict.state, "regions": verdict.regions}
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen, and end an alarm that was on before a restart."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self._cancel_end)
+        self._schedule_end()
+
+    @callback
+    @override
+    def on_news(self) -> None:
+        """Show the alarm, and end it when its verdict says so."""
+        self._schedule_end()
+        super().on_news()
+
+    @callback
+    def _schedule_end(self) -> None:
+        self._cancel_end()
+        ends_at = self.camera.alarm_ends_at
+        if self.camera.alarm and ends_at is not None:
+            self._end = async_track_point_in_utc_time(self.hass, self._on_end, ends_at)
+
+    @callback
+    def _on_end(self, _: datetime) -> None:
+        self._end = None
+        self.async_write_ha_state()
+
+    @callback
+    def _cancel_end(self) -> None:
+        if self._end is not None:
+            self._end()
+            self._end = None
+
+
+class SnapshotSensor(CameraEntity, BinarySensorEntity):
+    """Whether pictures of the camera can be had."""
+
+    _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+    kinds = ("connectivity",)
+
+    def __init__(self, hub: Hub, info: CameraInfo) -> None:
+        """Set up the connectivity of a camera."""
+        super().__init__(hub, info, "snapshots")
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Whether the last picture could be had."""
+        return self.camera.connected
+
+
+class SiteSensor(BinarySensorEntity):
+    """Something about the worker; it stays available when the worker is gone."""
+
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, hub: Hub, key: str) -> None:
+        """Set up the entity ``key`` of the site."""
+        self.hub = hub
+        self._attr_translation_key = key
+        self._attr_unique_id = f"{hub.entry.entry_id}_{key}"
+        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, hub.entry.entry_id)})
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen to how the worker is."""
+        self.async_on_remove(self.hub.async_listen("", (HEALTH,), self.async_write_ha_state))
+
+
+class WorkerSensor(SiteSensor):
+    """Whether a worker is there."""
+
+    _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
+
+    def __init__(self, hub: Hub) -> None:
+        """Set up the connectivity of the worker."""
+        super().__init__(hub, "worker")
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Whether a worker is online and speaks our contract."""
+        return self.hub.online
+
+
+class ProblemSensor(SiteSensor):
+    """Whether the worker has trouble, and what to do about it."""
+
+    _attr_device_class = BinarySensorDeviceClass.PROBLEM
+    _unrecorded_attributes = frozenset({"message"})
+
+    def __init__(self, hub: Hub) -> None:
+        """Set up the problem of the worker."""
+        super().__init__(hub, "problem")
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether a worker is there to tell."""
+        return self.hub.online
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Whether there is trouble that is not resolved."""
+        return self.hub.fault is not None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """What the trouble is."""
+        return {"message": self.hub.fault}

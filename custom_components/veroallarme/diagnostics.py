@@ -1,0 +1,60 @@
+"""Diagnostics: what the worker said last, without names, addresses and pictures."""
+
+import re
+from dataclasses import asdict
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.core import HomeAssistant
+
+from .hub import Camera, VeroAllarmeConfigEntry
+
+_ADDRESS = re.compile(r"\w+://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b")
+TO_REDACT = {"name", "title"}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: VeroAllarmeConfigEntry
+) -> dict[str, Any]:
+    """Return the diagnostics of a site."""
+    hub = entry.runtime_data
+    content = {
+        "entry": entry.as_dict(),
+        "online": hub.online,
+        "info": hub.info and asdict(hub.info),
+        "workers": {
+            name: {
+                "online": worker.online,
+                "health": worker.health and asdict(worker.health),
+            }
+            for name, worker in hub.workers.items()
+        },
+        "cameras": {camera.id: _camera(camera) for camera in hub.cameras.values()},
+    }
+    redacted: dict[str, Any] = _without_addresses(async_redact_data(content, TO_REDACT))
+    return redacted
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    return {
+        "alarm": camera.alarm,
+        "alarm_ends_at": camera.alarm_ends_at,
+        "connected": camera.connected,
+        "image_bytes": camera.image and len(camera.image),
+        "image_at": camera.image_at,
+        "verdict": camera.verdict and asdict(camera.verdict),
+        "stats": camera.stats and asdict(camera.stats),
+        "settings": camera.settings and asdict(camera.settings),
+        "review": camera.review,
+    }
+
+
+def _without_addresses(value: Any) -> Any:
+    """Cut the addresses out of all texts, such as the reasons why a picture did not come."""
+    if isinstance(value, str):
+        return _ADDRESS.sub(REDACTED, value)
+    if isinstance(value, dict):
+        return {key: _without_addresses(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_addresses(item) for item in value]
+    return sorted(value) if isinstance(value, frozenset) else value

@@ -1,0 +1,73 @@
+"""What all entities of the integration share."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import override
+
+from homeassistant.core import callback
+from homeassistant.helpers.device_registry import DeviceInfo
+from homeassistant.helpers.entity import Entity
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import DOMAIN
+from .contract import CameraInfo
+from .hub import WORKER, Camera, Hub
+
+
+class CameraEntity(Entity):
+    """An entity of one camera; it is told when a message that it shows has come."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+    kinds: Sequence[str] = ()
+    """The kinds of topics that the entity shows."""
+
+    def __init__(self, hub: Hub, info: CameraInfo, key: str) -> None:
+        """Set up the entity ``key`` of a camera."""
+        entry_id = hub.entry.entry_id
+        self.hub = hub
+        self.camera_id = info.id
+        self._attr_translation_key = key
+        self._attr_unique_id = f"{entry_id}_{info.id}_{key}"
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, f"{entry_id}/{info.id}")},
+            manufacturer="VeroAllarme",
+            name=info.name,
+            via_device_id=hub.device_id,
+        )
+
+    @property
+    def camera(self) -> Camera:
+        """What is known of the camera."""
+        return self.hub.camera(self.camera_id)
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether a worker is there; a camera without pictures shows in its connectivity."""
+        return self.hub.online
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen to what the worker says."""
+        for kinds, listener in (((WORKER,), self.async_write_ha_state), (self.kinds, self.on_news)):
+            self.async_on_remove(self.hub.async_listen(self.camera_id, kinds, listener))
+
+    @callback
+    def on_news(self) -> None:
+        """Show what has come."""
+        self.async_write_ha_state()
+
+
+@callback
+def async_add_for_cameras(
+    hub: Hub,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[CameraInfo], Iterable[Entity]],
+) -> None:
+    """Add the entities of each camera, now and when a camera is added."""
+
+    @callback
+    def add(info: CameraInfo) -> None:
+        async_add_entities(make(info), config_subentry_id=hub.subentry_id(info.id))
+
+    hub.async_on_camera(add)

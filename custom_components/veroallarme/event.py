@@ -1,0 +1,46 @@
+"""Event entity: fires once for each decision."""
+
+from typing import override
+
+from homeassistant.components.event import EventDeviceClass, EventEntity
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .contract import CameraInfo, EventState
+from .entity import CameraEntity, async_add_for_cameras
+from .hub import Hub, VeroAllarmeConfigEntry
+
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: VeroAllarmeConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the event entities of a site."""
+    hub = entry.runtime_data
+    async_add_for_cameras(hub, async_add_entities, lambda info: (DecisionEvent(hub, info),))
+
+
+class DecisionEvent(CameraEntity, EventEntity):
+    """The decisions about a camera's motion."""
+
+    _attr_device_class = EventDeviceClass.MOTION
+    _unrecorded_attributes = frozenset({"explanation"})
+    kinds = ("event",)
+
+    def __init__(self, hub: Hub, info: CameraInfo) -> None:
+        """Set up the decisions of a camera."""
+        super().__init__(hub, info, "decision")
+        self._attr_event_types = list(EventState)
+
+    @callback
+    @override
+    def on_news(self) -> None:
+        """Fire, unless this decision was the last one before a restart."""
+        verdict = self.camera.decision
+        if verdict is None or self.state_attributes.get("event_id") == verdict.event_id:
+            return
+        self._trigger_event(verdict.state, verdict.summary())
+        super().on_news()

@@ -1,0 +1,142 @@
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import jsonschema
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import device_registry as dr
+
+from custom_components.veroallarme import hub
+from custom_components.veroallarme.const import DOMAIN
+
+from .worker import INFO, changed, publish, say, sent, verdict
+
+CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
+EVENT = "20261123_061402_9f31c4"
+
+
+def device_id(hass: HomeAssistant, camera: str = "/drive") -> str:
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, f"{entry.entry_id}{camera}"), entry.entry_id
+    )
+    assert device is not None
+    return device.id
+
+
+async def act(hass: HomeAssistant, action: str, *, device: str | None = None, **data: Any) -> Any:
+    data["device_id"] = device_id(hass) if device is None else device
+    return await hass.services.async_call(DOMAIN, action, data, blocking=True, return_response=True)
+
+
+def validate(name: str, payload: Any) -> None:
+    jsonschema.validate(payload, json.loads((CONTRACT / f"{name}.schema.json").read_text()))
+
+
+async def analyze(hass: HomeAssistant, mqtt_mock: Any, *answers: Any) -> Any:
+    """Analyze the drive, with a worker that gives these answers."""
+    action = hass.async_create_task(act(hass, "analyze"))
+    while not (requests := sent(mqtt_mock, "camera/drive/analyze")):
+        await asyncio.sleep(0)
+    (request,) = requests
+    validate("analyze", request)
+    for answer in answers:
+        publish(hass, f"camera/drive/analyze/{request['request_id']}", answer)
+    return await action
+
+
+async def test_analyze_returns_the_verdict(hass: HomeAssistant, site, mqtt_mock) -> None:
+    answer = verdict(hold_until=None, stored=False)
+    assert await analyze(hass, mqtt_mock, answer, answer) == answer
+
+
+async def test_analyze_takes_the_frames_of_a_bridged_camera_along(
+    hass: HomeAssistant, site, mqtt_mock
+) -> None:
+    frames = [{"captured_at": "2026-11-23T06:14:02.517+00:00", "jpeg": "/9j/"}]
+
+    async def capture() -> list[dict[str, str]]:
+        return frames
+
+    site.runtime_data.captures["drive"] = capture
+    await analyze(hass, mqtt_mock, verdict())
+    (request,) = sent(mqtt_mock, "camera/drive/analyze")
+    assert request["frames"] == frames
+
+
+async def test_analyze_says_why_the_worker_cannot(hass: HomeAssistant, site, mqtt_mock) -> None:
+    with pytest.raises(HomeAssistantError, match="Drive could not be analyzed: no picture"):
+        await analyze(hass, mqtt_mock, {"error": "no picture"})
+
+
+async def test_analyze_does_not_wait_for_ever(hass: HomeAssistant, site, mqtt_mock) -> None:
+    with (
+        patch.object(hub, "ANALYZE_TIMEOUT_S", 0.05),
+        pytest.raises(HomeAssistantError, match="no answer about Drive in time"),
+    ):
+        await analyze(hass, mqtt_mock, "no json", {"state": "relevant"})
+    await say(hass, "camera/drive/analyze/of_somebody_else", verdict())
+
+
+async def test_analyze_ends_with_its_site(hass: HomeAssistant, site, mqtt_mock) -> None:
+    action = hass.async_create_task(act(hass, "analyze"))
+    while not sent(mqtt_mock, "camera/drive/analyze"):
+        await asyncio.sleep(0)
+    await hass.config_entries.async_unload(site.entry_id)
+    with pytest.raises(HomeAssistantError, match="no answer about Drive in time"):
+        await action
+
+
+@pytest.mark.parametrize(
+    ("feedback", "relevant"), [("relevant", True), ("nuisance", False), ("taken_back", None)]
+)
+async def test_feedback_is_sent_and_returned(
+    hass: HomeAssistant, site, mqtt_mock, feedback: str, relevant: bool | None
+) -> None:
+    response = await act(hass, "give_feedback", event_id=EVENT, feedback=feedback)
+    assert response == {"camera": "drive", "event_id": EVENT, "relevant": relevant}
+    (command,) = sent(mqtt_mock, "camera/drive/feedback")
+    assert command == {"event_id": EVENT, "relevant": relevant}
+    validate("feedback", command)
+
+
+async def test_feedback_needs_an_event(hass: HomeAssistant, site, mqtt_mock) -> None:
+    with pytest.raises(ServiceValidationError, match="is no event id"):
+        await act(hass, "give_feedback", event_id="the last one", feedback="relevant")
+    assert sent(mqtt_mock, "camera/drive/feedback") == []
+
+
+async def test_learn_tells_how_far_it_is(hass: HomeAssistant, site, mqtt_mock) -> None:
+    assert await act(hass, "learn") == {"camera": "drive", "learned": True, "missing": ""}
+    assert sent(mqtt_mock, "camera/drive/learn") == [{}]
+    await say(hass, "camera/drive/stats", "")
+    assert await act(hass, "learn") == {"camera": "drive", "learned": None, "missing": None}
+
+
+async def test_only_cameras_can_be_acted_on(hass: HomeAssistant, site) -> None:
+    for device in ("no such device", device_id(hass, "")):
+        with pytest.raises(ServiceValidationError, match="is no camera of VeroAllarme"):
+            await act(hass, "learn", device=device)
+
+
+async def test_nothing_can_be_done_without_a_worker(hass: HomeAssistant, site) -> None:
+    await say(hass, "worker/main/status", "offline")
+    with pytest.raises(ServiceValidationError, match="The worker of Drive is offline"):
+        await act(hass, "learn")
+
+
+async def test_an_old_worker_is_not_asked_for_what_it_cannot_do(hass: HomeAssistant, site) -> None:
+    await say(hass, "info", changed(INFO, capabilities=["set"]))
+    with pytest.raises(ServiceValidationError, match="The worker does not know analyze"):
+        await act(hass, "analyze")
+
+
+async def test_actions_are_there_without_a_site(hass: HomeAssistant, site) -> None:
+    device = device_id(hass)
+    await hass.config_entries.async_unload(site.entry_id)
+    with pytest.raises(ServiceValidationError, match="is no camera of VeroAllarme"):
+        await act(hass, "learn", device=device)

@@ -1,0 +1,246 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
+from homeassistant.components.blueprint import models
+from homeassistant.core import HomeAssistant, ServiceCall, SupportsResponse
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import load_yaml
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    async_mock_service,
+)
+
+from .worker import REVIEW, entity_id, moment, say, sent, state, verdict
+
+BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "automation" / "veroallarme"
+MOTION = "binary_sensor.camera_motion"
+EVENT = "20261123_061402_9f31c4"
+
+
+@pytest.fixture(autouse=True)
+def blueprints() -> Iterator[None]:
+    """Load blueprints from this checkout."""
+
+    def load(self: models.DomainBlueprints, path: str) -> models.Blueprint:
+        content = load_yaml(BLUEPRINTS / path)
+        return models.Blueprint(
+            content, expected_domain=self.domain, path=path, schema=AUTOMATION_BLUEPRINT_SCHEMA
+        )
+
+    with patch.object(models.DomainBlueprints, "_load_blueprint", load):
+        yield
+
+
+@pytest.fixture
+def phone(hass: HomeAssistant) -> str:
+    entry = MockConfigEntry(domain="mobile_app")
+    entry.add_to_hass(hass)
+    device = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={("mobile_app", "1")}, name="My Phone"
+    )
+    return device.id
+
+
+@pytest.fixture
+def notified(hass: HomeAssistant) -> list[ServiceCall]:
+    return async_mock_service(hass, "notify", "mobile_app_my_phone")
+
+
+async def automate(hass: HomeAssistant, name: str, inputs: dict[str, Any]) -> None:
+    use = {"path": name, "input": inputs}
+    config = {"automation": [{"id": "one", "alias": "One", "use_blueprint": use}]}
+    assert await async_setup_component(hass, "automation", config)
+    await hass.async_block_till_done()
+    found = hass.states.get("automation.one")
+    assert found is not None
+    assert found.state == "on"
+
+
+@pytest.fixture
+async def notify(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str
+) -> MockConfigEntry:
+    """Notify about the drive."""
+    hass.states.async_set(MOTION, "off", {"friendly_name": "Raw motion"})
+    inputs = {
+        "alarm": entity_id(hass, "binary_sensor", "relevant_motion"),
+        "picture": entity_id(hass, "image", "annotated"),
+        "motion": MOTION,
+        "phone": phone,
+    }
+    await automate(hass, "notify_relevant_motion.yaml", inputs)
+    return site
+
+
+async def alarm(hass: HomeAssistant, event_id: str = EVENT, **changes: Any) -> None:
+    await say(hass, "camera/drive/verdict", verdict(event_id, **changes))
+    await say(hass, "camera/drive/relevant", "ON")
+
+
+async def move(hass: HomeAssistant, *states: str) -> None:
+    for one in states:
+        hass.states.async_set(MOTION, one)
+        await hass.async_block_till_done()
+
+
+async def test_relevant_motion_is_notified_with_picture_and_buttons(
+    hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await alarm(hass)
+    (call,) = notified
+    assert call.data["title"] == "Drive"
+    assert call.data["message"] == "Something moved, and nothing shows that it is nuisance."
+    data = call.data["data"]
+    assert data["image"] == "/api/image_proxy/image.drive_last_event"
+    assert [action["title"] for action in data["actions"]] == ["Relevant", "False alarm"]
+
+
+@pytest.mark.parametrize(("button", "relevant"), [(0, True), (1, False)])
+async def test_a_button_on_the_phone_gives_feedback(
+    hass: HomeAssistant, notify, notified: list[ServiceCall], mqtt_mock, button: int, relevant: bool
+) -> None:
+    await alarm(hass)
+    pressed = notified[0].data["data"]["actions"][button]["action"]
+    await say(hass, "camera/drive/verdict", verdict("20261123_070000_abcdef"))
+    for action in (pressed, pressed.replace("|", "|other"), "SILENCE"):
+        hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+        await hass.async_block_till_done()
+    assert sent(mqtt_mock, "camera/drive/feedback") == [{"event_id": EVENT, "relevant": relevant}]
+
+
+async def test_nuisance_is_not_notified(
+    hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await move(hass, "on", "off")
+    await say(hass, "camera/drive/relevant", "OFF")
+    assert notified == []
+
+
+async def test_an_alarm_is_notified_once_however_often_things_restart(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await alarm(hass)
+    freezer.tick(5)
+    await say(hass, "worker/main/status", "offline")
+    await say(hass, "worker/main/status", "online")
+    assert state(hass, "binary_sensor", "relevant_motion") == "on"
+    assert len(notified) == 1
+
+
+async def test_an_alarm_that_came_during_a_restart_is_notified(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await alarm(hass)
+    await say(hass, "camera/drive/relevant", "OFF")
+    await say(hass, "worker/main/status", "offline")
+    freezer.tick(20)
+    await alarm(hass, "20261123_061422_000002", decided_at=moment(), hold_until=moment(60))
+    await say(hass, "worker/main/status", "online")
+    assert len(notified) == 2
+
+
+async def test_while_veroallarme_is_away_the_raw_motion_is_notified(
+    hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await move(hass, "on", "off")
+    assert notified == []
+    await say(hass, "worker/main/status", "offline")
+    await move(hass, "on")
+    (call,) = notified
+    assert call.data["title"] == "Drive"
+    assert "not judged" in call.data["message"]
+    await move(hass, "off", "unavailable", "off")
+    assert len(notified) == 1
+
+
+async def test_motion_that_goes_on_when_veroallarme_dies_is_notified(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await move(hass, "on")
+    await say(hass, "worker/main/status", "offline")
+    assert notified == []
+    freezer.tick(16)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    assert len(notified) == 1
+
+
+@pytest.fixture
+async def digest(freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str) -> None:
+    freezer.move_to("2026-11-23 18:59:30+00:00")
+    await hass.config.async_set_time_zone("UTC")
+    inputs = {
+        "suppressed": [
+            entity_id(hass, "sensor", "suppressed", camera) for camera in ("drive", "garden")
+        ],
+        "review": [entity_id(hass, "sensor", "review", camera) for camera in ("drive", "garden")],
+        "phone": phone,
+    }
+    await automate(hass, "daily_digest.yaml", inputs)
+
+
+async def evening(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    freezer.move_to("2026-11-23 19:00:01+00:00")
+    async_fire_time_changed(hass, dt_util.utcnow())
+    await hass.async_block_till_done()
+
+
+def statistics(hass: HomeAssistant, *changes: float) -> list[ServiceCall]:
+    rows = [{"start": "", "end": "", "change": change} for change in changes]
+    return async_mock_service(
+        hass,
+        "recorder",
+        "get_statistics",
+        response={"statistics": {"sensor.drive_suppressed_events": rows}},
+        supports_response=SupportsResponse.ONLY,
+    )
+
+
+async def test_the_digest_tells_what_was_suppressed_and_what_is_worth_a_look(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, digest, notified: list[ServiceCall]
+) -> None:
+    asked = statistics(hass, 3.0, 9.0)
+    await say(hass, "camera/drive/review", REVIEW)
+    await evening(hass, freezer)
+    (call,) = notified
+    assert call.data["message"].splitlines() == [
+        "12 events suppressed since yesterday",
+        "1 worth a look:",
+        "Drive, Mon 02:15: sway",
+    ]
+    assert asked[0].data["statistic_ids"] == [
+        "sensor.drive_suppressed_events",
+        "sensor.garden_suppressed_events",
+    ]
+
+
+async def test_a_digest_without_anything_to_tell_is_not_sent(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, digest, notified: list[ServiceCall]
+) -> None:
+    statistics(hass)
+    await evening(hass, freezer)
+    assert notified == []
+
+
+async def test_the_digest_needs_no_statistics(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, digest, notified: list[ServiceCall]
+) -> None:
+    async_mock_service(
+        hass,
+        "recorder",
+        "get_statistics",
+        raise_exception=HomeAssistantError("no recorder"),
+        supports_response=SupportsResponse.ONLY,
+    )
+    await say(hass, "camera/drive/review", REVIEW)
+    await evening(hass, freezer)
+    assert "1 worth a look" in notified[0].data["message"]

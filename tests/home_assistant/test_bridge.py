@@ -1,0 +1,412 @@
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock, patch
+
+import jsonschema
+import pytest
+from homeassistant.components.camera import Image
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.veroallarme import bridge
+from custom_components.veroallarme.const import SUBENTRY_CAMERA
+
+from .worker import INFO, JPEG, changed, say, sent, state
+
+CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
+CAMERA, MOTION = "camera.front_door", "binary_sensor.front_door_motion"
+CHOICE = {"camera_entity": CAMERA, "motion_entity": MOTION}
+FRONT_DOOR = {"id": "front_door", "name": "Front door", "origin": "home_assistant"}
+WITH_FRONT_DOOR = changed(INFO, cameras=[*INFO["cameras"], FRONT_DOOR])
+
+
+class CameraOfHome:
+    """Stands in for Home Assistant's camera API: gives one picture after the other."""
+
+    def __init__(self) -> None:
+        self.pictures: list[bytes | Exception] = []
+        self.asked_at: list[float] = []
+        self.blocked: asyncio.Event | None = None
+
+    async def take(self, hass: HomeAssistant, entity_id: str) -> Image:
+        assert entity_id == CAMERA
+        self.asked_at.append(hass.loop.time())
+        if self.blocked is not None:
+            await self.blocked.wait()
+        picture = self.pictures.pop(0) if self.pictures else JPEG + bytes([len(self.asked_at)])
+        if isinstance(picture, Exception):
+            raise picture
+        return Image("image/jpeg", picture)
+
+
+@pytest.fixture
+def camera() -> Iterator[CameraOfHome]:
+    camera = CameraOfHome()
+    with (
+        patch("custom_components.veroallarme.bridge.async_get_image", camera.take),
+        patch("custom_components.veroallarme.config_flow.async_get_image", camera.take),
+    ):
+        yield camera
+
+
+@pytest.fixture
+async def bridged(
+    hass: HomeAssistant, site: MockConfigEntry, camera: CameraOfHome, mqtt_mock: Any
+) -> ConfigSubentry:
+    """Return the subentry of a camera that was added from Home Assistant."""
+    hass.states.async_set(CAMERA, "idle", {"friendly_name": "Front door"})
+    hass.states.async_set(MOTION, "off")
+    result = await add(hass, site)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (subentry,) = site.subentries.values()
+    data = dict(subentry.data) | {"spacing_s": 0.0}
+    hass.config_entries.async_update_subentry(site, subentry, data=data)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await say(hass, "info", WITH_FRONT_DOOR)
+    mqtt_mock.async_publish.reset_mock()
+    camera.asked_at.clear()
+    return site.subentries[subentry.subentry_id]
+
+
+async def add(hass: HomeAssistant, site: MockConfigEntry, choice: Any = CHOICE) -> Any:
+    handler = (site.entry_id, SUBENTRY_CAMERA)
+    form = await hass.config_entries.subentries.async_init(handler, context={"source": "user"})
+    if form["type"] is not FlowResultType.FORM:
+        return form
+    return await hass.config_entries.subentries.async_configure(form["flow_id"], choice)
+
+
+async def move(hass: HomeAssistant, *states: str, entity_id: str = MOTION) -> None:
+    for one in states:
+        hass.states.async_set(entity_id, one)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+def bursts(mqtt_mock: Any) -> list[Any]:
+    return sent(mqtt_mock, "camera/front_door/burst")
+
+
+def validate(name: str, payload: Any) -> None:
+    jsonschema.validate(payload, json.loads((CONTRACT / f"{name}.schema.json").read_text()))
+
+
+# --- adding and removing ----------------------------------------------------------------------
+
+
+async def test_a_camera_needs_two_entities_and_nothing_else(
+    hass: HomeAssistant, site, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    hass.states.async_set(CAMERA, "idle", {"friendly_name": "Front door"})
+    result = await add(hass, site)
+    assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Front door")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (definition,) = sent(mqtt_mock, "camera/front_door/config")
+    assert definition == {"name": "Front door", "burst_size": 3, "spacing_s": 0.6}
+    validate("config", definition)
+    call = mqtt_mock.async_publish.call_args
+    assert call.kwargs.get("retain", call.args[3:4] and call.args[3])
+
+
+async def test_the_worker_makes_a_device_of_it(hass: HomeAssistant, bridged, site) -> None:
+    assert state(hass, "binary_sensor", "relevant_motion", "front_door") == "unknown"
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        ("veroallarme", f"{site.entry_id}/front_door"), site.entry_id
+    )
+    assert device is not None
+    assert device.name == "Front door"
+
+
+async def test_other_cameras_do_not_notice(hass: HomeAssistant, site, camera: CameraOfHome) -> None:
+    hub = site.runtime_data
+    await add(hass, site)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert site.runtime_data is hub
+    assert state(hass, "binary_sensor", "relevant_motion") == "off"
+
+
+async def test_a_camera_that_gives_no_picture_is_not_added(
+    hass: HomeAssistant, site, camera: CameraOfHome
+) -> None:
+    camera.pictures = [HomeAssistantError("off")]
+    result = await add(hass, site)
+    assert result["errors"] == {"camera_entity": "no_picture"}
+    result = await hass.config_entries.subentries.async_configure(result["flow_id"], CHOICE)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_a_camera_is_added_once(hass: HomeAssistant, bridged, site) -> None:
+    result = await add(hass, site)
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
+
+
+async def test_ids_and_names_of_the_worker_are_left_alone(
+    hass: HomeAssistant, site, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    local = [*INFO["cameras"], {"id": "front_door", "name": "FRONT DOOR", "origin": "local"}]
+    await say(hass, "info", changed(INFO, cameras=local))
+    hass.states.async_set(CAMERA, "idle", {"friendly_name": "Front door"})
+    result = await add(hass, site)
+    assert (result["title"], result["data"]["camera_id"]) == ("Front door 2", "front_door_2")
+
+
+async def test_a_worker_that_takes_no_bursts_is_told_apart(
+    hass: HomeAssistant, site, camera: CameraOfHome
+) -> None:
+    await say(hass, "info", changed(INFO, capabilities=["set"]))
+    assert (await add(hass, site))["reason"] == "worker_too_old"
+    await hass.config_entries.async_unload(site.entry_id)
+    assert (await add(hass, site))["reason"] == "not_loaded"
+
+
+async def test_entities_and_burst_can_be_changed(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    form = await hass.config_entries.subentries.async_init(
+        (site.entry_id, SUBENTRY_CAMERA),
+        context={"source": "reconfigure", "subentry_id": bridged.subentry_id},
+    )
+    change = CHOICE | {"burst_size": 5, "spacing_s": 1.5}
+    camera.pictures = [HomeAssistantError("off")]
+    refused = await hass.config_entries.subentries.async_configure(form["flow_id"], change)
+    assert refused["errors"] == {"camera_entity": "no_picture"}
+    result = await hass.config_entries.subentries.async_configure(form["flow_id"], change)
+    assert result["reason"] == "reconfigure_successful"
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (definition,) = sent(mqtt_mock, "camera/front_door/config")
+    assert (definition["burst_size"], definition["spacing_s"]) == (5, 1.5)
+
+
+async def test_the_worker_is_told_again_when_it_comes_back(
+    hass: HomeAssistant, bridged, mqtt_mock: Any
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    assert sent(mqtt_mock, "camera/front_door/config") == []
+    await say(hass, "worker/main/status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(sent(mqtt_mock, "camera/front_door/config")) == 1
+
+
+async def test_a_worker_that_forgot_it_does_not_cost_its_device(
+    hass: HomeAssistant, bridged, site
+) -> None:
+    await say(hass, "info", INFO)
+    await say(hass, "info", WITH_FRONT_DOOR)
+    assert state(hass, "binary_sensor", "relevant_motion", "front_door") == "unknown"
+
+
+async def test_a_removed_camera_is_taken_from_the_worker(
+    hass: HomeAssistant, bridged, site, mqtt_mock: Any
+) -> None:
+    hass.config_entries.async_remove_subentry(site, bridged.subentry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert sent(mqtt_mock, "camera/front_door/config") == [None]
+    await move(hass, "on")
+    assert bursts(mqtt_mock) == []
+
+
+async def test_a_removed_site_takes_its_cameras_along(
+    hass: HomeAssistant, bridged, site, mqtt_mock: Any
+) -> None:
+    await hass.config_entries.async_unload(site.entry_id)
+    assert sent(mqtt_mock, "camera/front_door/config") == []
+    await hass.config_entries.async_remove(site.entry_id)
+    assert sent(mqtt_mock, "camera/front_door/config") == [None]
+
+
+async def test_a_site_can_be_removed_without_the_broker(
+    hass: HomeAssistant, bridged, site, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
+    await hass.config_entries.async_remove(site.entry_id)
+    assert "front_door was not taken from the worker" in caplog.text
+
+
+# --- bursts -----------------------------------------------------------------------------------
+
+
+async def test_motion_becomes_a_burst_of_distinct_pictures(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    camera.pictures = [JPEG + b"1", JPEG + b"1", JPEG + b"2", JPEG + b"3"]
+    await move(hass, "on")
+    (burst,) = bursts(mqtt_mock)
+    validate("burst", burst)
+    pictures = [base64.b64decode(frame["jpeg"]) for frame in burst["frames"]]
+    assert pictures == [JPEG + b"1", JPEG + b"2", JPEG + b"3"]
+    motion_at = dt_util.parse_datetime(burst["motion_at"])
+    assert motion_at is not None
+    assert burst["event_id"].startswith(f"{motion_at:%Y%m%d_%H%M%S}_")
+    times = [dt_util.parse_datetime(frame["captured_at"]) for frame in burst["frames"]]
+    assert all(time and time >= motion_at for time in times)
+    assert sent(mqtt_mock, "camera/front_door/motion_end") == []
+    await move(hass, "off")
+    (end,) = sent(mqtt_mock, "camera/front_door/motion_end")
+    assert end == {"event_id": burst["event_id"]}
+    validate("motion_end", end)
+
+
+async def test_pictures_are_asked_for_with_a_pause(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome
+) -> None:
+    data = dict(bridged.data) | {"spacing_s": 0.5}
+    hass.config_entries.async_update_subentry(site, bridged, data=data)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    with patch("custom_components.veroallarme.bridge.asyncio.sleep", AsyncMock()) as sleep:
+        await move(hass, "on")
+    pauses = [call.args[0] for call in sleep.call_args_list]
+    assert [pause for pause in pauses if pause] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("fault", [HomeAssistantError("off"), OSError("gone"), b""])
+async def test_without_pictures_the_worker_is_told_all_the_same(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any, fault: Any
+) -> None:
+    camera.pictures = [fault] * 6
+    await move(hass, "on")
+    (burst,) = bursts(mqtt_mock)
+    assert burst["frames"] == []
+    validate("burst", burst)
+
+
+async def test_a_camera_that_hangs_does_not_hold_up_the_alarm(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    camera.blocked = asyncio.Event()
+    with patch.object(bridge, "BURST_LIMIT_S", 0.01):
+        await move(hass, "on")
+    (burst,) = bursts(mqtt_mock)
+    assert burst["frames"] == []
+
+
+async def test_a_burst_stays_below_what_the_worker_takes(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    too_large = JPEG + bytes(9 * 1024 * 1024)
+    large = [JPEG + bytes([number]) + bytes(8_000_000) for number in range(5)]
+    camera.pictures = [too_large, *large]
+    await move(hass, "on")
+    (burst,) = bursts(mqtt_mock)
+    assert len(burst["frames"]) == 2
+    assert len(json.dumps(burst)) < 24 * 1024 * 1024
+
+
+async def test_motion_that_begins_again_during_a_burst_gets_its_own(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    camera.blocked = asyncio.Event()
+    hass.states.async_set(MOTION, "on")
+    await hass.async_block_till_done()
+    hass.states.async_set(MOTION, "off")
+    hass.states.async_set(MOTION, "on")
+    await hass.async_block_till_done()
+    camera.blocked.set()
+    await move(hass, "off")
+    first, second = bursts(mqtt_mock)
+    assert first["event_id"] != second["event_id"]
+    assert sent(mqtt_mock, "camera/front_door/motion_end") == [{"event_id": second["event_id"]}]
+
+
+async def test_what_was_on_before_home_assistant_is_no_motion(
+    hass: HomeAssistant, bridged, mqtt_mock: Any
+) -> None:
+    hass.states.async_remove(MOTION)
+    await move(hass, "on")
+    assert bursts(mqtt_mock) == []
+    await move(hass, "unavailable", "on")
+    assert len(bursts(mqtt_mock)) == 1
+
+
+async def test_an_event_entity_signals_motion_as_well(
+    hass: HomeAssistant, bridged, site, mqtt_mock: Any
+) -> None:
+    bell = "event.front_door"
+    data = dict(bridged.data) | {"motion_entity": bell}
+    hass.config_entries.async_update_subentry(site, bridged, data=data)
+    await move(hass, "unavailable", "2026-11-23T06:14:02.517+00:00", entity_id=bell)
+    assert bursts(mqtt_mock) == []
+    await move(hass, "2026-11-23T06:15:02.517+00:00", entity_id=bell)
+    assert len(bursts(mqtt_mock)) == 1
+    await move(hass, "unknown", "2026-11-23T06:16:02.517+00:00", entity_id=bell)
+    assert len(bursts(mqtt_mock)) == 2
+
+
+async def test_a_burst_waits_for_a_worker_that_restarts(
+    hass: HomeAssistant, bridged, mqtt_mock: Any
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    hass.states.async_set(MOTION, "on")
+    await hass.async_block_till_done()
+    assert bursts(mqtt_mock) == []
+    await say(hass, "worker/main/status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(bursts(mqtt_mock)) == 1
+
+
+async def test_a_burst_does_not_wait_for_a_worker_for_ever(
+    hass: HomeAssistant, bridged, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    with patch.object(bridge, "WORKER_PATIENCE_S", 0.01):
+        await move(hass, "on", "off")
+    assert bursts(mqtt_mock) == []
+    assert sent(mqtt_mock, "camera/front_door/motion_end") == []
+    assert "no worker took the motion" in caplog.text
+
+
+async def test_a_broker_that_is_gone_is_logged(
+    hass: HomeAssistant, bridged, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
+    await move(hass, "on", "off")
+    assert "burst was not sent" in caplog.text
+
+
+async def test_a_restart_of_the_site_ends_a_burst_that_is_taken(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    camera.blocked = asyncio.Event()
+    hass.states.async_set(MOTION, "on")
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(site.entry_id)
+    camera.blocked.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert bursts(mqtt_mock) == []
+
+
+# --- devices that nobody bridges any more -----------------------------------------------------
+
+
+async def test_devices_may_be_removed_where_nobody_brings_them(
+    hass: HomeAssistant, bridged, site, hass_ws_client, mqtt_mock: Any
+) -> None:
+    assert await async_setup_component(hass, "config", {})
+    orphan = {"id": "orphan", "name": "Orphan", "origin": "home_assistant"}
+    await say(hass, "info", changed(INFO, cameras=[*WITH_FRONT_DOOR["cameras"], orphan]))
+    client = await hass_ws_client(hass)
+    registry = dr.async_get(hass)
+
+    async def removed(identifier: str) -> bool:
+        device = registry.async_get_device_by_identifier(("veroallarme", identifier), site.entry_id)
+        assert device is not None
+        answer = await client.remove_device(device.id)
+        return bool(answer["success"])
+
+    assert not await removed(site.entry_id)
+    assert not await removed(f"{site.entry_id}/drive")
+    assert not await removed(f"{site.entry_id}/front_door")
+    assert sent(mqtt_mock, "camera/orphan/config") == []
+    assert await removed(f"{site.entry_id}/orphan")
+    assert sent(mqtt_mock, "camera/orphan/config") == [None]
+    site.runtime_data.info.cameras.pop("garden")
+    assert await removed(f"{site.entry_id}/garden")

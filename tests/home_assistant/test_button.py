@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+
+from .worker import entity_id, say, sent, verdict
+
+CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
+
+
+async def press(hass: HomeAssistant, key: str) -> None:
+    await hass.services.async_call(
+        "button", "press", {"entity_id": entity_id(hass, "button", key)}, blocking=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "command", "payload"),
+    [
+        (
+            "last_relevant",
+            "feedback",
+            {"event_id": "20261123_061402_9f31c4", "relevant": True},
+        ),
+        (
+            "last_nuisance",
+            "feedback",
+            {"event_id": "20261123_061402_9f31c4", "relevant": False},
+        ),
+        ("learn", "learn", {}),
+        ("calibrated_threshold", "set", {"threshold": None}),
+    ],
+)
+async def test_a_button_sends_a_command_of_the_contract(
+    hass: HomeAssistant, site, mqtt_mock, key: str, command: str, payload: object
+) -> None:
+    await say(hass, "camera/drive/verdict", verdict())
+    await press(hass, key)
+    assert sent(mqtt_mock, f"camera/drive/{command}") == [payload]
+    jsonschema.validate(payload, json.loads((CONTRACT / f"{command}.schema.json").read_text()))
+
+
+async def test_there_is_no_thumb_without_an_event(hass: HomeAssistant, site, mqtt_mock) -> None:
+    with pytest.raises(ServiceValidationError, match="Drive has had no event yet"):
+        await press(hass, "last_relevant")
+    assert sent(mqtt_mock, "camera/drive/feedback") == []

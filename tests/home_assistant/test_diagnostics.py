@@ -1,0 +1,36 @@
+import json
+
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+)
+
+from .worker import HEALTH, JPEG, changed, moment, nuisance, say
+
+
+async def test_diagnostics_tell_everything_but_names_addresses_and_pictures(
+    hass: HomeAssistant, site, hass_client
+) -> None:
+    assert await async_setup_component(hass, "diagnostics", {})
+    trouble = {
+        "key": "drive/snapshots",
+        "message": "drive: http://admin:secret@192.168.1.20/snap.jpg answered HTTP 401",
+        "at": moment(),
+    }
+    await say(hass, "worker/main/health", changed(HEALTH, last_error=trouble))
+    why = "No usable picture came from the camera: 10.0.0.7:554 accepts no connection"
+    await say(hass, "camera/drive/verdict", nuisance(state="unknown", explanation=why))
+    await say(hass, "camera/drive/image", JPEG)
+    content = await get_diagnostics_for_config_entry(hass, hass_client, site)
+    assert content["online"] is True
+    assert content["workers"]["main"]["health"]["error"] == "drive: **REDACTED** answered HTTP 401"
+    drive = content["cameras"]["drive"]
+    assert drive["verdict"]["state"] == "unknown"
+    assert drive["stats"]["suppressed"] == 322
+    assert drive["settings"]["mode"] == "filter"
+    assert drive["image_bytes"] == len(JPEG)
+    text = json.dumps(content)
+    for secret in ("secret", "192.168", "10.0.0.7", "Drive", "Garden"):
+        assert secret not in text
+    assert "learn" in content["info"]["capabilities"]

@@ -1,0 +1,51 @@
+import pytest
+from homeassistant.core import HomeAssistant, State
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    mock_restore_cache_with_extra_data,
+)
+
+from .worker import attributes, entity_id, nuisance, say, state, verdict
+
+
+@pytest.mark.parametrize("judged", ["relevant", "irrelevant", "unknown"])
+async def test_an_event_for_each_decision(hass: HomeAssistant, site, judged: str) -> None:
+    assert state(hass, "event", "decision") == "unknown"
+    await say(hass, "camera/drive/event", nuisance(state=judged, score=None))
+    shown = attributes(hass, "event", "decision")
+    assert shown["event_type"] == judged
+    assert shown["event_id"] == "20261123_061502_00aa11"
+    assert shown["explanation"]
+
+
+async def test_a_decision_that_is_delivered_twice_fires_once(hass: HomeAssistant, site) -> None:
+    changes = async_capture_events(hass, "state_changed")
+
+    def fired() -> int:
+        found = entity_id(hass, "event", "decision")
+        return sum(change.data["entity_id"] == found for change in changes)
+
+    for event_id in ("20261123_061402_000001", "20261123_061402_000002"):
+        await say(hass, "camera/drive/event", verdict(event_id))
+    await say(hass, "camera/drive/event", verdict("20261123_061402_000001"))
+    assert fired() == 2
+
+
+async def test_a_decision_before_a_restart_does_not_fire_after_it(
+    hass: HomeAssistant, start_site, entry
+) -> None:
+    then = dt_util.utcnow().isoformat(timespec="milliseconds")
+    known = {"last_event_type": "relevant", "last_event_attributes": {"event_id": "a_1"}}
+    mock_restore_cache_with_extra_data(hass, [(State("event.drive_decision", then), known)])
+    await start_site()
+    assert state(hass, "event", "decision") == then
+    await say(hass, "camera/drive/event", verdict("a_1"))
+    assert state(hass, "event", "decision") == then
+    await say(hass, "camera/drive/event", verdict("a_2"))
+    assert attributes(hass, "event", "decision")["event_id"] == "a_2"
+
+
+async def test_an_empty_message_is_no_decision(hass: HomeAssistant, site) -> None:
+    await say(hass, "camera/drive/event", "")
+    assert state(hass, "event", "decision") == "unknown"

@@ -1,0 +1,176 @@
+from typing import Any
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.dispatcher import async_dispatcher_send
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.veroallarme.const import DOMAIN
+from custom_components.veroallarme.contract import MAX_CAMERAS
+from custom_components.veroallarme.hub import HEALTH_SILENCE_S, MAX_WORKERS
+
+from .worker import HEALTH, INFO, JPEG, STATS, changed, nuisance, publish, say, state, verdict
+
+ALARM = ("binary_sensor", "relevant_motion")
+FRONT = {"id": "front", "name": "Front", "origin": "local"}
+
+
+def devices(hass: HomeAssistant) -> set[str | None]:
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    registry = dr.async_get(hass)
+    return {one.name for one in dr.async_entries_for_config_entry(registry, entry.entry_id)}
+
+
+async def test_one_subscription_for_each_kind_of_topic(
+    hass: HomeAssistant, site, mqtt_mock
+) -> None:
+    topics = [call.args[0] for call in mqtt_mock.async_subscribe.call_args_list]
+    ours = [topic for topic in topics if topic.startswith("veroallarme/home/")]
+    assert len(ours) == len(set(ours)) == 12
+    assert not any("#" in topic for topic in ours)
+
+
+async def test_everything_is_unavailable_while_no_worker_is_online(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        await say(hass, "worker/main/status", "offline")
+    assert state(hass, *ALARM) == "unavailable"
+    assert state(hass, "sensor", "suppressed") == "unavailable"
+    assert caplog.text.count("The worker of veroallarme/home is not available") == 1
+    await say(hass, "worker/main/status", "online")
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_a_second_worker_keeps_the_site_available(hass: HomeAssistant, site) -> None:
+    await say(hass, "worker/second/status", "online")
+    await say(hass, "worker/main/status", "offline")
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_a_worker_that_is_not_heard_any_more_is_gone(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
+) -> None:
+    freezer.tick(HEALTH_SILENCE_S - 20)
+    async_fire_time_changed(hass)
+    await say(hass, "worker/main/health", HEALTH)
+    freezer.tick(30)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    assert state(hass, *ALARM) == "off"
+    freezer.tick(HEALTH_SILENCE_S)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    assert state(hass, *ALARM) == "unavailable"
+    await say(hass, "worker/main/health", HEALTH)
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_without_the_broker_nothing_is_known(hass: HomeAssistant, site) -> None:
+    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, False)
+    await hass.async_block_till_done()
+    assert state(hass, *ALARM) == "unavailable"
+    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, True)
+    await hass.async_block_till_done()
+    # The broker has yet to say whether the worker outlived it.
+    assert state(hass, *ALARM) == "unavailable"
+    await say(hass, "worker/main/status", "online")
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_cameras_come_and_go_with_info(hass: HomeAssistant, site) -> None:
+    assert devices(hass) == {"VeroAllarme home", "Drive", "Garden"}
+    await say(hass, "camera/front/relevant", "OFF")
+    await say(hass, "info", changed(INFO, cameras=[*INFO["cameras"], FRONT]))
+    assert devices(hass) == {"VeroAllarme home", "Drive", "Garden", "Front"}
+    assert state(hass, *ALARM, "front") == "off"
+    await say(hass, "info", changed(INFO, cameras=[INFO["cameras"][0]]))
+    assert devices(hass) == {"VeroAllarme home", "Drive"}
+    await say(hass, "info", changed(INFO, cameras=[*INFO["cameras"], FRONT]))
+    assert devices(hass) == {"VeroAllarme home", "Drive", "Garden", "Front"}
+    assert state(hass, *ALARM, "front") == "unknown"
+
+
+async def test_the_version_of_the_worker_shows_on_its_device(hass: HomeAssistant, site) -> None:
+    await say(hass, "info", changed(INFO, version="0.2.0"))
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, site.entry_id), site.entry_id
+    )
+    assert device is not None
+    assert device.sw_version == "0.2.0"
+
+
+async def test_a_worker_of_another_contract_counts_for_nothing(hass: HomeAssistant, site) -> None:
+    await say(hass, "info", {"contract": 2})
+    assert state(hass, *ALARM) == "unavailable"
+    assert devices(hass) == {"VeroAllarme home", "Drive", "Garden"}
+    await say(hass, "info", INFO)
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_a_payload_that_cannot_be_read_changes_nothing_and_is_logged_once(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        await say(hass, "camera/drive/stats", "no json")
+        await say(hass, "worker/main/health", "[]")
+        await say(hass, "info", "{}")
+    assert state(hass, "sensor", "suppressed") == str(STATS["suppressed"])
+    for topic in ("camera/drive/stats", "worker/main/health", "info"):
+        assert caplog.text.count(f"Ignored a message on veroallarme/home/{topic}:") == 1
+
+
+async def test_a_flood_of_names_is_bounded(hass: HomeAssistant, site) -> None:
+    for number in range(MAX_CAMERAS + 50):
+        publish(hass, f"camera/flood_{number}/relevant", "ON")
+        publish(hass, f"worker/flood_{number}/status", "online")
+    publish(hass, "camera/NOT AN ID/relevant", "ON")
+    publish(hass, "worker/NOT AN ID/health", HEALTH)
+    await hass.async_block_till_done()
+    assert len(site.runtime_data.cameras) == MAX_CAMERAS
+    assert len(site.runtime_data.workers) == MAX_WORKERS
+
+
+KINDS = ("relevant", "verdict", "event", "image", "connectivity", "stats", "settings", "review")
+TOPICS = [f"camera/drive/{kind}" for kind in KINDS] + [
+    "camera/drive/analyze/abc",
+    "worker/main/status",
+    "worker/main/health",
+    "info",
+]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+async def test_no_payload_raises_in_home_assistant(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture, data: st.DataObject
+) -> None:
+    caplog.clear()
+    for _ in range(5):
+        topic = data.draw(st.sampled_from(TOPICS))
+        payload = data.draw(
+            st.binary(max_size=60)
+            | st.sampled_from([b"ON", b"online", JPEG, b"", b"{}", b"[]", b"null"])
+            | st.builds(verdict, score=st.floats() | st.none(), regions=st.lists(st.integers()))
+            | st.builds(nuisance, event_id=st.text(max_size=9))
+        )
+        publish(hass, topic, payload, retained=data.draw(st.booleans()))
+    await hass.async_block_till_done()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_waiting_for_a_worker_ends(hass: HomeAssistant, site) -> None:
+    hub = site.runtime_data
+    assert await hub.async_wait_online(0.01)
+    await say(hass, "worker/main/status", "offline")
+    assert not await hub.async_wait_online(0.01)
+    waiting: Any = hass.async_create_task(hub.async_wait_online(5))
+    await say(hass, "worker/main/status", "online")
+    assert await waiting

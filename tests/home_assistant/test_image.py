@@ -1,0 +1,34 @@
+from http import HTTPStatus
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+
+from .worker import JPEG, entity_id, say, state
+
+
+async def test_shows_the_annotated_picture(hass: HomeAssistant, site, hass_client) -> None:
+    client = await hass_client()
+    url = f"/api/image_proxy/{entity_id(hass, 'image', 'annotated')}"
+    assert state(hass, "image", "annotated") == "unknown"
+    assert (await client.get(url)).status == HTTPStatus.INTERNAL_SERVER_ERROR
+    await say(hass, "camera/drive/image", JPEG)
+    answer = await client.get(url)
+    assert (answer.content_type, await answer.read()) == ("image/jpeg", JPEG)
+
+
+async def test_only_a_new_picture_is_news(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
+) -> None:
+    await say(hass, "camera/drive/image", JPEG)
+    first = state(hass, "image", "annotated")
+    freezer.tick(10)
+    await say(hass, "camera/drive/image", JPEG, retained=True)
+    assert state(hass, "image", "annotated") == first
+    await say(hass, "camera/drive/image", JPEG + b"2")
+    assert state(hass, "image", "annotated") > first
+
+
+async def test_a_picture_that_was_switched_off_is_gone(hass: HomeAssistant, site) -> None:
+    await say(hass, "camera/drive/image", JPEG)
+    await say(hass, "camera/drive/image", b"")
+    assert state(hass, "image", "annotated") == "unknown"

@@ -1,0 +1,54 @@
+from unittest.mock import patch
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+
+from custom_components.veroallarme import hub
+
+from .worker import INFO, state
+
+
+async def test_a_site_is_set_up_and_unloaded(hass: HomeAssistant, site) -> None:
+    assert site.state is ConfigEntryState.LOADED
+    assert state(hass, "binary_sensor", "relevant_motion") == "off"
+    assert await hass.config_entries.async_unload(site.entry_id)
+    assert site.state is ConfigEntryState.NOT_LOADED
+
+
+async def test_a_site_is_set_up_while_its_worker_is_offline(
+    hass: HomeAssistant, start_site
+) -> None:
+    site = await start_site(retained={"worker/main/status": "offline"})
+    assert site.state is ConfigEntryState.LOADED
+    assert state(hass, "binary_sensor", "relevant_motion") == "unavailable"
+
+
+async def test_a_site_of_another_contract_is_set_up_without_cameras(
+    hass: HomeAssistant, start_site
+) -> None:
+    site = await start_site(INFO | {"contract": 2})
+    assert site.state is ConfigEntryState.LOADED
+    assert state(hass, "binary_sensor", "worker", "") == "off"
+
+
+async def test_a_site_that_nobody_serves_is_tried_again(
+    hass: HomeAssistant, entry, mqtt_mock
+) -> None:
+    entry.add_to_hass(hass)
+    with patch.object(hub, "INFO_TIMEOUT_S", 0.01):
+        assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason == (
+        "Nothing came on veroallarme/home/info: is the worker running, and does it use the same "
+        "broker?"
+    )
+
+
+async def test_a_site_waits_for_mqtt(hass: HomeAssistant, entry, mqtt_mock) -> None:
+    entry.add_to_hass(hass)
+    with patch(
+        "custom_components.veroallarme.hub.mqtt.async_wait_for_mqtt_client", return_value=False
+    ):
+        assert not await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.reason == "Home Assistant is not connected to MQTT"

@@ -1,0 +1,84 @@
+"""Every language says everything that the integration asks for."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util.yaml import load_yaml_dict
+
+from custom_components.veroallarme.contract import EventState, Mode, OnUnknown
+
+INTEGRATION = Path(__file__).parents[2] / "custom_components" / "veroallarme"
+ENGLISH = json.loads((INTEGRATION / "translations" / "en.json").read_text())
+ICONS = json.loads((INTEGRATION / "icons.json").read_text())
+
+
+def texts(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from texts(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def source() -> str:
+    return "\n".join(path.read_text() for path in INTEGRATION.glob("*.py"))
+
+
+@pytest.mark.parametrize("language", ["de", "es", "fr", "it"])
+def test_a_language_is_complete(language: str) -> None:
+    text = (INTEGRATION / "translations" / f"{language}.json").read_text()
+    other, english = dict(texts(json.loads(text))), dict(texts(ENGLISH))
+    assert list(other) == list(english)
+    for path, value in other.items():
+        placeholders = re.findall(r"{\w+}", value)
+        assert sorted(placeholders) == sorted(re.findall(r"{\w+}", english[path])), path
+
+
+@pytest.mark.usefixtures("all_entities_enabled")
+async def test_every_entity_has_a_name_and_an_icon(hass: HomeAssistant, site) -> None:
+    entities = er.async_entries_for_config_entry(er.async_get(hass), site.entry_id)
+    by_class = {"worker", "problem"}  # the device class brings the icon, and a name for the latter
+    for entity in entities:
+        key = entity.translation_key
+        assert key is not None
+        domain = entity.entity_id.partition(".")[0]
+        assert key == "problem" or "name" in ENGLISH["entity"][domain][key]
+        assert key in by_class or key in ICONS["entity"][domain]
+    assert len(entities) == 2 + 2 * 20
+
+
+def test_words_are_those_of_the_contract() -> None:
+    selects, events = ENGLISH["entity"]["select"], ENGLISH["entity"]["event"]
+    assert set(selects["mode"]["state"]) == set(Mode)
+    assert set(selects["on_unknown"]["state"]) == set(OnUnknown)
+    decided = events["decision"]["state_attributes"]["event_type"]["state"]
+    assert set(decided) == set(EventState)
+
+
+def test_what_can_go_wrong_is_said() -> None:
+    code = source()
+    for kind in ("exceptions", "issues"):
+        for key in ENGLISH[kind]:
+            assert f'"{key}"' in code, f"{kind}: {key} is never used"
+    for key in re.findall(r'translation_key="(\w+)"|_refusal\("(\w+)"', code):
+        assert "".join(key) in ENGLISH["exceptions"], key
+
+
+def test_actions_are_described() -> None:
+    actions = load_yaml_dict(INTEGRATION / "services.yaml")
+    assert set(actions) == set(ENGLISH["services"]) == set(ICONS["services"])
+    for name, action in actions.items():
+        assert set(action["fields"]) == set(ENGLISH["services"][name]["fields"])
+
+
+def test_the_quality_scale_leaves_nothing_open() -> None:
+    rules = load_yaml_dict(INTEGRATION / "quality_scale.yaml")["rules"]
+    assert len(rules) == 54
+    for name, rule in rules.items():
+        assert rule == "done" or (rule["status"] == "exempt" and rule["comment"]), name

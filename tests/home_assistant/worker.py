@@ -1,0 +1,202 @@
+"""Payloads of a worker, valid by the schemas of the contract, to be varied by the tests."""
+
+import copy
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
+
+from custom_components.veroallarme.const import DOMAIN
+
+ROOT = "veroallarme/home"
+DRIVE = f"{ROOT}/camera/drive"
+JPEG = b"\xff\xd8\xff\xe0picture"
+CAPABILITIES = ["analyze", "burst", "config", "feedback", "learn", "motion_end", "set"]
+
+INFO: dict[str, Any] = {
+    "contract": 1,
+    "version": "0.1.0",
+    "site": "home",
+    "cameras": [
+        {"id": "drive", "name": "Drive", "origin": "local"},
+        {"id": "garden", "name": "Garden", "origin": "local"},
+    ],
+    "capabilities": CAPABILITIES,
+    "inference": "openvino 2026.4.1 on cpu",
+}
+HEALTH: dict[str, Any] = {
+    "version": "0.1.0",
+    "backend": "openvino 2026.4.1 on cpu",
+    "model": "cues-1",
+    "queue": {"drive": 0},
+    "memory_mb": 141.3,
+    "last_error": None,
+}
+STATS: dict[str, Any] = {
+    "motions": 412,
+    "events": 398,
+    "relevant": 61,
+    "suppressed": 322,
+    "unknown": 15,
+    "merged": 14,
+    "learning": {
+        "learned": True,
+        "events_seen": 398,
+        "sessions_seen": 87,
+        "share": 1.0,
+        "missing": "",
+    },
+    "promise": {
+        "recall": 0.99,
+        "confidence": 0.95,
+        "synthetic": 600,
+        "confirmed": 12,
+        "synthetic_recall": 0.995,
+        "confirmed_recall": 1.0,
+        "since": "2026-11-23T03:00:41.000+00:00",
+    },
+    "adaptation": {
+        "at": "2026-11-23T03:00:41.000+00:00",
+        "seconds": 38.2,
+        "events": 391,
+        "outcome": "learned",
+    },
+    "notice": None,
+}
+SETTINGS: dict[str, Any] = {
+    "enabled": True,
+    "mode": "filter",
+    "on_unknown": "alert",
+    "threshold": None,
+    "hold_s": 30.0,
+    "zones": [],
+}
+REVIEW: dict[str, Any] = {
+    "events": [
+        {
+            "event_id": "20261123_021512_7be01d",
+            "motion_at": "2026-11-23T02:15:12.048+00:00",
+            "score": 0.4713,
+            "threshold": 0.5,
+            "reason": "sway",
+            "why": "close_call",
+        }
+    ]
+}
+
+
+def moment(after_s: float = 0.0) -> str:
+    """Write the present moment, or one near it, as the worker does."""
+    return (dt_util.utcnow() + timedelta(seconds=after_s)).isoformat(timespec="milliseconds")
+
+
+def verdict(event_id: str = "20261123_061402_9f31c4", **changes: Any) -> dict[str, Any]:
+    """Return a verdict that raises an alarm of a minute."""
+    content = {
+        "event_id": event_id,
+        "camera": "drive",
+        "state": "relevant",
+        "relevant": True,
+        "score": 0.9231,
+        "threshold": 0.5,
+        "reason": "moved",
+        "explanation": "Something moved, and nothing shows that it is nuisance.",
+        "cues": {"regions": 1},
+        "motion_at": moment(-2),
+        "decided_at": moment(),
+        "hold_until": moment(60),
+        "mode": "filter",
+        "learning": False,
+        "merged": 0,
+        "frame_dimensions": [576, 704],
+        "num_relevant": 1,
+        "num_irrelevant": 0,
+        "regions": [
+            {
+                "x": 312,
+                "y": 188,
+                "width": 64,
+                "height": 131,
+                "area": 4821,
+                "centroid": [344, 251],
+                "confidence": 0.94,
+                "relevance_score": 0.9231,
+                "is_relevant": True,
+                "reason": "moved",
+            }
+        ],
+        "frames": {"requested": 3, "fetched": 3, "distinct": 3, "damaged": 0, "age_ms": None},
+        "timing_ms": {
+            "fetch": 1421.7,
+            "decode": 9.8,
+            "motion": 31.0,
+            "relevance": 40.2,
+            "total": 1585.0,
+        },
+        "model": "cues-1",
+        "stored": True,
+    }
+    return content | changes
+
+
+def nuisance(event_id: str = "20261123_061502_00aa11", **changes: Any) -> dict[str, Any]:
+    """Return a verdict that raises no alarm."""
+    quiet = {"state": "irrelevant", "relevant": False, "score": 0.1, "hold_until": None}
+    return verdict(event_id, **quiet | changes)
+
+
+def changed(payload: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a deep copy of a payload with other values."""
+    return copy.deepcopy(dict(payload)) | changes
+
+
+def publish(
+    hass: HomeAssistant, topic: str, payload: Any, *, retained: bool = False, root: str = ROOT
+) -> None:
+    """Let the worker publish something below the site."""
+    if not isinstance(payload, str | bytes):
+        payload = json.dumps(payload)
+    async_fire_mqtt_message(hass, f"{root}/{topic}", payload, qos=1, retain=retained)
+
+
+async def say(hass: HomeAssistant, topic: str, payload: Any, *, retained: bool = False) -> None:
+    """Let the worker publish something, and wait until Home Assistant has taken it."""
+    publish(hass, topic, payload, retained=retained)
+    await hass.async_block_till_done()
+
+
+def entity_id(hass: HomeAssistant, platform: str, key: str, camera: str = "drive") -> str:
+    """Return the entity of a camera; an empty camera means the site."""
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    unique_id = "_".join(filter(None, (entry.entry_id, camera, key)))
+    found = er.async_get(hass).async_get_entity_id(platform, DOMAIN, unique_id)
+    assert found is not None, unique_id
+    return found
+
+
+def state(hass: HomeAssistant, platform: str, key: str, camera: str = "drive") -> str:
+    """Return the state of an entity of a camera."""
+    found = hass.states.get(entity_id(hass, platform, key, camera))
+    assert found is not None, key
+    return found.state
+
+
+def attributes(
+    hass: HomeAssistant, platform: str, key: str, camera: str = "drive"
+) -> Mapping[str, Any]:
+    """Return the attributes of an entity of a camera."""
+    found = hass.states.get(entity_id(hass, platform, key, camera))
+    assert found is not None, key
+    return found.attributes
+
+
+def sent(mqtt_mock: Any, topic: str) -> list[Any]:
+    """Return what was published below the site on a topic, parsed, in order."""
+    calls = [call.args for call in mqtt_mock.async_publish.call_args_list]
+    payloads = [call[1] for call in calls if call[0] == f"{ROOT}/{topic}"]
+    return [json.loads(payload) if payload else None for payload in payloads]
