@@ -79,7 +79,7 @@ class AdaptationOptions:
     """Share of intruders that must raise the alarm."""
     confidence: float = 0.95
     """With which the promise must hold."""
-    intruders: int = 2600
+    intruders: int = 1200
     """Synthetic intruders that the promise is calibrated on."""
     most_events: int = 1500
     """Only the latest events are learned from."""
