@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.burst_evidence import SKETCH_DIM, RegionEvidence
 from veroallarme_core.scene_memory import RegionCues, event_key
-from veroallarme_core.state_file import StateFileError, read_state, write_state
+from veroallarme_core.state_file import StateFileError, read_state, require_encoder, write_state
 
 Floats = NDArray[np.float64]
 
@@ -126,10 +126,7 @@ class CameraModel:
             shapes = {name: one.shape for name, one in found.items()}
             if shapes != _SHAPES or not all(np.isfinite(one).all() for one in found.values()):
                 raise StateFileError(f"{path} holds arrays that no camera model has ({shapes}).")
-            if facts["encoder"] != encoder:
-                raise StateFileError(
-                    f"{path} was learned with the encoder {facts['encoder']}, not {encoder}."
-                )
+            require_encoder(path, facts, encoder)
             promise, threshold = facts["promise"], float(facts["threshold"])
             if not math.isfinite(threshold):
                 raise ValueError(f"the threshold is {threshold}")

@@ -198,7 +198,9 @@ class EventPipeline:
                 picture=encode_jpeg(usable[0].image),
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
             )
-        evidence = self._gather(motion, judgement)
+        # Without a state nobody learns from the evidence, and only motion is judged by it.
+        is_needed = state is not None or judgement.reason == "moved"
+        evidence = self._gather(motion, judgement) if is_needed else None
         if evidence is not None:
             threshold = threshold_in_force(settings)
             learned = None

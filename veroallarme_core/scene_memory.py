@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.burst_evidence import BurstEvidence, Light, RegionEvidence
 from veroallarme_core.scene_encoder import CELL_CHANNELS
-from veroallarme_core.state_file import StateFileError, read_state, write_state
+from veroallarme_core.state_file import StateFileError, read_state, require_encoder, write_state
 
 Floats = NDArray[np.float32]
 
@@ -379,10 +379,7 @@ class SceneMemory:
         """
         facts, arrays = read_state(path, "scene memory", FORMAT_VERSION)
         try:
-            if facts["encoder"] != encoder:
-                raise StateFileError(
-                    f"{path} was learned with the encoder {facts['encoder']}, not {encoder}."
-                )
+            require_encoder(path, facts, encoder)
             return cls._restored(facts, arrays)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             if isinstance(error, StateFileError):

@@ -48,6 +48,19 @@ def write_state(
         partial.unlink(missing_ok=True)
 
 
+def require_encoder(path: Path, facts: Mapping[str, Any], encoder: str) -> None:
+    """Check that a state file was learned with an encoder: features of others must not be mixed.
+
+    Raises:
+        KeyError: the file does not name one.
+        StateFileError: it was another one.
+    """
+    if facts["encoder"] != encoder:
+        raise StateFileError(
+            f"{path} was learned with the encoder {facts['encoder']}, not {encoder}."
+        )
+
+
 def read_state(
     path: Path, kind: str, version: int
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
