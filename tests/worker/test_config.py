@@ -18,6 +18,7 @@ from veroallarme_core.worker.config import (
     BurstConfig,
     CameraConfig,
     ConfigError,
+    HealthConfig,
     InferenceConfig,
     LearningConfig,
     TlsConfig,
@@ -102,6 +103,7 @@ data_dir: events
 state_dir: /var/lib/veroallarme
 inference: {enabled: no, backend: torch, model: own.pth, threads: 1}
 learning: {enabled: no, hour: 23, recall: 0.95}
+health: {host: 0.0.0.0, port: 8098}
 mqtt:
   host: fe80::1
   port: 8883
@@ -151,6 +153,7 @@ cameras:
         enabled=False, backend="torch", model=tmp_path / "own.pth", threads=1
     )
     assert config.learning == LearningConfig(enabled=False, hour=23, recall=0.95)
+    assert config.health == HealthConfig(host="0.0.0.0", port=8098)
     assert config.data_dir == tmp_path / "events"
     assert config.state_dir == Path("/var/lib/veroallarme")
     assert config.broker == BrokerConfig(
@@ -357,6 +360,9 @@ ONE_OF_THE_FILE = [
     (f"{MINIMAL}mqtt: {{tls: {{ca_file: ca.pem}}}}\n", "ca.pem cannot be read (No such file"),
     (f"{MINIMAL}mqtt: {{tls: {{cert_file: .}}}}\n", "cannot be read (Is a directory)"),
     (f"{MINIMAL}mqtt: {{tls: {{key_file: veroallarme.yaml}}}}\n", "key_file stands without"),
+    (f"{MINIMAL}health: {{host: 0.0.0.0}}\n", "health.port (line 5): missing: add it"),
+    (f"{MINIMAL}health: {{port: 0}}\n", "0: give a whole number from 1 to 65535 (a TCP port)"),
+    (f"{MINIMAL}health: 8098\n", "health (line 5): 8098: give keys with values: host, port"),
     (f'{MINIMAL}"a\\nb\\e": 1\n', "a�b� (line 5): unknown key"),
     (camera_with("tls: true"), "cameras.drive.tls (line 5): unknown key: "),
     (camera_with("name: ''"), "cameras.drive.name (line 5): '': give a text that is not empty"),
@@ -637,6 +643,7 @@ DEFAULTS = {
     "mqtt.tls": TlsConfig(),
     "inference": InferenceConfig(),
     "learning": LearningConfig(),
+    "health": HealthConfig(port=1),
     "cameras.<id>": CameraConfig(id="x", name="x", triggers=(), source=FileSource(path=Path())),
     "triggers": Trigger(topic="x", start=("x",)),
     "snapshot (HTTP)": HttpSource(url="http://x"),
@@ -672,13 +679,15 @@ def test_documented_defaults_are_the_defaults(place):
             shown = str(default) if isinstance(default, Path) else default
             assert value == shown, key
         elif written == "required":
-            assert key in {"cameras", "triggers", "snapshot", "topic", "start", "url", "path"}
+            required = {"cameras", "triggers", "snapshot", "topic", "start", "url", "path", "port"}
+            assert key in required
         else:
             assert written == "–", key
             assert default in (None, (), {}, "x") or key in {
                 "mqtt",
                 "inference",
                 "learning",
+                "health",
                 "burst",
                 "settings",
                 "keep",

@@ -121,6 +121,15 @@ class LearningConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HealthConfig:
+    """Where the worker answers who asks for its health, see `health`."""
+
+    port: int
+    host: str = "127.0.0.1"
+    """Address of this machine; ``0.0.0.0`` answers other machines too."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
     """Everything ``veroallarme run`` needs."""
 
@@ -132,6 +141,8 @@ class WorkerConfig:
     learning: LearningConfig = field(default_factory=LearningConfig)
     data_dir: Path = Path("data")
     state_dir: Path = Path("state")
+    health: HealthConfig | None = None
+    """Without it no port is opened."""
 
 
 # --- validators -------------------------------------------------------------------------------
@@ -406,6 +417,8 @@ _LEARNING: Table = {
     "recall": number_between(0.5, 0.999, "a share"),
 }
 
+_HEALTH: Table = {"host": _host, vol.Required("port"): _whole(1, 65535, "a TCP port")}
+
 
 def _site(folder: _Folder) -> Table:
     return {
@@ -417,6 +430,7 @@ def _site(folder: _Folder) -> Table:
         "mqtt": lambda value: _check_broker(value, folder),
         "inference": _build(InferenceConfig, _inference(folder)),
         "learning": _build(LearningConfig, _LEARNING),
+        "health": _build(HealthConfig, _HEALTH),
         vol.Required("cameras"): lambda value: _check_cameras(value, folder),
     }
 
@@ -430,6 +444,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
         "mqtt.tls": _tls(here),
         "inference": _inference(here),
         "learning": _LEARNING,
+        "health": _HEALTH,
         "cameras.<id>": _camera(here),
         "triggers": _TRIGGER,
         "snapshot (HTTP)": _http(here),
@@ -641,6 +656,7 @@ def _compose(checked: dict[str, Any], folder: _Folder) -> WorkerConfig:
         learning=checked.get("learning", default.learning),
         data_dir=checked.get("data_dir", folder.path(str(default.data_dir))),
         state_dir=checked.get("state_dir", folder.path(str(default.state_dir))),
+        health=checked.get("health", default.health),
     )
     _check_own_topics(config)
     return config
@@ -656,10 +672,11 @@ def parse_config(content: Any, folder: Path = Path()) -> WorkerConfig:
     Raises:
         ConfigError: with all mistakes.
     """
-    return _parse_document(ConfigDocument(content=content), folder)
+    return parse_document(ConfigDocument(content=content), folder)
 
 
-def _parse_document(document: ConfigDocument, folder: Path) -> WorkerConfig:
+def parse_document(document: ConfigDocument, folder: Path) -> WorkerConfig:
+    """Validate a configuration file that has been read; as `parse_config`, with its lines."""
     mistakes = list(document.mistakes)
     if not document.is_readable:
         raise ConfigError(mistakes)
@@ -676,10 +693,15 @@ def _parse_document(document: ConfigDocument, folder: Path) -> WorkerConfig:
     return config
 
 
+def read_config(path: Path) -> ConfigDocument:
+    """Read a configuration file without validating it; never raises."""
+    return read_document(path, _TEXT_KEYS)
+
+
 def load_config(path: Path) -> WorkerConfig:
     """Read and validate a configuration file.
 
     Raises:
         ConfigError: with all mistakes, each naming the path in the file, value and remedy.
     """
-    return _parse_document(read_document(path, _TEXT_KEYS), path.absolute().parent)
+    return parse_document(read_config(path), path.absolute().parent)

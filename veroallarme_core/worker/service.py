@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import logging
@@ -12,6 +13,7 @@ import secrets
 import signal
 import sqlite3
 import sys
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
@@ -57,6 +59,7 @@ from veroallarme_core.worker.contract import (
     info_payload,
     read_command,
 )
+from veroallarme_core.worker.health import Signs, answering
 from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.motion_sources import (
     MotionPayloadError,
@@ -115,6 +118,8 @@ class Worker:
         self._inference: str | None = None
         self._learns = False
         self._judging = ThreadPoolExecutor(2, thread_name_prefix="veroallarme-judge")
+        self._judging_since: dict[int, float] = {}
+        self._is_set_up = False
         self._learning_thread = ThreadPoolExecutor(1, thread_name_prefix="veroallarme-learning")
         self.cameras: dict[str, CameraWorker] = {}
         self._camera_tasks: dict[str, list[asyncio.Task[None]]] = {}
@@ -171,12 +176,17 @@ class Worker:
     async def run(self) -> None:
         """Serve until `stop`; then finish or store what is in flight."""
         # Cookies could carry one camera's login to another; identical hosts share nothing.
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+            contextlib.AsyncExitStack() as around,
+        ):
             try:
+                await self._open_health(around)
                 await self._set_up(http)
             except BaseException:
                 await self._close()
                 raise
+            self._is_set_up = True
             link_stop = asyncio.Event()
             link = self._in_background(self._session.run(link_stop))
             for work in (
@@ -243,6 +253,29 @@ class Worker:
         self._lock.close()
 
     # --- starting ------------------------------------------------------------------------
+
+    async def _open_health(self, around: contextlib.AsyncExitStack) -> None:
+        """Answer from the first moment on: networks may take a while to load."""
+        if (health := self.config.health) is None:
+            return
+        try:
+            await around.enter_async_context(answering(health, self._signs))
+        except OSError as error:
+            where = f"health: port {health.port} of {health.host}"
+            if error.errno == errno.EADDRINUSE:
+                trouble = f"{where} is taken by another program: give another port"
+            else:
+                trouble = f"{where} cannot be opened ({error.strerror or error}): check both"
+            raise StartError(trouble) from error
+
+    def _signs(self) -> Signs:
+        # A copy, as the judging threads come and go.
+        begun = list(self._judging_since.values())
+        return Signs(
+            is_set_up=self._is_set_up,
+            is_connected=self._session.is_connected,
+            judging_s=time.monotonic() - min(begun) if begun else 0.0,
+        )
 
     async def _set_up(self, http: aiohttp.ClientSession) -> None:
         removed = await self._storage.files(lambda store: store.remove_partial())
@@ -639,14 +672,18 @@ class Worker:
         event: PendingEvent,
     ) -> PipelineResult:
         def judge() -> PipelineResult:
-            return self._pipeline.judge(
-                frames,
-                settings,
-                reference.load(),
-                state,
-                event_id=event.event_id,
-                motion_at=event.motion_at,
-            )
+            self._judging_since[threading.get_ident()] = time.monotonic()
+            try:
+                return self._pipeline.judge(
+                    frames,
+                    settings,
+                    reference.load(),
+                    state,
+                    event_id=event.event_id,
+                    motion_at=event.motion_at,
+                )
+            finally:
+                del self._judging_since[threading.get_ident()]
 
         return await asyncio.get_running_loop().run_in_executor(self._judging, judge)
 
