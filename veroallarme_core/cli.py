@@ -1,4 +1,4 @@
-"""The command line: ``veroallarme run | check-config | analyze | adapt | score | demo``."""
+"""The command line: ``veroallarme run | app | check-config | analyze | adapt | score | demo``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,25 @@ def _run(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         return _report_mistakes(arguments.config, error.mistakes)
     except StartError as error:
+        return _fail(str(error))
+    return 0
+
+
+def _app(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.worker.app import AppError, AppPlaces, run_app
+    from veroallarme_core.worker.config import ConfigError
+    from veroallarme_core.worker.service import StartError
+
+    named = {name: getattr(arguments, name) for name in ("options", "config", "data_dir")}
+    token = os.environ.get("SUPERVISOR_TOKEN") or None
+    places = AppPlaces(token=token, **{name: path for name, path in named.items() if path})
+    try:
+        asyncio.run(run_app(places))
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        return EXIT_USAGE
+    except (AppError, StartError) as error:
         return _fail(str(error))
     return 0
 
@@ -175,6 +195,14 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, parents=[common], help=text)
         sub.add_argument("--config", type=Path, default=Path("veroallarme.yaml"), metavar="FILE")
         sub.set_defaults(command=command)
+
+    sub = commands.add_parser(
+        "app", parents=[common], help="run the worker as an app (add-on) of Home Assistant"
+    )
+    sub.add_argument("--options", type=Path, metavar="FILE", help="/data/options.json")
+    sub.add_argument("--config", type=Path, metavar="FILE", help="/config/veroallarme.yaml")
+    sub.add_argument("--data-dir", type=Path, metavar="DIR", help="/data")
+    sub.set_defaults(command=_app)
 
     sub = commands.add_parser(
         "analyze", parents=[common], help="print the verdict of one burst of frames as JSON"
