@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK_FILES = ("constraints.txt", "constraints-demo.txt")
+LOCK_FILES = ("constraints.txt", "constraints-demo.txt", "app/constraints.txt")
 
 
 def locked_entries(lock_file: str) -> dict[str, set[str]]:
@@ -33,10 +33,11 @@ def locked_versions(lock_file: str) -> dict[str, str]:
     }
 
 
-def declared_requirements(*extras: str) -> list[Requirement]:
-    """Return the requirements of pyproject.toml for `extras`, with the base's and the build's."""
+def declared_requirements(*extras: str, build: bool) -> list[Requirement]:
+    """Return the base's requirements of pyproject.toml, those for `extras`, and the build's."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    lines = list(pyproject["project"]["dependencies"]) + pyproject["build-system"]["requires"]
+    lines = list(pyproject["project"]["dependencies"])
+    lines += pyproject["build-system"]["requires"] if build else []
     for extra in extras:
         lines += pyproject["project"]["optional-dependencies"][extra]
     requirements = map(Requirement, lines)
@@ -66,13 +67,18 @@ def test_no_entry_names_an_address(lock_file: str) -> None:
 
 @pytest.mark.parametrize(
     ("lock_file", "extras"),
-    [("constraints.txt", ("demo", "dev", "train")), ("constraints-demo.txt", ("demo",))],
+    [
+        ("constraints.txt", ("demo", "dev", "train")),
+        ("constraints-demo.txt", ("demo",)),
+        ("app/constraints.txt", ()),
+    ],
 )
 def test_the_lock_satisfies_pyproject(lock_file: str, extras: tuple[str, ...]) -> None:
     versions = locked_versions(lock_file)
     unmet = [
         f"{requirement}: {versions.get(canonicalize_name(requirement.name), 'not locked')}"
-        for requirement in declared_requirements(*extras)
+        # The app is built elsewhere, into a wheel.
+        for requirement in declared_requirements(*extras, build=not lock_file.startswith("app/"))
         if not requirement.specifier.contains(
             versions.get(canonicalize_name(requirement.name), "0.dev0")
         )
@@ -80,8 +86,17 @@ def test_the_lock_satisfies_pyproject(lock_file: str, extras: tuple[str, ...]) -
     assert unmet == [], "run scripts/lock"
 
 
-def test_the_demo_set_is_part_of_the_development_set() -> None:
-    assert (
-        locked_versions("constraints-demo.txt").items()
-        <= locked_versions("constraints.txt").items()
+@pytest.mark.parametrize("lock_file", LOCK_FILES[1:])
+def test_every_set_is_part_of_the_development_set(lock_file: str) -> None:
+    """By version and hash; a marker may differ, as fewer packages ask for the same one."""
+    smaller, larger = (
+        {(entry.partition(" ;")[0], *sorted(hashes)) for entry, hashes in entries.items()}
+        for entries in (locked_entries(lock_file), locked_entries("constraints.txt"))
     )
+    assert smaller <= larger
+
+
+def test_the_app_gets_nothing_that_the_worker_does_not_need() -> None:
+    everything = set(locked_versions("app/constraints.txt"))
+    assert everything < set(locked_versions("constraints-demo.txt"))
+    assert everything.isdisjoint({"hatchling", "torch", "amqtt", "rich", "pytest"})
