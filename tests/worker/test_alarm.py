@@ -109,6 +109,15 @@ async def test_restart_keeps_what_the_former_run_promised(clock: Clock) -> None:
     alarm.stop()
 
 
+async def test_restart_lets_motion_end_an_alarm_whose_hold_is_known(clock: Clock) -> None:
+    alarm = Alarm(clock.after(60), lambda: None, held_until=clock.after(5))
+    assert alarm.motion_ended(clock.after(1))
+    assert alarm.until == clock.after(5)
+    clock.now = clock.after(5)
+    assert not alarm.is_on
+    alarm.stop()
+
+
 async def test_restart_does_not_revive_an_alarm_that_is_over(clock: Clock) -> None:
     ended: list[str] = []
     alarm = Alarm(clock.after(-1), lambda: ended.append("ended"))

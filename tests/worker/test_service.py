@@ -267,6 +267,24 @@ async def test_restart_keeps_the_alarm_until_its_end_and_does_not_revive_it(site
         assert events(heard) == []
 
 
+async def test_motion_that_ended_while_the_worker_was_away_leaves_no_alarm(site: Site) -> None:
+    async with (
+        site.listener() as heard,
+        site.worker(Judging().install),
+        sender(site.port) as broker,
+    ):
+        await broker.motion()
+        await heard.until(lambda: events(heard))
+    assert (await retained(site.port))[f"{C}/relevant"] == b"ON"
+    async with sender(site.port) as broker:
+        await broker.motion("OFF")
+    await asyncio.sleep(site.settings.hold_s)
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        # The first is what the broker has retained of the former run.
+        assert heard.payloads(f"{C}/relevant") == [b"ON", b"OFF"]
+
+
 async def test_starts_without_a_verdict_become_one_event_after_a_restart(site: Site) -> None:
     at = datetime.now(UTC) - timedelta(minutes=5)
     store = EventStore(site.folder / "data")

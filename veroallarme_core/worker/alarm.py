@@ -18,13 +18,19 @@ class Alarm:
     Args:
         until: end of an alarm that a former run raised, or None.
         ended: called when a raised alarm has run out.
+        held_until: until when that alarm stays on even if its motion ends; None keeps it to its
+            end.
     """
 
-    def __init__(self, until: datetime | None, ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        until: datetime | None,
+        ended: Callable[[], None],
+        held_until: datetime | None = None,
+    ) -> None:
         self._until = until
         self._ended = ended
-        # What a former run promised is kept: its shortest hold is not known any more.
-        self._held_until = until
+        self._held_until = held_until or until
         self._motion_until: datetime | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._schedule()

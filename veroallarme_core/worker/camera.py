@@ -18,7 +18,7 @@ from veroallarme_core.camera_state import CameraState
 from veroallarme_core.event_store import CameraRecord, OpenEvent
 from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.settings import CameraSettings
-from veroallarme_core.verdict import FrameCounts, State, Verdict, new_event_id
+from veroallarme_core.verdict import FrameCounts, State, Verdict, iso, new_event_id
 from veroallarme_core.worker.alarm import Alarm, now
 from veroallarme_core.worker.bursts import Burst, take_burst
 from veroallarme_core.worker.config import CameraConfig
@@ -151,7 +151,7 @@ class CameraWorker:
         self.config = config
         self.client = client
         self.settings = settings
-        self.alarm = Alarm(record.alarm_until, self._alarm_ended)
+        self.alarm = Alarm(record.alarm_until, self._alarm_ended, _held_until(record, settings))
         self._reference = reference
         self._learning = learning
         self._review = review
@@ -834,6 +834,17 @@ class CameraWorker:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _held_until(record: CameraRecord, settings: CameraSettings) -> datetime | None:
+    """Return until when a former run's alarm stays on even if its motion ends; None if unknown."""
+    verdict = record.last_verdict
+    if record.alarm_until is None or verdict is None:
+        return None
+    if verdict["hold_until"] != iso(record.alarm_until):
+        return None
+    held = datetime.fromisoformat(verdict["decided_at"]) + timedelta(seconds=settings.hold_s)
+    return min(held, record.alarm_until)
 
 
 def _nothing(*_: object) -> None:

@@ -332,6 +332,10 @@ class MqttSession:
         return "stopped"
 
     async def _serve(self, client: _Client, stop: asyncio.Event) -> None:
+        # The end of a motion that came while nobody listened waits in the broker and is delivered
+        # first: state that told the alarm without it would let the alarm flap.
+        while not client.incoming.empty():
+            self._listener.received(client.incoming.get_nowait())
         tasks = [
             asyncio.create_task(self._receive(client), name="mqtt-receive"),
             asyncio.create_task(self._send(client), name="mqtt-send"),
