@@ -3,7 +3,8 @@
 from typing import override
 
 from homeassistant.components.event import EventDeviceClass, EventEntity
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .contract import CameraInfo, EventState
@@ -34,6 +35,20 @@ class DecisionEvent(CameraEntity, EventEntity):
         """Set up the decisions of a camera."""
         super().__init__(hub, info, "decision")
         self._attr_event_types = list(EventState)
+
+    @override
+    async def async_get_last_state(self) -> State | None:
+        """Return the state before a restart.
+
+        Where no worker was there when Home Assistant ended, the entity was unavailable, and the
+        time of the last decision is only in what it knew about that.
+        """
+        state = await super().async_get_last_state()
+        if state is None or state.state != STATE_UNAVAILABLE:
+            return state
+        known = await self.async_get_last_event_data()
+        decided_at = known and (known.last_event_attributes or {}).get("decided_at")
+        return State(state.entity_id, decided_at, state.attributes) if decided_at else state
 
     @callback
     @override

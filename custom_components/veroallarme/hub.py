@@ -360,6 +360,9 @@ class Hub:
 
     @callback
     def _on_connection(self, connected: bool) -> None:
+        if self.hass.is_stopping:
+            # The broker is left before states are written down: what is shown now is to come back.
+            return
         self._connected = connected
         if not connected:
             # Who is still there says so again after the reconnect.

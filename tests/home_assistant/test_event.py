@@ -46,6 +46,29 @@ async def test_a_decision_before_a_restart_does_not_fire_after_it(
     assert attributes(hass, "event", "decision")["event_id"] == "a_2"
 
 
+async def test_a_decision_keeps_its_time_over_a_restart_without_a_worker(
+    hass: HomeAssistant, start_site
+) -> None:
+    then = dt_util.utcnow().isoformat(timespec="milliseconds")
+    last = {"event_id": "a_1", "decided_at": then}
+    known = {"last_event_type": "relevant", "last_event_attributes": last}
+    before = State("event.drive_decision", "unavailable")
+    mock_restore_cache_with_extra_data(hass, [(before, known)])
+    await start_site()
+    assert state(hass, "event", "decision") == then
+    assert attributes(hass, "event", "decision")["event_id"] == "a_1"
+
+
+@pytest.mark.parametrize("known", [{}, {"last_event_type": None, "last_event_attributes": None}])
+async def test_a_camera_without_a_decision_has_none_after_a_restart(
+    hass: HomeAssistant, start_site, known: dict[str, None]
+) -> None:
+    before = State("event.drive_decision", "unavailable")
+    mock_restore_cache_with_extra_data(hass, [(before, known)])
+    await start_site()
+    assert state(hass, "event", "decision") == "unknown"
+
+
 async def test_an_empty_message_is_no_decision(hass: HomeAssistant, site) -> None:
     await say(hass, "camera/drive/event", "")
     assert state(hass, "event", "decision") == "unknown"

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.dispatcher import async_dispatcher_send
 from hypothesis import HealthCheck, given, settings
@@ -80,6 +80,13 @@ async def test_without_the_broker_nothing_is_known(hass: HomeAssistant, site) ->
     # The broker has yet to say whether the worker outlived it.
     assert state(hass, *ALARM) == "unavailable"
     await say(hass, "worker/main/status", "online")
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_a_stop_of_home_assistant_leaves_what_is_shown(hass: HomeAssistant, site) -> None:
+    """It leaves the broker before it writes down what entities restore after the next start."""
+    hass.set_state(CoreState.stopping)
+    async_dispatcher_send(hass, MQTT_CONNECTION_STATE, False)
     assert state(hass, *ALARM) == "off"
 
 
