@@ -1,15 +1,15 @@
 """Options, file and supervisor become one configuration, and every mistake one sentence."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.peers import Listener, Mosquitto, free_port, until
-from tests.worker.conftest import drawn_jpegs
-from tests.worker.talk import STATUS, sender
+from tests.worker.conftest import Site, drawn_jpegs
+from tests.worker.fake_supervisor import Supervisor, not_enabled
+from tests.worker.talk import STATUS, C, sender
 from veroallarme_core.cli import EXIT_USAGE, main
 from veroallarme_core.worker import app as app_module
 from veroallarme_core.worker.app import AppError, AppPlaces, prepare
@@ -50,60 +51,10 @@ DRIVE = {"id": "drive", "entity": "camera.drive", "motion_topic": "pir/drive"}
 FROM_SERVICE = BrokerConfig(host="core-mosquitto", username="addons", password=PASSWORD)
 
 
-@dataclass
-class Supervisor:
-    """Answers as Home Assistant's supervisor does, and counts."""
-
-    service: Any = field(default_factory=lambda: dict(SERVICE))
-    answers: list[Callable[[], web.StreamResponse]] = field(default_factory=list)
-    """What it says first, before it names the service."""
-    asked: int = 0
-    pictures: int = 0
-    url: str = ""
-
-    @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator["Supervisor"]:
-        app = web.Application()
-        app.router.add_get("/services/mqtt", self._name_the_broker)
-        app.router.add_get("/core/api/camera_proxy/{entity}", self._show)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
-        try:
-            yield self
-        finally:
-            await runner.cleanup()
-
-    async def _name_the_broker(self, request: web.Request) -> web.StreamResponse:
-        self.asked += 1
-        if self.answers:
-            return self.answers.pop(0)()
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return web.json_response({"result": "error"}, status=401)
-        if self.service is None:
-            return not_enabled()
-        return web.json_response({"result": "ok", "data": self.service})
-
-    async def _show(self, request: web.Request) -> web.StreamResponse:
-        assert request.headers["Authorization"] == f"Bearer {TOKEN}"
-        assert request.match_info["entity"] == "camera.drive"
-        frames = drawn_jpegs("person_in_the_drive")
-        frame = frames[self.pictures % len(frames)]
-        self.pictures += 1
-        return web.Response(body=frame, content_type="image/jpeg")
-
-
-def not_enabled() -> web.Response:
-    answer = {"result": "error", "message": "Service not enabled"}
-    return web.json_response(answer, status=400)
-
-
 @pytest.fixture
 async def supervisor() -> AsyncIterator[Supervisor]:
-    async with Supervisor().serve() as supervisor:
+    pictures = {"camera.drive": drawn_jpegs("person_in_the_drive")}
+    async with Supervisor(TOKEN, dict(SERVICE), pictures).serve() as supervisor:
         yield supervisor
 
 
@@ -443,7 +394,7 @@ async def test_a_supervisor_that_hangs_is_one_sentence(
         return not_enabled()
 
     monkeypatch.setattr(Supervisor, "_name_the_broker", hang)
-    async with Supervisor().serve() as hanging:
+    async with Supervisor(TOKEN).serve() as hanging:
         supervisor.url = hanging.url
         with pytest.raises(AppError, match="no answer in time"):
             await make()
@@ -502,6 +453,28 @@ def test_any_options_give_a_configuration_or_one_line_sentences(
     places.config.write_text("mqtt: {host: b}\n")
     told = sentences(replace(places, token=TOKEN))
     assert all(one and "\n" not in one for one in told)
+
+
+# --- a backup ---------------------------------------------------------------------------------
+
+
+async def test_a_restored_backup_has_all_but_the_pictures(site: Site, tmp_path: Path) -> None:
+    """What `backup_exclude` leaves out is missed by nobody."""
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: heard.on(f"{C}/event"))
+        await heard.until(lambda: heard.on(f"{C}/stats")[-1].json()["events"] == 1)
+        [event] = [one.json() for one in heard.on(f"{C}/event")]
+    pictures = list((tmp_path / "data").glob("*/*/*.jpg"))
+    assert pictures, "the event was stored"
+    shutil.rmtree(pictures[0].parent)
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        assert heard.on(f"{C}/stats")[-1].json()["events"] == 1
+        assert heard.on(f"{C}/verdict")[-1].json()["event_id"] == event["event_id"]
+        await broker.send(f"{C}/feedback", {"event_id": event["event_id"], "relevant": False})
+        await broker.motion()
+        await heard.until(lambda: heard.on(f"{C}/stats")[-1].json()["events"] == 2)
 
 
 # --- the command ------------------------------------------------------------------------------
