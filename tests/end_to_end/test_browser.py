@@ -1,0 +1,175 @@
+"""What a user sees: the pages of Home Assistant in a real Chromium.
+
+`VEROALLARME_SCREENSHOTS` names a folder that gets the screenshots; README and docs show them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, Route, async_playwright, expect
+
+from .conftest import HEADLIGHTS, PERSON, House, jpegs
+from .test_bridge import showing
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+
+WAIT_MS = 30_000
+FLAGS = [
+    # Chromium's sandbox wants rights that containers mostly do not give.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+class Browser:
+    """A page of a user who is logged in."""
+
+    def __init__(self, page: Page, url: str, folder: Path) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self._url = url
+        self._folder = folder
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    async def open(self, path: str) -> None:
+        """Open a page of Home Assistant and wait until it has been drawn."""
+        await self.page.goto(self._url + path)
+        await self.page.wait_for_function(
+            "!document.getElementById('ha-launch-screen')", timeout=WAIT_MS
+        )
+
+    async def see(self, *texts: str) -> None:
+        """Wait until the page shows all of these texts."""
+        for text in texts:
+            # Options of closed selects are there as well, hidden.
+            found = self.page.get_by_text(text, exact=True).filter(visible=True)
+            await expect(found.first).to_be_visible(timeout=WAIT_MS)
+
+    async def shoot(self, name: str) -> None:
+        """Keep a screenshot."""
+        # Transitions of dialogs and the fade of pictures.
+        await self.page.wait_for_timeout(1500)
+        await self.page.screenshot(path=self._folder / f"{name}.png")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(house: House, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """A Chromium whose user is logged in, and which reaches Home Assistant alone."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.fail("there is no chromium: run scripts/test, or apt-get install chromium")
+    folder = Path(
+        os.environ.get("VEROALLARME_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots")
+    )
+    url = house.home.url
+    tokens = json.dumps(json.dumps(house.home.token))
+
+    async def go_on(route: Route) -> None:
+        await route.abort()
+
+    async with async_playwright() as playwright:
+        program = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        context = await program.new_context(
+            viewport={"width": 1280, "height": 900}, locale="en-GB", color_scheme="light"
+        )
+        await context.route(lambda to: not to.startswith((url, "data:", "blob:")), go_on)
+        await context.add_init_script(f"localStorage.setItem('hassTokens', {tokens})")
+        yield Browser(await context.new_page(), url, folder)
+        await program.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lively(house: House) -> House:
+    """A house in which something has happened."""
+    for scene in (HEADLIGHTS, PERSON):
+        await house.decide("front", scene)
+    return house
+
+
+async def test_the_device_page_shows_alarm_settings_and_thumbs(
+    browser: Browser, lively: House
+) -> None:
+    device = (await lively.devices())["Front"]["id"]
+    await browser.open(f"/config/devices/device/{device}")
+    await browser.see("Relevant motion", "Detected", "Last event was nuisance", "Filter now")
+    await browser.see("Decision", "Learning progress", "Suppressed events")
+    await browser.shoot("device")
+    assert browser.errors == []
+
+
+async def test_the_image_shows_the_annotated_frame(browser: Browser, lively: House) -> None:
+    await browser.open("/config/dashboard?more-info-entity-id=image.front_last_event")
+    picture = browser.page.locator("ha-more-info-dialog img, more-info-image img, ha-dialog img")
+    await expect(picture.first).to_be_visible(timeout=WAIT_MS)
+    size: list[int] = await picture.first.evaluate(
+        "async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight] }"
+    )
+    assert size == [640, 480]
+    await browser.shoot("image")
+    assert browser.errors == []
+
+
+async def test_the_alarm_explains_itself(browser: Browser, lively: House) -> None:
+    await browser.open("/config/dashboard?more-info-entity-id=binary_sensor.front_relevant_motion")
+    await browser.see("Relevant motion")
+    await browser.shoot("alarm")
+    assert browser.errors == []
+
+
+async def test_a_camera_is_added_by_hand(browser: Browser, lively: House) -> None:
+    """The flow as a user walks it: two entities, nothing else."""
+    home = lively.home
+    picture = home.show("porch", jpegs(PERSON)[0])
+    await home.flow("local_file", {"name": "Porch", "file_path": str(picture)})
+    await browser.open("/config/integrations/integration/veroallarme")
+    await browser.see("VeroAllarme home")
+    await browser.shoot("integration")
+    await browser.page.get_by_text("Add a camera from Home Assistant").first.click()
+    await browser.see("Camera", "Motion")
+    await pick(browser.page, 0, "Porch")
+    await pick(browser.page, 1, "Porch motion")
+    await browser.shoot("add_camera")
+    await browser.page.get_by_role("button", name="Submit").click()
+    await home.until_state("binary_sensor.porch_relevant_motion", "off", limit_s=40)
+    await browser.shoot("camera_added")
+    async with showing(picture, jpegs(PERSON)):
+        await lively.publish("cam/porch/motion", "ON")
+        await home.until_state("binary_sensor.porch_relevant_motion", "on", limit_s=40)
+    assert browser.errors == []
+
+
+async def pick(page: Page, number: int, name: str) -> None:
+    """Choose an entity in one of the fields of a form."""
+    await page.locator("ha-entity-picker").nth(number).click()
+    found = page.locator("ha-picker-combo-box")
+    # Until the search has the focus, keys are shortcuts of the page.
+    await expect(found.locator("input")).to_be_focused(timeout=WAIT_MS)
+    await page.keyboard.type(name)
+    await found.get_by_text(name, exact=True).first.click()
+    await expect(found).to_have_count(0, timeout=WAIT_MS)
+
+
+async def test_a_site_is_changed_by_its_flow(browser: Browser, lively: House) -> None:
+    """The errors of the flow are sentences of ours, beside the field that they are about."""
+    entry = await lively.entry()
+    step: Any = await lively.home.post(
+        "config/config_entries/flow",
+        {"handler": "veroallarme", "entry_id": entry["entry_id"]},
+    )
+    step = await lively.home.post(
+        f"config/config_entries/flow/{step['flow_id']}", {"prefix": "a/+", "site": "Home!"}
+    )
+    assert step["errors"] == {"prefix": "invalid_prefix", "site": "invalid_site"}
