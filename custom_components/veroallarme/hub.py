@@ -396,14 +396,16 @@ class Hub:
     def _update_cameras(self, info: Info) -> None:
         """Add cameras that are new, and remove those that are gone for good."""
         registry = dr.async_get(self.hass)
-        for camera_id in self._known.keys() - info.cameras.keys():
+        # A bridged camera comes back as soon as its definition is published again.
+        bridged = {one.data[CONF_CAMERA_ID] for one in self.entry.subentries.values()}
+        stays = bridged | info.cameras.keys()
+        for camera_id in self._known.keys() - stays:
             self.async_forget(camera_id)
         new = [camera for camera in info.cameras.values() if camera.id not in self._known]
-        self._known = dict(info.cameras)
+        self._known |= info.cameras
         for device in dr.async_entries_for_config_entry(registry, self.entry.entry_id):
-            gone = camera_of(device, self.entry.entry_id)
-            # A bridged camera comes back as soon as its definition is published again.
-            if gone and gone not in info.cameras and not self.subentry_id(gone):
+            camera_id = camera_of(device, self.entry.entry_id)
+            if camera_id is not None and camera_id not in stays:
                 registry.async_remove_device(device.id)
         for camera in new:
             for listener in self._camera_listeners:

@@ -198,11 +198,14 @@ async def test_the_worker_is_told_again_when_it_comes_back(
 
 
 async def test_a_worker_that_forgot_it_does_not_cost_its_device(
-    hass: HomeAssistant, bridged, site
+    hass: HomeAssistant, bridged, site, caplog: pytest.LogCaptureFixture
 ) -> None:
     await say(hass, "info", INFO)
     await say(hass, "info", WITH_FRONT_DOOR)
-    assert state(hass, "binary_sensor", "relevant_motion", "front_door") == "unknown"
+    await say(hass, "camera/front_door/relevant", "ON")
+    assert state(hass, "binary_sensor", "relevant_motion", "front_door") == "on"
+    # Entities that are there already would be refused with an error.
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
 
 
 async def test_a_removed_camera_is_taken_from_the_worker(
