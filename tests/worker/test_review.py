@@ -166,6 +166,9 @@ async def test_it_is_told_at_most_once_in_a_while(monkeypatch: pytest.MonkeyPatc
     review.stop()
     await turn(0.3)
     assert len(told) == 3
+    review.answer(three, False)
+    await turn(0.3)
+    assert len(told) == 3, "what ends later than its camera tells nothing"
 
 
 async def test_an_event_that_raised_the_alarm_is_none_to_review() -> None:

@@ -48,6 +48,7 @@ class Review:
         self._published: bytes | None = None
         self._not_before = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
 
     def add(self, verdict: Verdict) -> None:
         """Take note of a verdict."""
@@ -72,13 +73,14 @@ class Review:
 
     def refresh(self) -> None:
         """Publish the choice, if it has changed, as soon as it may be."""
-        if self._timer is None:
+        if self._timer is None and not self._stopped:
             loop = asyncio.get_running_loop()
             wait_s = max(0.0, self._not_before - loop.time())
             self._timer = loop.call_later(wait_s, self._publish_changed)
 
     def stop(self) -> None:
-        """Publish nothing more."""
+        """Publish nothing more, whatever is noted from now on."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
