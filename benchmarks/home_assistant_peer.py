@@ -112,6 +112,10 @@ class HomeAssistant:
         content = {"version": version, "minor_version": minor_version, "key": key, "data": data}
         (self.config / ".storage" / key).write_text(json.dumps(content), encoding="utf-8")
 
+    def remove_integration(self) -> None:
+        """Take the integration away again, before the first start."""
+        shutil.rmtree(self.config / "custom_components")
+
     # --- process --------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
@@ -342,7 +346,7 @@ class Socket:
         self._last_id += 1
         await self._ws.send_json({"id": self._last_id, "type": command, **fields})
         while True:
-            answer = await self._receive()
+            answer = await self.take()
             if answer.get("type") == "result" and answer["id"] == self._last_id:
                 if not answer["success"]:
                     raise RequestError(str(answer["error"]))
@@ -353,9 +357,10 @@ class Socket:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
-                    await self._receive()
+                    await self.take()
 
-    async def _receive(self) -> dict[str, Any]:
+    async def take(self) -> dict[str, Any]:
+        """Take the next message; an event is added to `events`."""
         answer: dict[str, Any] = await self._ws.receive_json()
         if answer.get("type") == "event":
             self.events.append(answer["event"])

@@ -56,16 +56,18 @@ async def until(holds: Callable[[], Any], limit_s: float = 20.0) -> Any:
 
 
 class Mosquitto:
-    """A mosquitto on loopback that writes its database after every change.
+    """A mosquitto on loopback.
 
     Args:
         folder: for its configuration, database and log.
+        durable: whether it writes its database after every change. Where a lot is published it
+            has time for nothing else.
 
     Raises:
         FileNotFoundError: mosquitto is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
         binary = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         if binary is None:
             raise FileNotFoundError(
@@ -80,7 +82,7 @@ class Mosquitto:
         lines = [
             f"listener {self.port} 127.0.0.1",
             "allow_anonymous true",
-            "persistence true",
+            f"persistence {'true' if durable else 'false'}",
             f"persistence_location {self._folder}/",
             "autosave_on_changes true",
             "autosave_interval 1",

@@ -14,10 +14,11 @@ import pytest
 import pytest_asyncio
 
 from benchmarks.home_assistant_peer import RequestError
+from benchmarks.house import House, jpegs, worker_configuration
 from benchmarks.peers import until
 from veroallarme_core.event_store import EventStore
 
-from .conftest import HEADLIGHTS, PERSON, House, jpegs, worker_configuration
+from .conftest import HEADLIGHTS, PERSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

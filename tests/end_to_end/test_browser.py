@@ -14,13 +14,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Route, async_playwright, expect
+from playwright.async_api import Page, Route, ViewportSize, async_playwright, expect
 
-from .conftest import HEADLIGHTS, PERSON, House, jpegs
+from benchmarks.house import House, jpegs
+
+from .conftest import HEADLIGHTS, PERSON
 from .test_bridge import showing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
+VIEWPORT: ViewportSize = {"width": 1280, "height": 760}
 WAIT_MS = 30_000
 FLAGS = [
     # Chromium's sandbox wants rights that containers mostly do not give.
@@ -62,7 +65,7 @@ class Browser:
         """Keep a screenshot."""
         # Transitions of dialogs and the fade of pictures.
         await self.page.wait_for_timeout(1500)
-        await self.page.screenshot(path=self._folder / f"{name}.png")
+        await self.page.screenshot(path=self._folder / f"{name}.jpg", type="jpeg", quality=85)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -82,9 +85,7 @@ async def browser(house: House, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
     async with async_playwright() as playwright:
         program = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        context = await program.new_context(
-            viewport={"width": 1280, "height": 900}, locale="en-GB", color_scheme="light"
-        )
+        context = await program.new_context(viewport=VIEWPORT, locale="en-GB", color_scheme="light")
         await context.route(lambda to: not to.startswith((url, "data:", "blob:")), go_on)
         await context.add_init_script(f"localStorage.setItem('hassTokens', {tokens})")
         yield Browser(await context.new_page(), url, folder)
@@ -103,10 +104,12 @@ async def test_the_device_page_shows_alarm_settings_and_thumbs(
     browser: Browser, lively: House
 ) -> None:
     device = (await lively.devices())["Front"]["id"]
+    await browser.page.set_viewport_size({"width": 1280, "height": 1340})
     await browser.open(f"/config/devices/device/{device}")
     await browser.see("Relevant motion", "Detected", "Last event was nuisance", "Filter now")
     await browser.see("Decision", "Learning progress", "Suppressed events")
     await browser.shoot("device")
+    await browser.page.set_viewport_size(VIEWPORT)
     assert browser.errors == []
 
 

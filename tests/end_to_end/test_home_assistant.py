@@ -8,10 +8,11 @@ from datetime import datetime
 import pytest
 
 from benchmarks.home_assistant_peer import RequestError
+from benchmarks.house import House
 from benchmarks.peers import until
 from veroallarme_core.event_store import EventStore
 
-from .conftest import HEADLIGHTS, HOLD_S, PERSON, House
+from .conftest import HEADLIGHTS, HOLD_S, PERSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
