@@ -1,5 +1,6 @@
 """VeroAllarme: alarms of cameras that mean something, judged by a worker over MQTT."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
@@ -28,6 +29,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) 
 
     async def on_update(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) -> None:
         if site_root(entry.data) != hub.root:
+            # The cameras go along; their definitions would stay where they were.
+            for subentry in entry.subentries.values():
+                await async_clear_definition(hub, subentry.data[CONF_CAMERA_ID])
             hass.config_entries.async_schedule_reload(entry.entry_id)
         else:
             await bridges.async_update()
@@ -55,6 +59,8 @@ async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: VeroAllarmeConfigEntry, device: AnyDeviceEntry
 ) -> bool:
     """Let the user remove a camera that the worker does not have, or that is bridged by nobody."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return False
     hub = entry.runtime_data
     camera_id = camera_of(device, entry.entry_id)
     if camera_id is None or hub.subentry_id(camera_id) is not None:

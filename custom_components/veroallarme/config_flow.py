@@ -1,5 +1,7 @@
 """Flows: a site found by MQTT or added by hand, and cameras brought from Home Assistant."""
 
+import logging
+from collections.abc import Mapping
 from typing import Any, override
 
 import probatio
@@ -15,7 +17,6 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import Platform
 from homeassistant.core import callback, split_entity_id
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
@@ -25,6 +26,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
+from .bridge import BURST_LIMIT_S
 from .const import (
     CONF_BURST_SIZE,
     CONF_CAMERA_ENTITY,
@@ -40,6 +42,8 @@ from .const import (
 )
 from .contract import Info, PayloadError, is_valid_id, read_json
 from .hub import VeroAllarmeConfigEntry, async_probe, site_root
+
+_LOGGER = logging.getLogger(__name__)
 
 MAX_NAME_CHARACTERS = 64
 DEFAULT_BURST = {CONF_BURST_SIZE: 3, CONF_SPACING_S: 0.6}
@@ -143,8 +147,10 @@ class VeroAllarmeConfigFlow(ConfigFlow, domain=DOMAIN):
                 await self.async_set_unique_id(root, raise_on_progress=False)
                 self._abort_if_unique_id_configured()
             if not (error := await self._test(user_input)):
+                # A title that the user has chosen stays.
+                title = _title(user_input) if entry.title == _title(entry.data) else entry.title
                 return self.async_update_and_abort(
-                    entry, unique_id=root, title=_title(user_input), data=user_input
+                    entry, unique_id=root, title=title, data=user_input
                 )
             errors["base"] = error
         return self._site_form("reconfigure", user_input or dict(entry.data), errors)
@@ -220,11 +226,19 @@ class CameraFlow(ConfigSubentryFlow):
         subentry = self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
         if user_input is not None:
-            if await self._gives_pictures(user_input[CONF_CAMERA_ENTITY]):
+            entity_id = user_input[CONF_CAMERA_ENTITY]
+            others = [one for one in self._get_entry().subentries.values() if one is not subentry]
+            pauses_s = (user_input[CONF_BURST_SIZE] - 1) * user_input[CONF_SPACING_S]
+            if any(one.data[CONF_CAMERA_ENTITY] == entity_id for one in others):
+                return self.async_abort(reason="already_configured")
+            if pauses_s >= BURST_LIMIT_S:
+                errors["base"] = "burst_too_long"
+            elif not await self._gives_pictures(entity_id):
+                errors[CONF_CAMERA_ENTITY] = "no_picture"
+            else:
                 return self.async_update_and_abort(
                     self._get_entry(), subentry, data_updates=user_input
                 )
-            errors[CONF_CAMERA_ENTITY] = "no_picture"
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
@@ -234,9 +248,11 @@ class CameraFlow(ConfigSubentryFlow):
         )
 
     async def _gives_pictures(self, entity_id: str) -> bool:
+        """Whether a picture can be had; integrations of cameras raise whatever they like."""
         try:
             return bool((await async_get_image(self.hass, entity_id)).content)
-        except HomeAssistantError:
+        except Exception as error:
+            _LOGGER.debug("%s: no picture: %s", entity_id, error)
             return False
 
 
@@ -254,7 +270,7 @@ def _mistakes(site: dict[str, Any]) -> dict[str, str]:
     return errors
 
 
-def _title(site: dict[str, Any]) -> str:
+def _title(site: Mapping[str, Any]) -> str:
     return f"VeroAllarme {site[CONF_SITE]}"
 
 

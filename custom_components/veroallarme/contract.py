@@ -138,12 +138,12 @@ def _count(content: Mapping[str, Any], name: str) -> int:
 
 def _moment(content: Mapping[str, Any], name: str) -> datetime:
     value = content.get(name)
-    moment = dt_util.parse_datetime(value) if isinstance(value, str) else None
-    if moment is None or moment.tzinfo is None:
-        raise PayloadError(f"{name} is no time")
     try:
+        moment = dt_util.parse_datetime(value) if isinstance(value, str) else None
+        if moment is None or moment.tzinfo is None:
+            raise PayloadError(f"{name} is no time")
         return dt_util.as_utc(moment)
-    except OverflowError as error:
+    except (OverflowError, ValueError) as error:  # of a date that no calendar has
         raise PayloadError(f"{name} is no time") from error
 
 
@@ -198,6 +198,7 @@ class Info:
     cameras: Mapping[str, CameraInfo]
     capabilities: frozenset[str]
     inference: str | None
+    max_burst_bytes: int
 
     @property
     def supported(self) -> bool:
@@ -215,6 +216,7 @@ class Info:
                 cameras={},
                 capabilities=frozenset(),
                 inference=None,
+                max_burst_bytes=MAX_BURST_BYTES,
             )
         cameras = map(CameraInfo.from_json, _items(content.get("cameras"), "cameras", MAX_CAMERAS))
         capabilities = content.get("capabilities")
@@ -226,6 +228,9 @@ class Info:
             cameras={camera.id: camera for camera in cameras},
             capabilities=frozenset(word for word in capabilities if isinstance(word, str)),
             inference=_optional(_text, content, "inference"),
+            max_burst_bytes=min(
+                _optional(_count, content, "max_burst_bytes") or MAX_BURST_BYTES, MAX_BURST_BYTES
+            ),
         )
 
 

@@ -7,10 +7,18 @@ from typing import Any
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.core import HomeAssistant
 
+from .const import CONF_CAMERA_ENTITY, CONF_MOTION_ENTITY
 from .hub import Camera, VeroAllarmeConfigEntry
 
-_ADDRESS = re.compile(r"\w+://\S+|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b")
-TO_REDACT = {"name", "title"}
+_ADDRESS = re.compile(
+    r"\w+://\S+"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
+    r"|\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b"
+    r"|\[?\b(?:[0-9a-f]{1,4}:){2,}[0-9a-f:]*(?:%\w+)?\]?"
+    r"|\b(?:[\w-]+\.)+(?:local|localdomain|lan|home|internal|arpa|box)\b",
+    re.IGNORECASE,
+)
+TO_REDACT = {"name", "title", CONF_CAMERA_ENTITY, CONF_MOTION_ENTITY}
 
 
 async def async_get_config_entry_diagnostics(

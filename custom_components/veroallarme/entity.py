@@ -10,7 +10,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import DOMAIN
 from .contract import CameraInfo
-from .hub import WORKER, Camera, Hub
+from .hub import INFO, WORKER, Camera, Hub
 
 
 class CameraEntity(Entity):
@@ -43,13 +43,20 @@ class CameraEntity(Entity):
     @property
     @override
     def available(self) -> bool:
-        """Whether a worker is there; a camera without pictures shows in its connectivity."""
-        return self.hub.online
+        """Whether a worker is there that has this camera.
+
+        A camera without pictures shows in its connectivity.
+        """
+        return self.hub.online and self.hub.serves(self.camera_id)
 
     @override
     async def async_added_to_hass(self) -> None:
         """Listen to what the worker says."""
-        for kinds, listener in (((WORKER,), self.async_write_ha_state), (self.kinds, self.on_news)):
+        of_the_site = (WORKER, INFO)
+        for kinds, listener in (
+            (of_the_site, self.async_write_ha_state),
+            (self.kinds, self.on_news),
+        ):
             self.async_on_remove(self.hub.async_listen(self.camera_id, kinds, listener))
 
     @callback

@@ -50,6 +50,12 @@ class DecisionEvent(CameraEntity, EventEntity):
         decided_at = known and (known.last_event_attributes or {}).get("decided_at")
         return State(state.entity_id, decided_at, state.attributes) if decided_at else state
 
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Listen, and tell of a decision that came while this was set up."""
+        await super().async_added_to_hass()
+        self.on_news()
+
     @callback
     @override
     def on_news(self) -> None:

@@ -9,7 +9,6 @@ import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from homeassistant.components import mqtt
@@ -24,10 +23,12 @@ from homeassistant.util import dt as dt_util
 from .const import CONF_CAMERA_ID, CONF_PREFIX, CONF_SITE, DOMAIN
 from .contract import (
     CONTRACT_VERSION,
+    MAX_BURST_BYTES,
     MAX_CAMERAS,
     CameraInfo,
     Health,
     Info,
+    Origin,
     Outcome,
     Payload,
     PayloadError,
@@ -60,6 +61,9 @@ WORKER = "worker"
 """Listeners to this hear that workers came or went."""
 HEALTH = "health"
 """Listeners to this hear how a worker is."""
+INFO = "info"
+"""Listeners to this hear that the site offers something else."""
+_OF_THE_SITE = (WORKER, HEALTH, INFO)
 
 type VeroAllarmeConfigEntry = ConfigEntry[Hub]
 
@@ -75,13 +79,22 @@ class Camera:
         self.decision: Verdict | None = None
         """The latest message on ``event``; not retained, so None after a start."""
         self.image: bytes | None = None
-        self.image_at: datetime | None = None
+        self._image_came_at: datetime | None = None
         self.connected: bool | None = None
         self.stats: Stats | None = None
         self.settings: Settings | None = None
+        self.calibrated_threshold: float | None = None
+        """As the latest verdict under it tells; None where none has told."""
         self.review: list[dict[str, Any]] | None = None
         self._alarm_ends_at: datetime | None = None
         self._decided: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
+
+    @property
+    def image_at(self) -> datetime | None:
+        """When the picture came; of one that the broker had retained, when it was decided on."""
+        if self.image is None:
+            return None
+        return self._image_came_at or (self.verdict and self.verdict.decided_at)
 
     @property
     def alarm_ends_at(self) -> datetime | None:
@@ -107,7 +120,7 @@ class Camera:
             return True
         match kind:
             case "relevant":
-                self.relevant = read_switch(payload)
+                self._take_alarm(read_switch(payload), retained=message.retain)
             case "verdict":
                 try:
                     verdict = Verdict.from_json(read_json(payload))
@@ -122,7 +135,8 @@ class Camera:
                 image = read_image(payload)
                 if image == self.image:
                     return False
-                self.image, self.image_at = image, dt_util.utcnow()
+                self.image = image
+                self._image_came_at = None if message.retain else dt_util.utcnow()
             case "connectivity":
                 self.connected = read_switch(payload)
             case "stats":
@@ -139,7 +153,7 @@ class Camera:
             case "verdict":
                 self.verdict = self._alarm_ends_at = None
             case "image":
-                self.image = self.image_at = None
+                self.image = None
             case "connectivity":
                 self.connected = None
             case "relevant" | "stats" | "settings" | "review":
@@ -148,13 +162,26 @@ class Camera:
     def _take_verdict(self, verdict: Verdict, *, retained: bool) -> None:
         known = self.verdict is not None and self.verdict.event_id == verdict.event_id
         self.verdict = verdict
+        if self.settings is not None and self.settings.threshold is None:
+            self.calibrated_threshold = verdict.threshold
         if not verdict.relevant or (known and self._alarm_ends_at is not None):
             return
-        if retained or verdict.hold_until is None:
-            self._alarm_ends_at = verdict.hold_until
-        else:
-            # Heard live, the alarm's length counts: the clocks of both machines may disagree, and
-            # an alarm must not end before it began.
+        self._alarm_ends_at = verdict.hold_until
+        if not retained:
+            self._count_from_now(verdict)
+
+    def _take_alarm(self, relevant: bool, *, retained: bool) -> None:
+        self.relevant = relevant
+        if relevant and not retained and self.verdict is not None and not self.alarm:
+            # The worker says so now; by our clock its end is over.
+            self._count_from_now(self.verdict)
+
+    def _count_from_now(self, verdict: Verdict) -> None:
+        """Let the alarm's length count, not its end.
+
+        The clocks of both machines may disagree, and an alarm must not end before it began.
+        """
+        if verdict.hold_until is not None:
             self._alarm_ends_at = dt_util.utcnow() + (verdict.hold_until - verdict.decided_at)
 
     def _take_decision(self, verdict: Verdict) -> bool:
@@ -221,8 +248,18 @@ class Hub:
     @property
     def fault(self) -> str | None:
         """The latest trouble that a worker reports, with its remedy."""
-        faults = (worker.health.error for worker in self.workers.values() if worker.health)
+        online = (worker for worker in self.workers.values() if worker.online)
+        faults = (worker.health.error for worker in online if worker.health)
         return next(filter(None, faults), None)
+
+    @property
+    def max_burst_bytes(self) -> int:
+        """The largest burst that worker and broker take."""
+        return MAX_BURST_BYTES if self.info is None else self.info.max_burst_bytes
+
+    def serves(self, camera_id: str) -> bool:
+        """Whether the worker has a camera."""
+        return self.info is not None and camera_id in self.info.cameras
 
     def camera(self, camera_id: str) -> Camera:
         """Return what is known of a camera."""
@@ -271,9 +308,9 @@ class Hub:
     ) -> CALLBACK_TYPE:
         """Call ``listener`` after each message of these kinds.
 
-        WORKER and HEALTH are about the site, whatever the camera.
+        WORKER, HEALTH and INFO are about the site, whatever the camera.
         """
-        keys = [("" if kind in (WORKER, HEALTH) else camera_id, kind) for kind in kinds]
+        keys = [("" if kind in _OF_THE_SITE else camera_id, kind) for kind in kinds]
         for key in keys:
             self._listeners.setdefault(key, []).append(listener)
 
@@ -326,7 +363,7 @@ class Hub:
         camera = f"{self.root}/camera/+"
         listeners: tuple[tuple[str, Callable[[mqtt.ReceiveMessage], None], str | None], ...] = (
             *(
-                (f"{camera}/{kind}", partial(self._on_camera_message, kind), encoding)
+                (f"{camera}/{kind}", self._listener_for(kind), encoding)
                 for kind, encoding in _ENCODINGS.items()
             ),
             (f"{camera}/analyze/+", self._on_answer, "utf-8"),
@@ -348,11 +385,20 @@ class Hub:
                 translation_placeholders={"topic": f"{self.root}/info"},
             ) from None
 
+    def _listener_for(self, kind: str) -> Callable[[mqtt.ReceiveMessage], None]:
+        # No partial: where one fails Home Assistant looks for a name in its first argument.
+        @callback
+        def on_message(message: mqtt.ReceiveMessage) -> None:
+            self._on_camera_message(kind, message)
+
+        return on_message
+
     @callback
     def _stop(self) -> None:
         for worker in self.workers.values():
             if worker.silence:
                 worker.silence()
+                worker.silence = None
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(TimeoutError())
@@ -384,6 +430,7 @@ class Hub:
         if info.supported:
             dr.async_get(self.hass).async_update_device(self.device_id, sw_version=info.version)
             self._update_cameras(info)
+            self._tell("", INFO)
         self.issues.async_set(
             "contract_mismatch",
             not info.supported,
@@ -394,22 +441,38 @@ class Hub:
 
     @callback
     def _update_cameras(self, info: Info) -> None:
-        """Add cameras that are new, and remove those that are gone for good."""
+        """Add cameras that are new, follow their names, and remove those that are gone for good."""
         registry = dr.async_get(self.hass)
         # A bridged camera comes back as soon as its definition is published again.
-        bridged = {one.data[CONF_CAMERA_ID] for one in self.entry.subentries.values()}
-        stays = bridged | info.cameras.keys()
-        for camera_id in self._known.keys() - stays:
+        bridged = {one.data[CONF_CAMERA_ID]: one.title for one in self.entry.subentries.values()}
+        stays = bridged.keys() | info.cameras.keys()
+        # Retained state comes before info, of cameras as well that are no more.
+        for camera_id in (self._known.keys() | self.cameras.keys()) - stays:
             self.async_forget(camera_id)
         new = [camera for camera in info.cameras.values() if camera.id not in self._known]
         self._known |= info.cameras
         for device in dr.async_entries_for_config_entry(registry, self.entry.entry_id):
-            camera_id = camera_of(device, self.entry.entry_id)
-            if camera_id is not None and camera_id not in stays:
+            known_id = camera_of(device, self.entry.entry_id)
+            if known_id is None:
+                continue
+            if known_id not in stays:
                 registry.async_remove_device(device.id)
+            elif known_id in info.cameras and device.name != info.cameras[known_id].name:
+                registry.async_update_device(device.id, name=info.cameras[known_id].name)
         for camera in new:
             for listener in self._camera_listeners:
                 listener(camera)
+        for camera_id in self.cameras:
+            for kind in ("connectivity", "stats"):
+                self._check_camera(camera_id, kind)
+        for camera_id, name in bridged.items():
+            served = info.cameras.get(camera_id)
+            self.issues.async_set(
+                "not_served",
+                served is None or served.origin != Origin.HOME_ASSISTANT,
+                {"camera": name},
+                camera_id=camera_id,
+            )
 
     @callback
     def async_forget(self, camera_id: str) -> None:
@@ -485,6 +548,9 @@ class Hub:
 
     def _check_camera(self, camera_id: str, kind: str) -> None:
         """Tell of trouble that only the user can end."""
+        if not self.serves(camera_id):
+            # Before info has come, its name is not known yet.
+            return
         camera = self.cameras[camera_id]
         placeholders = {"camera": self.camera_name(camera_id)}
         if kind == "connectivity":

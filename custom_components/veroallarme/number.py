@@ -42,11 +42,11 @@ class ThresholdNumber(CameraEntity, NumberEntity):
     @property
     @override
     def native_value(self) -> float | None:
-        """The user's threshold, else the calibrated one as the latest verdict tells it."""
-        settings, verdict = self.camera.settings, self.camera.verdict
+        """The user's threshold, else the calibrated one as far as a verdict has told it."""
+        settings = self.camera.settings
         if settings is not None and settings.threshold is not None:
             return settings.threshold
-        return verdict and verdict.threshold
+        return self.camera.calibrated_threshold
 
     @property
     @override
@@ -69,7 +69,7 @@ class HoldNumber(CameraEntity, NumberEntity):
     _attr_entity_registry_enabled_default = False
     _attr_mode = NumberMode.BOX
     _attr_native_max_value = 3600.0
-    _attr_native_min_value = 0.0
+    _attr_native_min_value = 1.0
     _attr_native_unit_of_measurement = UnitOfTime.SECONDS
     kinds = ("settings",)
 

@@ -62,8 +62,8 @@ def without(picture: Path) -> Iterator[None]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def porch(house: House) -> Path:
     """Home Assistant's own camera of a file, and its motion."""
-    picture = house.home.show("porch", jpegs(PERSON)[0])
-    await house.home.flow("local_file", {"name": "Porch", "file_path": str(picture)})
+    picture = house.home.show("Porch", jpegs(PERSON)[0])
+    await house.home.add_file_camera("Porch", picture)
     await house.publish("cam/porch/motion", "OFF", retain=True)
     await house.home.until_state(MOTION, "off")
     return picture

@@ -135,8 +135,8 @@ async def test_the_alarm_explains_itself(browser: Browser, lively: House) -> Non
 async def test_a_camera_is_added_by_hand(browser: Browser, lively: House) -> None:
     """The flow as a user walks it: two entities, nothing else."""
     home = lively.home
-    picture = home.show("porch", jpegs(PERSON)[0])
-    await home.flow("local_file", {"name": "Porch", "file_path": str(picture)})
+    picture = home.show("Porch", jpegs(PERSON)[0])
+    await home.add_file_camera("Porch", picture)
     await browser.open("/config/integrations/integration/veroallarme")
     await browser.see("VeroAllarme home")
     await browser.shoot("integration")

@@ -37,10 +37,17 @@ class CameraOfHome:
         self.pictures: list[bytes | Exception] = []
         self.asked_at: list[float] = []
         self.blocked: asyncio.Event | None = None
+        self.widths: list[int | None] = []
 
-    async def take(self, hass: HomeAssistant, entity_id: str) -> Image:
-        assert entity_id == CAMERA
+    async def take(
+        self,
+        hass: HomeAssistant,
+        entity_id: str,
+        width: int | None = None,
+        height: int | None = None,
+    ) -> Image:
         self.asked_at.append(hass.loop.time())
+        self.widths.append(width)
         if self.blocked is not None:
             await self.blocked.wait()
         picture = self.pictures.pop(0) if self.pictures else JPEG + bytes([len(self.asked_at)])
@@ -76,6 +83,7 @@ async def bridged(
     await say(hass, "info", WITH_FRONT_DOOR)
     mqtt_mock.async_publish.reset_mock()
     camera.asked_at.clear()
+    camera.widths.clear()
     return site.subentries[subentry.subentry_id]
 
 
@@ -292,16 +300,28 @@ async def test_a_camera_that_hangs_does_not_hold_up_the_alarm(
     assert burst["frames"] == []
 
 
-async def test_a_burst_stays_below_what_the_worker_takes(
+async def test_pictures_too_large_for_a_burst_are_asked_for_smaller(
     hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
 ) -> None:
-    too_large = JPEG + bytes(9 * 1024 * 1024)
-    large = [JPEG + bytes([number]) + bytes(8_000_000) for number in range(5)]
-    camera.pictures = [too_large, *large]
+    camera.pictures = [JPEG + bytes(8_000_000), JPEG + bytes(7_000_000)]
+    await move(hass, "on")
+    (burst,) = bursts(mqtt_mock)
+    assert camera.widths == [None, 1920, 1280, 1280, 1280]
+    assert len(burst["frames"]) == 3
+    await move(hass, "off", "on")
+    assert camera.widths[5:] == [1280, 1280, 1280], "what was found out once is remembered"
+
+
+async def test_a_burst_stays_below_what_the_broker_takes(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    await say(hass, "info", changed(WITH_FRONT_DOOR, max_burst_bytes=900_000))
+    small = [JPEG + bytes([number]) + bytes(220_000) for number in range(2)]
+    camera.pictures = [small[0], JPEG + bytes(300_000), small[1], *[JPEG + bytes(300_000)] * 3]
     await move(hass, "on")
     (burst,) = bursts(mqtt_mock)
     assert len(burst["frames"]) == 2
-    assert len(json.dumps(burst)) < 24 * 1024 * 1024
+    assert len(json.dumps(burst)) < 900_000
 
 
 async def test_motion_that_begins_again_during_a_burst_gets_its_own(
