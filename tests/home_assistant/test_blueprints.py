@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
-from .worker import REVIEW, entity_id, moment, say, sent, state, verdict
+from .worker import REVIEW, entity_id, moment, nuisance, publish, say, sent, state, verdict
 
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "automation" / "veroallarme"
 MOTION = "binary_sensor.camera_motion"
@@ -174,6 +175,109 @@ async def test_motion_that_goes_on_when_veroallarme_dies_is_notified(
     assert len(notified) == 1
 
 
+async def leave(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    """Let the worker go, and wait until that is noticed."""
+    await say(hass, "worker/main/status", "offline")
+    freezer.tick(16)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+
+
+async def test_short_motion_in_flight_when_veroallarme_dies_is_notified(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    freezer.tick(150)
+    await move(hass, "on", "off")
+    await leave(hass, freezer)
+    assert len(notified) == 1
+
+
+async def test_motion_of_long_ago_is_not_notified_when_veroallarme_dies(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await move(hass, "on", "off")
+    freezer.tick(150)
+    await leave(hass, freezer)
+    assert notified == []
+
+
+async def test_motion_of_an_event_entity_in_flight_is_notified(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str, notified
+) -> None:
+    inputs = {
+        "alarm": entity_id(hass, "binary_sensor", "relevant_motion"),
+        "picture": entity_id(hass, "image", "annotated"),
+        "motion": "event.bell",
+        "phone": phone,
+    }
+    hass.states.async_set("event.bell", "2026-11-23T06:00:00.000+00:00")
+    await automate(hass, "notify_relevant_motion.yaml", inputs)
+    hass.states.async_set("event.bell", moment())
+    await leave(hass, freezer)
+    assert len(notified) == 1
+
+
+async def test_motion_that_has_been_notified_is_not_notified_again_when_veroallarme_dies(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    freezer.tick(150)
+    await move(hass, "on")
+    freezer.tick(2)
+    await alarm(hass)
+    await leave(hass, freezer)
+    (call,) = notified
+    assert call.data["data"]["actions"], "picture and buttons stay"
+
+
+async def test_a_notification_that_waited_is_about_its_own_event(
+    hass: HomeAssistant, notify
+) -> None:
+    gate, calls = asyncio.Event(), []
+
+    async def send(call: ServiceCall) -> None:
+        calls.append(call)
+        await gate.wait()
+
+    async def say_meanwhile(topic: str, payload: Any) -> None:
+        publish(hass, f"camera/drive/{topic}", payload)
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    hass.services.async_register("notify", "mobile_app_my_phone", send)
+    for event_id in (EVENT, "20261123_061500_bbbbbb"):
+        await say_meanwhile("verdict", verdict(event_id))
+        await say_meanwhile("relevant", "ON")
+        await say_meanwhile("relevant", "OFF")
+    await say_meanwhile("verdict", nuisance(explanation="A branch swayed."))
+    gate.set()
+    await hass.async_block_till_done()
+    actions = [call.data["data"]["actions"][0]["action"].split("|")[2] for call in calls]
+    assert actions == [EVENT, "20261123_061500_bbbbbb"]
+    assert calls[1].data["message"] != "A branch swayed."
+
+
+async def test_a_button_that_finds_veroallarme_away_says_so(
+    hass: HomeAssistant, notify, notified: list[ServiceCall], mqtt_mock
+) -> None:
+    await alarm(hass)
+    pressed = notified[0].data["data"]["actions"][0]["action"]
+    await say(hass, "worker/main/status", "offline")
+    hass.bus.async_fire("mobile_app_notification_action", {"action": pressed})
+    await hass.async_block_till_done()
+    assert "could not take your answer" in notified[1].data["message"]
+    assert sent(mqtt_mock, "camera/drive/feedback") == []
+
+
+@pytest.mark.parametrize("data", [{}, {"action": 5}, {"action": "veroallarme"}])
+async def test_buttons_of_others_are_left_alone(
+    hass: HomeAssistant, notify, notified: list[ServiceCall], caplog, data: dict[str, Any]
+) -> None:
+    hass.bus.async_fire("mobile_app_notification_action", data)
+    await hass.async_block_till_done()
+    assert notified == []
+    assert not [one for one in caplog.records if one.levelname in ("ERROR", "WARNING")]
+
+
 @pytest.fixture
 async def digest(freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str) -> None:
     freezer.move_to("2026-11-23 18:59:30+00:00")
@@ -217,6 +321,10 @@ async def test_the_digest_tells_what_was_suppressed_and_what_is_worth_a_look(
         "1 worth a look:",
         "Drive, Mon 02:15: sway",
     ]
+    # The last interval that is compiled at 19:00:01 ends at 18:55.
+    assert asked[0].data["period"] == "5minute"
+    assert asked[0].data["start_time"] == "2026-11-22T18:55:00+00:00"
+    assert asked[0].data["end_time"] == "2026-11-23T18:55:00+00:00"
     assert asked[0].data["statistic_ids"] == [
         "sensor.drive_suppressed_events",
         "sensor.garden_suppressed_events",
