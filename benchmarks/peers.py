@@ -62,12 +62,15 @@ class Mosquitto:
         folder: for its configuration, database and log.
         durable: whether it writes its database after every change. Where a lot is published it
             has time for nothing else.
+        max_packet_bytes: what a message may have at most; None sets no limit.
 
     Raises:
         FileNotFoundError: mosquitto is not installed.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, durable: bool = True, max_packet_bytes: int | None = None
+    ) -> None:
         binary = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         if binary is None:
             raise FileNotFoundError(
@@ -90,6 +93,7 @@ class Mosquitto:
             "max_queued_messages 10000",
             # Without it Debian's package changes to a user that may not write to the folder.
             "user root",
+            *([] if max_packet_bytes is None else [f"max_packet_size {max_packet_bytes}"]),
         ]
         self._config = self._folder / "mosquitto.conf"
         self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -28,6 +28,7 @@ INFO: dict[str, Any] = {
     ],
     "capabilities": CAPABILITIES,
     "inference": "openvino 2026.4.1 on cpu",
+    "max_burst_bytes": 24 * 1024 * 1024,
 }
 HEALTH: dict[str, Any] = {
     "version": "0.1.0",

@@ -100,6 +100,13 @@ async def test_end_message_during_hold_of_an_earlier_decision_changes_nothing(
     alarm.stop()
 
 
+async def test_an_alarm_without_hold_is_seen_even_if_its_motion_is_over(clock: Clock) -> None:
+    alarm = Alarm(None, lambda: None)
+    alarm.raise_(clock.now, hold_s=0)
+    assert alarm.is_on
+    alarm.stop()
+
+
 async def test_restart_keeps_what_the_former_run_promised(clock: Clock) -> None:
     alarm = Alarm(clock.after(20), lambda: None)
     assert alarm.is_on

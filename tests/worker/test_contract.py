@@ -304,7 +304,15 @@ def test_info_says_what_the_site_offers():
         "cameras": cameras,
         "capabilities": ["analyze", "burst", "config", "feedback", "learn", "motion_end", "set"],
         "inference": "openvino 2026.4 on cpu",
+        "max_burst_bytes": 24 * 1024 * 1024,
     }
+
+
+def test_info_says_what_the_broker_takes():
+    limits = {None: 25_165_824, 1 << 30: 25_165_824, 1_000_000: 998_976, 100: 0}
+    for limit, expected in limits.items():
+        info = json.loads(info_payload("1", "home", [], None, limit))
+        assert info["max_burst_bytes"] == expected
 
 
 def test_a_payload_is_compact_and_readable():

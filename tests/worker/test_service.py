@@ -20,7 +20,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.peers import Listener, Mosquitto, until
+from benchmarks.peers import HttpCamera, Listener, Mosquitto, until
 from tests.onnx_networks import write_network
 from tests.worker.conftest import Site, TinyDisk
 from tests.worker.fake_state import PROMISE, FakeState
@@ -239,6 +239,29 @@ async def test_states_reach_the_alarm(site: Site, state: State, alarm: bytes) ->
         await heard.until(lambda: events(heard))
         assert heard.payloads(f"{C}/relevant", since)[0] == alarm
         assert events(heard)[0]["relevant"] is (alarm == b"ON")
+
+
+async def test_a_broker_with_a_limit_is_not_sent_more_than_it_takes(
+    tmp_path: Path, cameras: HttpCamera, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would hang up, and the same picture would be sent again after each reconnect."""
+    broker = Mosquitto(tmp_path, max_packet_bytes=3000)
+    broker.start()
+    limited = Site(tmp_path, broker.port, cameras)
+    try:
+        async with (
+            limited.worker() as worker,
+            limited.listener(f"{C}/+", "veroallarme/home/info") as heard,
+            sender(broker.port) as camera,
+        ):
+            await camera.motion()
+            await heard.until(lambda: events(heard))
+            assert heard.on("/info")[0].json()["max_burst_bytes"] == 3000 - 1024
+            assert heard.on("/image") == []
+            assert f"{C}/image has" in caplog.text
+            assert worker._session.is_connected
+    finally:
+        broker.kill()
 
 
 # --- restart ----------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+MIN_HOLD_S = 0.2
+
 
 def now() -> datetime:
     """Return the present moment in UTC."""
@@ -67,8 +69,12 @@ class Alarm:
         return True
 
     def raise_(self, at: datetime, hold_s: float) -> datetime:
-        """Raise or prolong the alarm; return when it ends at the latest."""
-        held = at + timedelta(seconds=hold_s)
+        """Raise or prolong the alarm; return when it ends at the latest.
+
+        However short the hold and the motion, the alarm is on for a moment: an alarm that nobody
+        sees would be a miss.
+        """
+        held = at + timedelta(seconds=max(hold_s, MIN_HOLD_S))
         end = max(held, self._motion_until or held)
         self._held_until = max(held, self._held_until or held)
         self._until = max(end, self._until or end)

@@ -20,6 +20,8 @@ CONTRACT_VERSION = 1
 MAX_COMMAND_BYTES = 64 * 1024
 """Of a command without pictures."""
 MAX_BURST_BYTES = 24 << 20
+TOPIC_BYTES = 1024
+"""What a burst's topic and header take of a packet at most."""
 """Of a command with pictures, their base64 included; a packet may have 32 MiB."""
 MAX_FRAMES = 10
 """In one command."""
@@ -236,13 +238,19 @@ def _without_nan(value: Any) -> Any:
 
 
 def info_payload(
-    version: str, site: str, cameras: Sequence[Mapping[str, str]], inference: str | None
+    version: str,
+    site: str,
+    cameras: Sequence[Mapping[str, str]],
+    inference: str | None,
+    max_packet_bytes: int | None = None,
 ) -> bytes:
     """Write the site's ``info``; it holds nothing that changes while the worker runs.
 
     Args:
         inference: runtimes and devices of the networks; None where none runs.
+        max_packet_bytes: what the broker takes at most, topic included; None where it did not say.
     """
+    limit = MAX_BURST_BYTES if max_packet_bytes is None else max_packet_bytes - TOPIC_BYTES
     return dump(
         {
             "contract": CONTRACT_VERSION,
@@ -251,6 +259,7 @@ def info_payload(
             "cameras": list(cameras),
             "capabilities": sorted(_COMMANDS),
             "inference": inference,
+            "max_burst_bytes": max(0, min(limit, MAX_BURST_BYTES)),
         }
     )
 

@@ -38,6 +38,8 @@ RECEIVE_MAXIMUM = 100
 MAX_INCOMING = 1000
 """Bound of the incoming queue; past it the broker is asked to deliver again."""
 MAX_PACKET_BYTES = 32 * 1024 * 1024
+HEADER_BYTES = 64
+"""What a message takes besides topic and payload, with some to spare."""
 BACKOFF_S = (1.0, 60.0)
 """First and longest wait before a new attempt to connect."""
 TIMEOUT_S = 10.0
@@ -92,6 +94,7 @@ class _Client(aiomqtt.Client):
         self.incoming: asyncio.Queue[Incoming] = asyncio.Queue(MAX_INCOMING)
         self.overflow: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.session_present = False
+        self.max_packet_bytes: int | None = None
 
     def _on_connect(
         self,
@@ -102,6 +105,7 @@ class _Client(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         self.session_present = flags.session_present
+        self.max_packet_bytes = getattr(properties, "MaximumPacketSize", None)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
@@ -205,7 +209,10 @@ class MqttSession:
         )
         self._believes_in_v311 = False
         self._restate = False
+        self._too_large: set[str] = set()
         self.is_connected = False
+        self.max_packet_bytes: int | None = None
+        """What the broker takes at most, as far as it has said; only MQTT 5 can say it."""
 
     # --- outgoing ------------------------------------------------------------------------
 
@@ -249,7 +256,7 @@ class MqttSession:
                 await self._send_state(client)
             while self._outbox:
                 message = self._outbox[0]
-                await client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+                await self._publish(client, message)
                 # The head may have been dropped meanwhile because the outbox was full.
                 if self._outbox and self._outbox[0] is message:
                     self._outbox.popleft()
@@ -263,10 +270,22 @@ class MqttSession:
     async def _send_state(self, client: _Client) -> None:
         self._outbox = deque(message for message in self._outbox if not message.retain)
         for message in self._listener.connected():
-            await client.publish(message.topic, message.payload, qos=1, retain=True)
+            await self._publish(client, message)
             if message.on_published is not None:
                 message.on_published()
         await client.publish(self._status_topic, ONLINE, qos=1, retain=True)
+
+    async def _publish(self, client: _Client, message: Outgoing) -> None:
+        """Send a message, unless the broker would hang up because of its size, again and again."""
+        size = len(message.payload) + len(message.topic.encode()) + HEADER_BYTES
+        if self.max_packet_bytes is None or size <= self.max_packet_bytes:
+            await client.publish(message.topic, message.payload, qos=1, retain=message.retain)
+        elif message.topic not in self._too_large:
+            self._too_large.add(message.topic)
+            _LOGGER.warning(
+                "the broker takes at most %d bytes: %s has %d and is not published; raise the "
+                "broker's limit", self.max_packet_bytes, message.topic, size,
+            )  # fmt: skip
 
     # --- the connection ------------------------------------------------------------------
 
@@ -310,6 +329,7 @@ class MqttSession:
         except (aiomqtt.MqttError, TimeoutError, ssl.SSLError, ValueError) as error:
             client.abandon()
             return self._explain_refusal(error)
+        self.max_packet_bytes = client.max_packet_bytes
         if not client.session_present:
             self._listener.session_began()
         try:

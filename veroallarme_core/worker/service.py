@@ -443,7 +443,8 @@ class Worker:
             for camera in self.cameras.values()
         ]
         topics = self.config.topics
-        payload = info_payload(__version__, topics.site, cameras, self._inference)
+        limit = self._session.max_packet_bytes
+        payload = info_payload(__version__, topics.site, cameras, self._inference, limit)
         return Outgoing(topics.info, payload, retain=True)
 
     def _clearing(self, camera: str) -> list[Outgoing]:
