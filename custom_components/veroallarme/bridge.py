@@ -308,6 +308,8 @@ class Bridge:
             return b""
         finally:
             request.cancel()
+            # What it ends with is of no interest any more.
+            request.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     # --- sending --------------------------------------------------------------------------
 

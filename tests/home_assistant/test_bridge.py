@@ -8,18 +8,23 @@ from unittest.mock import AsyncMock, patch
 
 import jsonschema
 import pytest
-from homeassistant.components.camera import Image
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.camera import Camera, Image
+from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
 from custom_components.veroallarme import bridge
 from custom_components.veroallarme.const import SUBENTRY_CAMERA
+from custom_components.veroallarme.issues import PATIENCE_S
 
 from .worker import INFO, JPEG, changed, say, sent, state
 
@@ -433,3 +438,223 @@ async def test_devices_may_be_removed_where_nobody_brings_them(
     assert sent(mqtt_mock, "camera/orphan/config") == [None]
     site.runtime_data.info.cameras.pop("garden")
     assert await removed(f"{site.entry_id}/garden")
+
+
+# --- what must not be lost --------------------------------------------------------------------
+
+
+class HangingCamera(Camera):
+    """A camera entity whose integration never answers, while it hangs."""
+
+    _attr_name = "Front door"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entity_id = CAMERA
+        self.hangs = False
+        self.asked = 0
+
+    async def async_camera_image(
+        self, width: int | None = None, height: int | None = None
+    ) -> bytes | None:
+        self.asked += 1
+        if self.hangs:
+            await asyncio.Event().wait()
+        return JPEG + bytes([self.asked])
+
+
+@pytest.fixture
+async def hanging(hass: HomeAssistant, site, mqtt_mock: Any) -> HangingCamera:
+    """Bridge a real entity: Home Assistant's camera API swallows the cancellation of a request."""
+    assert await async_setup_component(hass, "camera", {})
+    camera = HangingCamera()
+    await hass.data[DATA_COMPONENT].async_add_entities([camera])
+    hass.states.async_set(MOTION, "off")
+    assert (await add(hass, site))["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await say(hass, "info", WITH_FRONT_DOOR)
+    mqtt_mock.async_publish.reset_mock()
+    camera.hangs = True
+    return camera
+
+
+async def test_the_limit_of_a_burst_holds_for_a_camera_that_hangs(
+    hass: HomeAssistant, hanging: HangingCamera, mqtt_mock: Any
+) -> None:
+    with patch.object(bridge, "BURST_LIMIT_S", 0.1):
+        await move(hass, "on")
+    (burst,) = bursts(mqtt_mock)
+    assert burst["frames"] == []
+    assert hanging.asked == 2, "once by the flow, once for the burst"
+
+
+@pytest.mark.parametrize("removed", [True, False])
+async def test_nothing_is_sent_of_a_camera_that_goes_during_its_burst(
+    hass: HomeAssistant, hanging: HangingCamera, site, mqtt_mock: Any, removed: bool
+) -> None:
+    hass.states.async_set(MOTION, "on")
+    await asyncio.sleep(0.05)
+    hanging.hangs = False
+    if removed:
+        (subentry,) = site.subentries.values()
+        hass.config_entries.async_remove_subentry(site, subentry.subentry_id)
+    else:
+        await hass.config_entries.async_unload(site.entry_id)
+    await asyncio.sleep(0.2)
+    assert bursts(mqtt_mock) == []
+
+
+async def test_a_renamed_motion_entity_is_followed(
+    hass: HomeAssistant, bridged, site, mqtt_mock: Any
+) -> None:
+    registry = er.async_get(hass)
+    entry = MockConfigEntry(domain="doorbird")
+    entry.add_to_hass(hass)
+    registered = registry.async_get_or_create("binary_sensor", "doorbird", "1", config_entry=entry)
+    hass.states.async_set(registered.entity_id, "off")
+    data = dict(bridged.data) | {"motion_entity": registered.entity_id}
+    hass.config_entries.async_update_subentry(site, bridged, data=data)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    new = "binary_sensor.porch_motion"
+    registry.async_update_entity(registered.entity_id, new_entity_id=new)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await move(hass, "off", "on", entity_id=new)
+    assert len(bursts(mqtt_mock)) == 1
+
+
+async def test_a_motion_entity_that_is_gone_is_a_repair(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, bridged
+) -> None:
+    await move(hass, "unavailable")
+    freezer.tick(PATIENCE_S + 1)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    issues = {one.translation_key: one for one in ir.async_get(hass).issues.values()}
+    placeholders = issues["motion_gone"].translation_placeholders
+    assert placeholders == {
+        "camera": "Front door",
+        "entity": "binary\\_sensor.front\\_door\\_motion",
+    }
+    await move(hass, "off")
+    assert "motion_gone" not in {one.translation_key for one in ir.async_get(hass).issues.values()}
+
+
+async def test_a_camera_that_the_worker_does_not_serve_is_unavailable_and_a_repair(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, bridged
+) -> None:
+    await say(hass, "camera/front_door/relevant", "OFF")
+    await say(hass, "info", INFO)
+    assert state(hass, "binary_sensor", "relevant_motion", "front_door") == "unavailable"
+    freezer.tick(PATIENCE_S + 1)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    assert "not_served" in {one.translation_key for one in ir.async_get(hass).issues.values()}
+    await say(hass, "info", WITH_FRONT_DOOR)
+    assert "not_served" not in {one.translation_key for one in ir.async_get(hass).issues.values()}
+
+
+async def test_two_cameras_that_are_removed_at_once_stay_away(
+    hass: HomeAssistant, bridged, site, mqtt_mock: Any
+) -> None:
+    hass.states.async_set("camera.back", "idle", {"friendly_name": "Back"})
+    choice = {"camera_entity": "camera.back", "motion_entity": "binary_sensor.back"}
+    await add(hass, site, choice)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    mqtt_mock.async_publish.reset_mock()
+
+    async def publish_slowly(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(0.05)
+
+    mqtt_mock.async_publish.side_effect = publish_slowly
+    for subentry in list(site.subentries.values()):
+        hass.config_entries.async_remove_subentry(site, subentry.subentry_id)
+        await asyncio.sleep(0.01)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert site.runtime_data.captures == {}
+    assert sent(mqtt_mock, "camera/front_door/config") == [None]
+    assert sent(mqtt_mock, "camera/back/config") == [None]
+
+
+async def move_shortly(hass: HomeAssistant) -> None:
+    """Let something move, for as long as a burst takes."""
+    hass.states.async_set(MOTION, "on")
+    await asyncio.sleep(0.05)
+    hass.states.async_set(MOTION, "off")
+    await hass.async_block_till_done()
+
+
+async def test_pictures_are_taken_at_once_while_the_worker_is_away(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    for _ in range(2):
+        await move_shortly(hass)
+    assert len(camera.asked_at) == 6
+    await say(hass, "worker/main/status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    first, second = bursts(mqtt_mock)
+    assert sent(mqtt_mock, "camera/front_door/motion_end") == [{"event_id": second["event_id"]}]
+    assert first["motion_at"] < second["motion_at"]
+
+
+async def test_of_too_many_bursts_that_wait_the_oldest_are_given_up(
+    hass: HomeAssistant, bridged, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    for _ in range(bridge.MAX_WAITING_BURSTS + 2):
+        await move_shortly(hass)
+    await say(hass, "worker/main/status", "online")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(bursts(mqtt_mock)) == bridge.MAX_WAITING_BURSTS
+    assert caplog.text.count("no worker took the motion") == 2
+
+
+async def test_a_new_name_does_not_cost_the_burst_that_is_taken(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    camera.blocked = asyncio.Event()
+    hass.states.async_set(MOTION, "on")
+    await hass.async_block_till_done()
+    hass.config_entries.async_update_subentry(site, bridged, title="Porch")
+    await hass.async_block_till_done()
+    camera.blocked.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(bursts(mqtt_mock)) == 1
+    assert sent(mqtt_mock, "camera/front_door/config")[-1]["name"] == "Porch"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "errors"),
+    [
+        ({"camera_entity": "camera.back"}, "already_configured", None),
+        ({"burst_size": 10, "spacing_s": 2.0}, None, {"base": "burst_too_long"}),
+    ],
+)
+async def test_a_change_that_cannot_be_is_refused(
+    hass: HomeAssistant,
+    bridged,
+    site,
+    change: dict[str, Any],
+    reason: str | None,
+    errors: dict[str, str] | None,
+) -> None:
+    hass.states.async_set("camera.back", "idle", {"friendly_name": "Back"})
+    await add(hass, site, {"camera_entity": "camera.back", "motion_entity": MOTION})
+    form = await hass.config_entries.subentries.async_init(
+        (site.entry_id, SUBENTRY_CAMERA),
+        context={"source": "reconfigure", "subentry_id": bridged.subentry_id},
+    )
+    result = await hass.config_entries.subentries.async_configure(
+        form["flow_id"], CHOICE | {"burst_size": 3, "spacing_s": 0.6} | change
+    )
+    assert result.get("reason") == reason
+    assert result.get("errors") == errors
+
+
+async def test_another_site_takes_the_definitions_along(
+    hass: HomeAssistant, bridged, site, mqtt_mock: Any
+) -> None:
+    hass.config_entries.async_update_entry(site, data={"prefix": "veroallarme", "site": "barn"})
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert sent(mqtt_mock, "camera/front_door/config")[0] is None

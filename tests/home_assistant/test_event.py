@@ -72,3 +72,10 @@ async def test_a_camera_without_a_decision_has_none_after_a_restart(
 async def test_an_empty_message_is_no_decision(hass: HomeAssistant, site) -> None:
     await say(hass, "camera/drive/event", "")
     assert state(hass, "event", "decision") == "unknown"
+
+
+async def test_a_decision_during_the_set_up_is_not_lost(
+    hass: HomeAssistant, start_site, entry
+) -> None:
+    await start_site(retained={"camera/drive/event": verdict()})
+    assert attributes(hass, "event", "decision")["event_id"] == verdict()["event_id"]

@@ -14,7 +14,19 @@ from custom_components.veroallarme.const import DOMAIN
 from custom_components.veroallarme.contract import MAX_CAMERAS
 from custom_components.veroallarme.hub import HEALTH_SILENCE_S, MAX_WORKERS
 
-from .worker import HEALTH, INFO, JPEG, STATS, changed, nuisance, publish, say, state, verdict
+from .worker import (
+    HEALTH,
+    INFO,
+    JPEG,
+    STATS,
+    changed,
+    moment,
+    nuisance,
+    publish,
+    say,
+    state,
+    verdict,
+)
 
 ALARM = ("binary_sensor", "relevant_motion")
 FRONT = {"id": "front", "name": "Front", "origin": "local"}
@@ -181,3 +193,47 @@ async def test_waiting_for_a_worker_ends(hass: HomeAssistant, site) -> None:
     waiting: Any = hass.async_create_task(hub.async_wait_online(5))
     await say(hass, "worker/main/status", "online")
     assert await waiting
+
+
+async def test_trouble_of_a_worker_that_is_gone_is_none(hass: HomeAssistant, site) -> None:
+    trouble = {"key": "x", "message": "old trouble", "at": moment()}
+    await say(hass, "worker/old/health", changed(HEALTH, last_error=trouble), retained=True)
+    await say(hass, "worker/old/status", "offline", retained=True)
+    assert state(hass, "binary_sensor", "problem", "") == "off"
+
+
+@pytest.mark.parametrize("date", ["2026-11-31T06:00:00+00:00", "2026-11-23T06:00:00+99:00"])
+async def test_a_date_that_no_calendar_has_costs_no_alarm(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture, date: str
+) -> None:
+    await say(hass, "camera/drive/verdict", verdict(hold_until=moment(-1), decided_at=moment(-2)))
+    await say(hass, "camera/drive/verdict", verdict("20261123_061402_aaaaaa", motion_at=date))
+    await say(hass, "camera/drive/relevant", "ON")
+    assert state(hass, *ALARM) == "on"
+    assert "motion_at is no time" in caplog.text
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
+async def test_a_camera_is_renamed_by_info(hass: HomeAssistant, site) -> None:
+    drive = INFO["cameras"][0] | {"name": "Driveway"}
+    await say(hass, "info", changed(INFO, cameras=[drive, INFO["cameras"][1]]))
+    assert "Driveway" in devices(hass)
+
+
+async def test_state_of_cameras_that_are_no_more_is_dropped(hass: HomeAssistant, site) -> None:
+    await say(hass, "camera/ghost/image", JPEG, retained=True)
+    await say(hass, "info", INFO)
+    assert "ghost" not in site.runtime_data.cameras
+
+
+async def test_an_alarm_that_the_worker_restates_counts_whatever_the_clocks_say(
+    hass: HomeAssistant, start_site
+) -> None:
+    """Here it is two minutes later than there."""
+    raised = verdict(decided_at=moment(-140), hold_until=moment(-80))
+    retained = {"camera/drive/verdict": raised, "camera/drive/relevant": "ON"}
+    await start_site(retained=retained)
+    assert state(hass, *ALARM) == "off"
+    await say(hass, "camera/drive/verdict", raised)
+    await say(hass, "camera/drive/relevant", "ON")
+    assert state(hass, *ALARM) == "on"

@@ -2,8 +2,9 @@ from http import HTTPStatus
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
-from .worker import JPEG, entity_id, say, state
+from .worker import JPEG, entity_id, moment, nuisance, say, state
 
 
 async def test_shows_the_annotated_picture(hass: HomeAssistant, site, hass_client) -> None:
@@ -32,3 +33,11 @@ async def test_a_picture_that_was_switched_off_is_gone(hass: HomeAssistant, site
     await say(hass, "camera/drive/image", JPEG)
     await say(hass, "camera/drive/image", b"")
     assert state(hass, "image", "annotated") == "unknown"
+
+
+async def test_a_retained_picture_is_as_old_as_its_verdict(hass: HomeAssistant, start_site) -> None:
+    decided_at = moment(-86400)
+    judged = nuisance(decided_at=decided_at, motion_at=moment(-86402))
+    await start_site(retained={"camera/drive/image": JPEG, "camera/drive/verdict": judged})
+    shown = dt_util.parse_datetime(state(hass, "image", "annotated"))
+    assert shown == dt_util.parse_datetime(decided_at)
