@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict
+from ipaddress import IPv6Address
 from typing import Any
 
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
@@ -14,10 +15,10 @@ _ADDRESS = re.compile(
     r"\w+://\S+"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
     r"|\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b"
-    r"|\[?\b(?:[0-9a-f]{1,4}:){2,}[0-9a-f:]*(?:%\w+)?\]?"
     r"|\b(?:[\w-]+\.)+(?:local|localdomain|lan|home|internal|arpa|box)\b",
     re.IGNORECASE,
 )
+_MAYBE_IPV6 = re.compile(r"\[?([0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7})(?:%\w+)?\]?", re.IGNORECASE)
 TO_REDACT = {"name", "title", CONF_CAMERA_ENTITY, CONF_MOTION_ENTITY}
 
 
@@ -60,9 +61,17 @@ def _camera(camera: Camera) -> dict[str, Any]:
 def _without_addresses(value: Any) -> Any:
     """Cut the addresses out of all texts, such as the reasons why a picture did not come."""
     if isinstance(value, str):
-        return _ADDRESS.sub(REDACTED, value)
+        return _MAYBE_IPV6.sub(_without_ipv6, _ADDRESS.sub(REDACTED, value))
     if isinstance(value, dict):
         return {key: _without_addresses(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_addresses(item) for item in value]
     return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _without_ipv6(match: re.Match[str]) -> str:
+    try:
+        IPv6Address(match[1])
+    except ValueError:  # a time, mostly
+        return match[0]
+    return REDACTED

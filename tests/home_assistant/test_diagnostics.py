@@ -1,10 +1,13 @@
 import json
 
+import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.components.diagnostics import (
     get_diagnostics_for_config_entry,
 )
+
+from custom_components.veroallarme.diagnostics import _without_addresses
 
 from .worker import HEALTH, JPEG, changed, moment, nuisance, say
 
@@ -34,3 +37,16 @@ async def test_diagnostics_tell_everything_but_names_addresses_and_pictures(
     for secret in ("secret", "192.168", "10.0.0.7", "Drive", "Garden"):
         assert secret not in text
     assert "learn" in content["info"]["capabilities"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["cam-front.fritz.box", "[fe80::1c2:3ff]", "rtsp://u:p@host/x", "00:11:22:33:44:55"],
+)
+def test_no_kind_of_address_is_left(address: str) -> None:
+    assert _without_addresses(f"drive: {address} refused") == "drive: **REDACTED** refused"
+
+
+@pytest.mark.parametrize("text", ["2026-11-23T06:14:02.517000+00:00", "06:14:02", "0.1.0"])
+def test_times_and_versions_stay(text: str) -> None:
+    assert _without_addresses(text) == text

@@ -2,6 +2,8 @@ from unittest.mock import patch
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
 
 from custom_components.veroallarme import hub
 
@@ -52,3 +54,16 @@ async def test_a_site_waits_for_mqtt(hass: HomeAssistant, entry, mqtt_mock) -> N
         assert not await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_RETRY
     assert entry.reason == "Home Assistant is not connected to MQTT"
+
+
+async def test_no_device_is_removed_while_the_site_is_not_loaded(
+    hass: HomeAssistant, site, hass_ws_client
+) -> None:
+    assert await async_setup_component(hass, "config", {})
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        ("veroallarme", f"{site.entry_id}/garden"), site.entry_id
+    )
+    assert device is not None
+    assert await hass.config_entries.async_unload(site.entry_id)
+    client = await hass_ws_client(hass)
+    assert not (await client.remove_device(device.id))["success"]

@@ -105,3 +105,24 @@ async def test_issues_go_with_their_camera_and_their_site(
     assert shown(hass) == {"no_snapshots": {"camera": "Drive"}}
     await hass.config_entries.async_unload(site.entry_id)
     assert shown(hass) == {}
+
+
+async def test_the_text_of_an_issue_follows_what_it_is_about(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
+) -> None:
+    await say(hass, "camera/drive/stats", changed(STATS, learning=OLD))
+    await wait(hass, freezer, PATIENCE_S + 1)
+    less = OLD | {"missing": "one [thumb](https://example.org)"}
+    await say(hass, "camera/drive/stats", changed(STATS, learning=less))
+    placeholders = shown(hass)["learning_stuck"]
+    assert placeholders is not None
+    assert placeholders["missing"] == "one \\[thumb\\]\\(https://example.org\\)"
+
+
+async def test_trouble_from_before_the_start_names_the_camera(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, start_site
+) -> None:
+    await start_site(retained={"camera/drive/connectivity": "OFF"})
+    await say(hass, "camera/ghost/connectivity", "OFF")
+    await wait(hass, freezer, PATIENCE_S + 1)
+    assert shown(hass) == {"no_snapshots": {"camera": "Drive"}}

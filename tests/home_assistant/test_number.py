@@ -32,3 +32,15 @@ async def test_the_hold_is_a_setting(hass: HomeAssistant, site, mqtt_mock) -> No
     assert state(hass, "number", "hold") == "30.0"
     await set_value(hass, "hold", 90)
     assert sent(mqtt_mock, "camera/drive/set") == [{"hold_s": 90}]
+
+
+async def test_going_back_to_the_calibrated_threshold_shows_no_other_one(
+    hass: HomeAssistant, start_site
+) -> None:
+    chosen = changed(SETTINGS, threshold=0.9)
+    await start_site(retained={"camera/drive/settings": chosen})
+    await say(hass, "camera/drive/verdict", verdict(threshold=0.9))
+    await say(hass, "camera/drive/settings", SETTINGS)
+    assert state(hass, "number", "threshold") == "unknown"
+    await say(hass, "camera/drive/verdict", verdict("a_1", threshold=0.5))
+    assert state(hass, "number", "threshold") == "0.5"
