@@ -71,10 +71,10 @@ class Alarm:
     def raise_(self, at: datetime, hold_s: float) -> datetime:
         """Raise or prolong the alarm; return when it ends at the latest.
 
-        However short the hold and the motion, the alarm is on for a moment: an alarm that nobody
-        sees would be a miss.
+        Where the motion is over the alarm is on for a moment all the same, however short its hold:
+        an alarm that nobody sees would be a miss.
         """
-        held = at + timedelta(seconds=max(hold_s, MIN_HOLD_S))
+        held = at + timedelta(seconds=hold_s if self.in_motion else max(hold_s, MIN_HOLD_S))
         end = max(held, self._motion_until or held)
         self._held_until = max(held, self._held_until or held)
         self._until = max(end, self._until or end)
