@@ -8,6 +8,7 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
 from homeassistant.components.blueprint import models
+from homeassistant.components.mobile_app import device_action
 from homeassistant.core import HomeAssistant, ServiceCall, SupportsResponse
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -42,18 +43,27 @@ def blueprints() -> Iterator[None]:
 
 
 @pytest.fixture
-def phone(hass: HomeAssistant) -> str:
-    entry = MockConfigEntry(domain="mobile_app")
-    entry.add_to_hass(hass)
-    device = dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id, identifiers={("mobile_app", "1")}, name="My Phone"
-    )
-    return device.id
+def phone(hass: HomeAssistant) -> Iterator[str]:
+    """A phone, the second one of its name: what is sent to the first is sent to nobody."""
+    devices = []
+    for number in ("1", "2"):
+        entry = MockConfigEntry(domain="mobile_app")
+        entry.add_to_hass(hass)
+        device = dr.async_get(hass).async_get_or_create(
+            config_entry_id=entry.entry_id, identifiers={("mobile_app", number)}, name="My Phone"
+        )
+        devices.append(device.id)
+    services = {devices[0]: "mobile_app_my_phone", devices[1]: "mobile_app_my_phone_2"}
+    with (
+        patch.object(device_action, "webhook_id_from_device_id", lambda _, device_id: device_id),
+        patch.object(device_action, "get_notify_service", lambda _, device_id: services[device_id]),
+    ):
+        yield devices[1]
 
 
 @pytest.fixture
 def notified(hass: HomeAssistant) -> list[ServiceCall]:
-    return async_mock_service(hass, "notify", "mobile_app_my_phone")
+    return async_mock_service(hass, "notify", "mobile_app_my_phone_2")
 
 
 async def automate(hass: HomeAssistant, name: str, inputs: dict[str, Any]) -> None:
@@ -66,19 +76,23 @@ async def automate(hass: HomeAssistant, name: str, inputs: dict[str, Any]) -> No
     assert found.state == "on"
 
 
-@pytest.fixture
-async def notify(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str
-) -> MockConfigEntry:
+async def watch(hass: HomeAssistant, phone: str, **others: str) -> None:
     """Notify about the drive."""
-    hass.states.async_set(MOTION, "off", {"friendly_name": "Raw motion"})
     inputs = {
         "alarm": entity_id(hass, "binary_sensor", "relevant_motion"),
         "picture": entity_id(hass, "image", "annotated"),
         "motion": MOTION,
         "phone": phone,
     }
-    await automate(hass, "notify_relevant_motion.yaml", inputs)
+    await automate(hass, "notify_relevant_motion.yaml", inputs | others)
+
+
+@pytest.fixture
+async def notify(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str
+) -> MockConfigEntry:
+    hass.states.async_set(MOTION, "off", {"friendly_name": "Raw motion"})
+    await watch(hass, phone)
     return site
 
 
@@ -204,14 +218,8 @@ async def test_motion_of_long_ago_is_not_notified_when_veroallarme_dies(
 async def test_motion_of_an_event_entity_in_flight_is_notified(
     freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str, notified
 ) -> None:
-    inputs = {
-        "alarm": entity_id(hass, "binary_sensor", "relevant_motion"),
-        "picture": entity_id(hass, "image", "annotated"),
-        "motion": "event.bell",
-        "phone": phone,
-    }
     hass.states.async_set("event.bell", "2026-11-23T06:00:00.000+00:00")
-    await automate(hass, "notify_relevant_motion.yaml", inputs)
+    await watch(hass, phone, motion="event.bell")
     hass.states.async_set("event.bell", moment())
     await leave(hass, freezer)
     assert len(notified) == 1
@@ -229,6 +237,149 @@ async def test_motion_that_has_been_notified_is_not_notified_again_when_veroalla
     assert call.data["data"]["actions"], "picture and buttons stay"
 
 
+async def test_new_motion_during_an_alarm_leaves_its_picture_when_veroallarme_dies(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await move(hass, "on")
+    await alarm(hass)
+    freezer.tick(20)
+    await move(hass, "off", "on")
+    await leave(hass, freezer)
+    first, second = (call.data["data"] for call in notified)
+    assert first["actions"]
+    assert first["tag"] != second["tag"]
+
+
+@pytest.mark.parametrize("source", [MOTION, "event.bell"])
+async def test_motion_that_was_judged_is_not_notified_when_veroallarme_dies(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str, notified, source: str
+) -> None:
+    is_event = source.startswith("event")
+    hass.states.async_set(source, "2026-11-23T06:00:00.000+00:00" if is_event else "on")
+    await watch(hass, phone, motion=source)
+    freezer.tick(150)
+    hass.states.async_set(source, moment() if is_event else "off")
+    freezer.tick(3)
+    await say(hass, "camera/drive/verdict", nuisance())
+    await leave(hass, freezer)
+    assert notified == []
+
+
+async def test_a_button_hides_no_motion_in_flight(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await alarm(hass)
+    await say(hass, "camera/drive/relevant", "OFF")
+    freezer.tick(150)
+    await move(hass, "on")
+    freezer.tick(1)
+    action = notified[0].data["data"]["actions"][0]["action"]
+    hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+    await hass.async_block_till_done()
+    await leave(hass, freezer)
+    assert len(notified) == 2
+
+
+async def test_motion_while_veroallarme_is_away_is_notified_once(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    freezer.tick(150)
+    await say(hass, "worker/main/status", "offline")
+    freezer.tick(5)
+    await move(hass, "on")
+    assert len(notified) == 1
+    freezer.tick(11)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    await say(hass, "worker/main/status", "online")
+    freezer.tick(5)
+    await leave(hass, freezer)
+    assert len(notified) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "states", "count"),
+    [
+        ("binary_sensor.new", ["on"], 1),
+        ("binary_sensor.new", ["unavailable", "on", "on"], 1),
+        ("binary_sensor.new", ["off", "unavailable", "unknown", "off"], 0),
+        ("event.bell", ["2026-11-23T06:00:00.000+00:00"], 0),
+        ("event.bell", ["unknown", "2026-11-23T06:00:00.000+00:00"], 1),
+        ("event.bell", ["unavailable", "2026-11-23T06:00:00.000+00:00", "unavailable"], 0),
+    ],
+)
+async def test_a_source_that_comes_while_veroallarme_is_away(
+    hass: HomeAssistant, site, phone: str, notified, source: str, states: list[str], count: int
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    await watch(hass, phone, motion=source)
+    for one in states:
+        hass.states.async_set(source, one)
+        await hass.async_block_till_done()
+    assert len(notified) == count
+
+
+async def test_an_alarm_that_came_while_raw_motion_was_notified_is_notified_too(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    freezer.tick(5)
+    await alarm(hass, decided_at=moment(), hold_until=moment(60))
+    freezer.tick(5)
+    await move(hass, "on")
+    freezer.tick(5)
+    await say(hass, "worker/main/status", "online")
+    assert len(notified) == 2
+    assert notified[1].data["data"]["actions"]
+
+
+async def test_an_alarm_of_the_moments_before_the_connection_was_lost_is_notified(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    decided_at = moment()
+    freezer.tick(40)
+    await say(hass, "worker/main/status", "offline")
+    await alarm(hass, decided_at=decided_at, hold_until=moment(60))
+    freezer.tick(5)
+    await say(hass, "worker/main/status", "online")
+    assert len(notified) == 1
+
+
+async def test_a_clock_that_is_ahead_brings_no_alarm_twice(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await alarm(hass, decided_at=moment(2), hold_until=moment(62))
+    freezer.tick(10)
+    await say(hass, "worker/main/status", "offline")
+    freezer.tick(5)
+    await say(hass, "worker/main/status", "online")
+    assert state(hass, "binary_sensor", "relevant_motion") == "on"
+    assert len(notified) == 1
+
+
+async def test_every_word_can_be_that_of_the_user(
+    hass: HomeAssistant, site, phone: str, notified: list[ServiceCall]
+) -> None:
+    words = {
+        "label_relevant": "Echt",
+        "label_nuisance": "Falsch",
+        "message_relevant": "Da ist etwas.",
+        "message_unavailable": "Bewegung",
+        "message_feedback_lost": "Nicht angekommen",
+    }
+    hass.states.async_set(MOTION, "off")
+    await watch(hass, phone, **words)
+    await alarm(hass)
+    actions = notified[0].data["data"]["actions"]
+    await say(hass, "worker/main/status", "offline")
+    await move(hass, "on")
+    hass.bus.async_fire("mobile_app_notification_action", {"action": actions[0]["action"]})
+    await hass.async_block_till_done()
+    assert [action["title"] for action in actions] == ["Echt", "Falsch"]
+    messages = [call.data["message"] for call in notified]
+    assert messages == ["Da ist etwas.", "Bewegung", "Nicht angekommen"]
+
+
 async def test_a_notification_that_waited_is_about_its_own_event(
     hass: HomeAssistant, notify
 ) -> None:
@@ -243,7 +394,7 @@ async def test_a_notification_that_waited_is_about_its_own_event(
         for _ in range(50):
             await asyncio.sleep(0)
 
-    hass.services.async_register("notify", "mobile_app_my_phone", send)
+    hass.services.async_register("notify", "mobile_app_my_phone_2", send)
     for event_id in (EVENT, "20261123_061500_bbbbbb"):
         await say_meanwhile("verdict", verdict(event_id))
         await say_meanwhile("relevant", "ON")
@@ -278,8 +429,10 @@ async def test_buttons_of_others_are_left_alone(
     assert not [one for one in caplog.records if one.levelname in ("ERROR", "WARNING")]
 
 
-@pytest.fixture
-async def digest(freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str) -> None:
+async def sum_up(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, phone: str, **others: Any
+) -> None:
+    """Send the digest of both cameras at 19:00."""
     freezer.move_to("2026-11-23 18:59:30+00:00")
     await hass.config.async_set_time_zone("UTC")
     inputs = {
@@ -289,7 +442,12 @@ async def digest(freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phon
         "review": [entity_id(hass, "sensor", "review", camera) for camera in ("drive", "garden")],
         "phone": phone,
     }
-    await automate(hass, "daily_digest.yaml", inputs)
+    await automate(hass, "daily_digest.yaml", inputs | others)
+
+
+@pytest.fixture
+async def digest(freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str) -> None:
+    await sum_up(freezer, hass, phone)
 
 
 async def evening(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
@@ -328,6 +486,28 @@ async def test_the_digest_tells_what_was_suppressed_and_what_is_worth_a_look(
     assert asked[0].data["statistic_ids"] == [
         "sensor.drive_suppressed_events",
         "sensor.garden_suppressed_events",
+    ]
+
+
+async def test_the_digest_says_it_in_the_words_of_the_user(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str, notified
+) -> None:
+    statistics(hass, 3.0)
+    words = {
+        "title": "Bilanz",
+        "label_suppressed": "gefiltert",
+        "label_review": "zum Ansehen",
+        "moment": "%d.%m. %H:%M",
+        "reasons": {"sway": "Zweige"},
+    }
+    await sum_up(freezer, hass, phone, **words)
+    await say(hass, "camera/drive/review", REVIEW)
+    await evening(hass, freezer)
+    assert notified[0].data["title"] == "Bilanz"
+    assert notified[0].data["message"].splitlines() == [
+        "3 gefiltert",
+        "1 zum Ansehen:",
+        "Drive, 23.11. 02:15: Zweige",
     ]
 
 
