@@ -128,7 +128,6 @@ async def test_the_image_shows_the_annotated_frame(browser: Browser, lively: Hou
 async def test_the_alarm_explains_itself(browser: Browser, lively: House) -> None:
     await browser.open("/config/dashboard?more-info-entity-id=binary_sensor.front_relevant_motion")
     await browser.see("Relevant motion")
-    await browser.shoot("alarm")
     assert browser.errors == []
 
 
@@ -147,7 +146,6 @@ async def test_a_camera_is_added_by_hand(browser: Browser, lively: House) -> Non
     await browser.shoot("add_camera")
     await browser.page.get_by_role("button", name="Submit").click()
     await home.until_state("binary_sensor.porch_relevant_motion", "off", limit_s=40)
-    await browser.shoot("camera_added")
     async with showing(picture, jpegs(PERSON)):
         await lively.publish("cam/porch/motion", "ON")
         await home.until_state("binary_sensor.porch_relevant_motion", "on", limit_s=40)
