@@ -143,7 +143,12 @@ async def test_a_camera_of_home_assistant(make: Any, supervisor: Supervisor) -> 
     [camera] = (await make({"cameras": [{**DRIVE, "name": "Drive"}]})).cameras
     assert (camera.id, camera.name) == ("drive", "Drive")
     assert camera.triggers == (
-        Trigger(topic="pir/drive", start=("ON", "true", "1"), end=("OFF", "false", "0")),
+        Trigger(
+            topic="pir/drive",
+            start=("ON", "true", "1"),
+            end=("OFF", "false", "0"),
+            ignore=("unknown", "unavailable"),
+        ),
     )
     assert camera.source == HttpSource(
         url=f"{supervisor.url}/core/api/camera_proxy/camera.drive", auth="bearer", token=TOKEN

@@ -17,6 +17,7 @@ from veroallarme_core.worker.motion_sources import (
 )
 
 START, END = MotionSignal.START, MotionSignal.END
+PAST, OTHER = MotionSignal.PAST, MotionSignal.OTHER
 SWITCH = Trigger(topic="cam/motion", start=("ON",), end=("OFF",))
 SHARED = Trigger(
     topic="frigate/events",
@@ -34,13 +35,96 @@ SHARED = Trigger(
         (b"on", START),
         (b" On\n", START),
         (b"OFF", END),
-        (b"unknown", None),
-        (b"", None),
-        (b"ONE", None),
     ],
 )
 def test_plain_text_is_compared_without_case_and_blanks(payload, expected):
     assert read_signal(SWITCH, payload, retained=False) is expected
+
+
+DRESSINGS = {
+    "null at the end": b"ON\0",
+    "a buffer of null bytes": b"ON" + b"\0" * 62,
+    "a buffer with leftovers": b"ON\0FF\0\xfe\xff",
+    "null before": b"\0ON",
+    "double quotes": b'"ON"',
+    "single quotes": b"'ON'",
+    "quotes in quotes": b"\"'ON'\"",
+    "typographic quotes": "\u201con\u201d".encode(),
+    "byte-order mark": b"\xef\xbb\xbfON",
+    "zero width": "\u200bON\u200b".encode(),
+    "UTF-16, little end first": b"\xff\xfeO\0N\0",
+    "UTF-16, big end first": b"\xfe\xff\0O\0N",
+    "white space": b"\t ON \r\n",
+    "everything": b'\xef\xbb\xbf " ON\r" \n\0\0',
+}
+
+
+@pytest.mark.parametrize("payload", DRESSINGS.values(), ids=DRESSINGS)
+def test_what_is_wrapped_around_a_value_is_taken_off(payload):
+    assert read_signal(SWITCH, payload, retained=False) is START
+
+
+@pytest.mark.parametrize("value", ["end", "END\0", '"end"', "\ufeffend", " end\n"])
+def test_what_is_wrapped_around_a_value_in_json_is_taken_off(value):
+    content = json.dumps({"type": value, "after": {"camera": "front\0"}}).encode()
+    for payload in (content, b"\xef\xbb\xbf" + content + b"\r\n\0\0"):
+        assert read_signal(SHARED, payload, retained=False) is END
+
+
+def test_what_is_wrapped_around_a_value_of_the_configuration_is_taken_off():
+    assert read_signal(Trigger(topic="t", start=('"ON"',)), b"on", retained=False) is START
+
+
+@pytest.mark.parametrize("payload", [b'"', b"''", b"O N", b"\"ON'", b'"' * 100_000, b"\0"])
+def test_what_is_no_wrapping_is_kept(payload):
+    with pytest.raises(MotionPayloadError, match="neither start nor end"):
+        read_signal(SWITCH, payload, retained=False)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "payload", "sentence"),
+    [
+        (
+            SWITCH,
+            b"ONE\0",
+            "'ONE' on topic cam/motion is neither start nor end: add it to the trigger's start, "
+            "end or ignore",
+        ),
+        (
+            SWITCH,
+            b"",
+            "'' on topic cam/motion is neither start nor end: add it to the trigger's start, "
+            "end or ignore",
+        ),
+        (
+            SWITCH,
+            b'{"state": "ON"}',
+            '\'{"state": "ON"}\' on topic cam/motion is neither start nor end: add it to the '
+            "trigger's start, end or ignore, or name the JSON field that tells it as path",
+        ),
+        (
+            SHARED,
+            b'{"type": "update", "after": {"camera": "front"}}',
+            "'update' on topic frigate/events is neither start nor end: add it to the trigger's "
+            "start, end or ignore",
+        ),
+        (
+            SHARED,
+            b'{"type": null, "after": {"camera": "front"}}',
+            "null on topic frigate/events is neither start nor end: add it to the trigger's "
+            "start, end or ignore",
+        ),
+    ],
+)
+def test_a_value_that_is_neither_start_nor_end_is_named(trigger, payload, sentence):
+    with pytest.raises(MotionPayloadError) as caught:
+        read_signal(trigger, payload, retained=False)
+    assert str(caught.value) == sentence
+
+
+def test_a_value_that_is_known_to_mean_neither_is_no_mistake():
+    trigger = Trigger(topic="t", start=("*",), end=("OFF",), ignore=("unavailable",))
+    assert read_signal(trigger, b'"Unavailable"', retained=False) is OTHER
 
 
 @pytest.mark.parametrize(
@@ -55,14 +139,18 @@ def test_plain_text_is_compared_without_case_and_blanks(payload, expected):
         (0, END),
         (None, END),
         ("off", END),
-        (2, None),
-        (0.5, None),
-        ("", None),
+        (2, OTHER),
+        (0.5, OTHER),
+        ("", OTHER),
     ],
 )
 def test_json_values_are_compared_as_text(value, expected):
     trigger = Trigger(
-        topic="t", path="motion", start=("ON", "true", "1"), end=("off", "false", "0", "null")
+        topic="t",
+        path="motion",
+        start=("ON", "true", "1"),
+        end=("off", "false", "0", "null"),
+        ignore=("2", "0.5", ""),
     )
     payload = json.dumps({"motion": value}).encode()
     assert read_signal(trigger, payload, retained=False) is expected
@@ -96,10 +184,9 @@ def test_look_up(document, path, expected):
     [
         (b'{"type": "new", "after": {"camera": "front"}}', START),
         (b'{"type": "end", "after": {"camera": "front"}}', END),
-        (b'{"type": "update", "after": {"camera": "front"}}', None),
-        (b'{"type": "new", "after": {"camera": "back"}}', None),
-        (b'{"after": {"camera": "back"}}', None),
-        (b'{"type": "new", "after": {"camera": ["front"]}}', None),
+        (b'{"type": "new", "after": {"camera": "back"}}', OTHER),
+        (b'{"after": {"camera": "back"}}', OTHER),
+        (b'{"type": "new", "after": {"camera": ["front"]}}', OTHER),
     ],
 )
 def test_where_picks_the_camera_of_a_shared_topic(payload, expected):
@@ -109,7 +196,7 @@ def test_where_picks_the_camera_of_a_shared_topic(payload, expected):
 def test_where_without_path_judges_the_text_of_matching_messages():
     trigger = Trigger(topic="t", start=("*",), where={"camera": "front"})
     assert read_signal(trigger, b'{"camera": "front"}', retained=False) is START
-    assert read_signal(trigger, b'{"camera": "back"}', retained=False) is None
+    assert read_signal(trigger, b'{"camera": "back"}', retained=False) is OTHER
 
 
 def test_any_value_starts_except_an_end():
@@ -125,20 +212,18 @@ def test_any_value_may_be_an_object():
 
 
 def test_retained_messages_tell_the_past():
-    assert read_signal(SWITCH, b"ON", retained=True) is None
-    assert read_signal(SWITCH, b"\xff", retained=True) is None
+    assert read_signal(SWITCH, b"ON", retained=True) is PAST
+    assert read_signal(SWITCH, b"\xff", retained=True) is PAST
     heeded = Trigger(topic="t", start=("ON",), ignore_retained=False)
     assert read_signal(heeded, b"ON", retained=True) is START
-
-
-def test_clearing_a_retained_topic_is_no_error():
-    assert read_signal(SHARED, b"", retained=False) is None
 
 
 @pytest.mark.parametrize(
     ("trigger", "payload", "expected"),
     [
-        (SWITCH, b"\xff\xfe", "UTF-8"),
+        (SWITCH, b"\xff\xfd", "UTF-8"),
+        (SWITCH, b"\xff\xfeO", "UTF-8"),
+        (SHARED, b"", "JSON with after.camera, type"),
         (SHARED, b"ON", "JSON with after.camera, type"),
         (SHARED, b'{"type": "new"', "JSON with after.camera, type"),
         (SHARED, b'{"type": "new"}', "JSON with after.camera"),
@@ -177,7 +262,7 @@ def test_no_bytes_raise_anything_else(path, payload):
     except MotionPayloadError as error:
         str(error).encode()  # fit for any log
     else:
-        assert signal in {START, END, None}
+        assert signal in {START, END}
 
 
 @given(documents)
@@ -189,7 +274,7 @@ def test_no_json_raises_anything_else(document):
     except MotionPayloadError as error:
         str(error).encode()
     else:
-        assert signal in {START, None}
+        assert signal in {START, OTHER}
 
 
 @pytest.mark.parametrize(
@@ -219,6 +304,9 @@ def test_topic_matches(topic_filter, topic, expected):
         ({"start": ()}, "at least one value"),
         ({"start": "ON"}, "list of values"),
         ({"end": ("*",)}, "only start"),
+        ({"ignore": ("*",)}, "only start"),
+        ({"ignore": "x"}, "ignore is the text"),
+        ({"end": ("off",), "ignore": ("OFF",)}, "'off' is in end and in ignore"),
         ({"start": ("1", "ON"), "end": ("on ",)}, "'on' is in start and in end"),
         ({"path": "a..b"}, "no JSON path"),
         ({"path": ""}, "no JSON path"),

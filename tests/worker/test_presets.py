@@ -23,7 +23,7 @@ from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.presets import PRESETS, expand
 from veroallarme_core.worker.snapshot_sources import open_client
 
-START, END = MotionSignal.START, MotionSignal.END
+START, END, OTHER = MotionSignal.START, MotionSignal.END, MotionSignal.OTHER
 LOGIN = {"username": "admin", "password": "p&ss wörd/"}
 
 PARAMETERS = {
@@ -60,9 +60,9 @@ MESSAGES = [
         b' "label": "person", "end_time": null}}',
         START,
     ),
-    ("frigate events", "frigate/events", b'{"type": "update", "after": {"camera":"drive"}}', None),
+    ("frigate events", "frigate/events", b'{"type": "update", "after": {"camera":"drive"}}', OTHER),
     ("frigate events", "frigate/events", b'{"type": "end", "after": {"camera": "drive"}}', END),
-    ("frigate events", "frigate/events", b'{"type": "new", "after": {"camera": "gate"}}', None),
+    ("frigate events", "frigate/events", b'{"type": "new", "after": {"camera": "gate"}}', OTHER),
     (
         "frigate reviews",
         "frigate/reviews",
@@ -88,7 +88,7 @@ MESSAGES = [
     ("scrypted", "scrypted/41/motionDetected", b"false", END),
     ("neolink", "neolink/Drive/status/motion", b"on", START),
     ("neolink", "neolink/Drive/status/motion", b"off", END),
-    ("neolink", "neolink/Drive/status/motion", b"unknown", None),
+    ("neolink", "neolink/Drive/status/motion", b"unknown", OTHER),
     ("amcrest2mqtt", "amcrest2mqtt/AMC0123/motion", b"on", START),
     ("amcrest2mqtt", "amcrest2mqtt/AMC0123/motion", b"off", END),
     ("yi_hack", "yicam/drive/motion_detection", b"motion_start", START),
@@ -146,6 +146,7 @@ MESSAGES = [
     ("go2rtc", "m", b"true", START),
     ("home_assistant", "ha/drive/state", b"on", START),
     ("home_assistant", "ha/drive/state", b"off", END),
+    ("home_assistant", "ha/drive/state", b"unavailable", OTHER),
 ]
 
 

@@ -332,6 +332,7 @@ _TRIGGER: Table = {
     vol.Required("topic"): _text,
     vol.Required("start"): _texts,
     "end": _texts,
+    "ignore": _texts,
     "path": _text,
     "where": _texts_by_path,
     "ignore_retained": truth,
@@ -458,7 +459,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
 
 
 _TEXT_KEYS = frozenset(
-    {"host", "name", "password", "protocol", "token", "username", "start", "end", "where"}
+    {"host", "name", "password", "protocol", "token", "username", "start", "end", "ignore", "where"}
 ).union(*(preset.parameters for preset in presets.PRESETS.values())) - {"verify_tls"}
 """Keys whose values stay as they are written: ON is not true, and 0123 is not 83."""
 

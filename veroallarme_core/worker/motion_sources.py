@@ -1,4 +1,4 @@
-"""Motion messages: does an MQTT message say that motion starts, that it ends, or neither?
+"""Motion messages: does an MQTT message say that motion starts, or that it ends?
 
 A `Trigger` describes one kind of message of one camera; `read_signal` judges one message by it.
 
@@ -9,11 +9,13 @@ A `Trigger` describes one kind of message of one camera; `read_signal` judges on
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import combinations
 
 from paho.mqtt.client import topic_matches_sub
 
@@ -26,12 +28,22 @@ MAX_JSON_BYTES = 1 << 20
 MAX_SHOWN_CHARACTERS = 80
 """Most that an error quotes of what came."""
 
+_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
+_MARKS = "\ufeff\u200b"
+"""Characters without width that editors put before or around a text."""
+_MAX_WRAPPINGS = 4
+"""Quotes within quotes that are taken off; a hostile message may hold a million."""
+
 
 class MotionSignal(StrEnum):
     """What a motion message says."""
 
     START = "start"
     END = "end"
+    PAST = "past"
+    """Nothing: the broker had retained it, so it tells the past."""
+    OTHER = "other"
+    """Nothing: it is about something else, such as another camera, or the trigger ignores it."""
 
 
 class MotionPayloadError(ValueError):
@@ -42,13 +54,15 @@ class MotionPayloadError(ValueError):
 class Trigger:
     """How one kind of MQTT message announces the motion of a camera.
 
-    Values are compared as text without regard to case and outer blanks: JSON `true` is "true",
-    JSON `1` and `1.0` are "1", JSON `null` is "null".
+    Values are compared as text without regard to case and to what some senders wrap around it:
+    blanks, quotes, a byte-order mark, and null characters with all that follows them. JSON `true`
+    is "true", JSON `1` and `1.0` are "1", JSON `null` is "null".
 
     Attributes:
         topic: MQTT topic filter; may hold the wildcards + and #.
         start: Values that mean "motion starts"; "*" stands for any value that is not in `end`.
         end: Values that mean "motion ends"; an end wins over the "*" of `start`.
+        ignore: Values that are known to mean neither, about which nothing needs to be said.
         path: Dotted path to the value in a JSON payload, such as "message.data.active" (a number
             picks an item of a list); None takes the whole payload as the value.
         where: Further JSON paths and the value each must hold, for topics shared by cameras. A
@@ -63,6 +77,7 @@ class Trigger:
     topic: str
     start: tuple[str, ...]
     end: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     path: str | None = None
     where: Mapping[str, str] = field(default_factory=dict, hash=False)
     ignore_retained: bool = True
@@ -71,19 +86,22 @@ class Trigger:
     def __post_init__(self) -> None:
         """Refuse a trigger that could never work."""
         check_topic_filter(self.topic)
-        for name, values in (("start", self.start), ("end", self.end)):
+        lists = {"start": self.start, "end": self.end, "ignore": self.ignore}
+        for name, values in lists.items():
             if isinstance(values, str):
                 raise ValueError(f"{name} is the text {values!r}: give a list of values")
+            if ANY_VALUE in values and name != "start":
+                raise ValueError(f'{name} holds "*": only start may stand for any value')
         if not self.start:
             raise ValueError(
                 'start is empty: name at least one value that means "motion starts", such as ON, '
                 'or "*" for any'
             )
-        if ANY_VALUE in self.end:
-            raise ValueError('end holds "*": only start may stand for any value')
-        both = {_as_text(value) for value in self.start} & {_as_text(value) for value in self.end}
-        if both:
-            raise ValueError(f"{sorted(both)[0]!r} is in start and in end: remove it from one")
+        for one, other in combinations(lists, 2):
+            both = {_as_text(v) for v in lists[one]} & {_as_text(v) for v in lists[other]}
+            if both:
+                shared = sorted(both)[0]
+                raise ValueError(f"{shared!r} is in {one} and in {other}: remove it from one")
         for path in (*(() if self.path is None else (self.path,)), *self.where):
             if not all(path.split(".")):
                 raise ValueError(
@@ -116,7 +134,7 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
     return bool(topic_matches_sub(topic_filter, topic))
 
 
-def read_signal(trigger: Trigger, payload: bytes, retained: bool) -> MotionSignal | None:
+def read_signal(trigger: Trigger, payload: bytes, retained: bool) -> MotionSignal:
     """Judge one motion message.
 
     Args:
@@ -124,30 +142,35 @@ def read_signal(trigger: Trigger, payload: bytes, retained: bool) -> MotionSigna
         payload: The message as it came.
         retained: Whether the broker marked it as retained.
 
-    Returns:
-        The signal, or None where the message is neither start nor end: another value, another
-        camera's message on a shared topic, or a retained message that is to be ignored.
-
     Raises:
-        MotionPayloadError: The payload cannot be understood: it is not UTF-8, it is not JSON
-            although the trigger names a path, or a path leads nowhere or to no plain value.
+        MotionPayloadError: The payload cannot be understood: its value is neither start nor end,
+            it is not UTF-8, it is not JSON although the trigger names a path, or a path leads
+            nowhere or to no plain value.
     """
     if retained and trigger.ignore_retained:
-        return None
+        return MotionSignal.PAST
     text = _decode(trigger, payload)
     value: object = text
     if trigger.path is not None or trigger.where:
-        if not text.strip():
-            return None  # an empty message is how a retained one is cleared
         document = _parse(trigger, payload, text)
         if not _applies(trigger, document, text):
-            return None
+            return MotionSignal.OTHER
         if trigger.path is not None:
             value = _value_at(trigger, document, trigger.path, text)
     return _signal_of(trigger, value, text)
 
 
-def _signal_of(trigger: Trigger, value: object, text: str) -> MotionSignal | None:
+def plain_text(payload: bytes) -> str:
+    """Read a message that is one word, in small letters and without what is wrapped around it."""
+    return _as_text(_before_null(payload).decode("utf-8", "replace"))
+
+
+def show_payload(payload: bytes | str) -> str:
+    """Quote a message for people, in one short line."""
+    return repr(payload[:MAX_SHOWN_CHARACTERS])[:MAX_SHOWN_CHARACTERS]
+
+
+def _signal_of(trigger: Trigger, value: object, text: str) -> MotionSignal:
     any_starts = ANY_VALUE in trigger.start
     if isinstance(value, (dict, list)):
         if any_starts:
@@ -156,23 +179,48 @@ def _signal_of(trigger: Trigger, value: object, text: str) -> MotionSignal | Non
     found = _as_text(value)
     if found in {_as_text(end) for end in trigger.end}:
         return MotionSignal.END
+    if found in {_as_text(ignored) for ignored in trigger.ignore}:
+        return MotionSignal.OTHER
     if any_starts or found in {_as_text(start) for start in trigger.start}:
         return MotionSignal.START
-    return None
+    raise MotionPayloadError(
+        f"{_shown_value(value)} on topic {trigger.topic} is neither start nor end: add it to the "
+        "trigger's start, end or ignore" + _hint_at_path(trigger, found)
+    )
+
+
+def _shown_value(value: object) -> str:
+    return show_payload(value) if isinstance(value, str) else json.dumps(value)[:80]
+
+
+def _hint_at_path(trigger: Trigger, found: str) -> str:
+    """Say what a trigger lacks that takes JSON for a word."""
+    if trigger.path is None and found.startswith("{"):
+        return ", or name the JSON field that tells it as path"
+    return ""
 
 
 def _decode(trigger: Trigger, payload: bytes) -> str:
+    """Read a message as text, and as UTF-16 where its byte-order mark says so."""
+    encoding = "utf-16" if payload[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
+    if encoding == "utf-8":
+        payload = _before_null(payload)
     try:
-        return payload.decode()
+        return payload.decode(encoding)
     except UnicodeDecodeError:
         raise _misunderstood(trigger, payload, "text in UTF-8") from None
+
+
+def _before_null(payload: bytes) -> bytes:
+    """Cut a message at its first null byte, as its sender does: what follows was never meant."""
+    return payload.lstrip(b"\0").partition(b"\0")[0]
 
 
 def _parse(trigger: Trigger, payload: bytes, text: str) -> object:
     if len(payload) > MAX_JSON_BYTES:
         raise _misunderstood(trigger, text, f"JSON of at most {MAX_JSON_BYTES} bytes")
     try:
-        document: object = json.loads(text)
+        document: object = json.loads(text.strip("\0 \t\r\n" + _MARKS))
     except (ValueError, RecursionError):
         # RecursionError: a hostile payload of a million opening brackets.
         raise _misunderstood(trigger, text, f"JSON with {_fields(trigger)}") from None
@@ -227,8 +275,17 @@ def _as_text(value: object) -> str:
     """Write a plain JSON value the way that people write it in a configuration."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text.strip().casefold()
+    return _undressed(value if isinstance(value, str) else json.dumps(value)).casefold()
+
+
+def _undressed(text: str) -> str:
+    """Take off what some senders wrap around a value."""
+    for _ in range(_MAX_WRAPPINGS):
+        text = text.lstrip("\0").partition("\0")[0].strip().strip(_MARKS).strip()
+        if len(text) < 2 or text[0] + text[-1] not in _QUOTES:
+            break
+        text = text[1:-1]
+    return text
 
 
 def _fields(trigger: Trigger) -> str:
@@ -241,7 +298,7 @@ def _kind(value: object) -> str:
 
 
 def _misunderstood(trigger: Trigger, came: str | bytes, expected: str) -> MotionPayloadError:
-    shown = repr(came[:MAX_SHOWN_CHARACTERS])[:MAX_SHOWN_CHARACTERS]
     return MotionPayloadError(
-        f"motion message on {trigger.topic} not understood: came {shown}, expected {expected}"
+        f"motion message on {trigger.topic} not understood: came {show_payload(came)}, "
+        f"expected {expected}"
     )

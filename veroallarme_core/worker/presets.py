@@ -40,6 +40,8 @@ Values = Mapping[str, str]
 
 SWITCH_ON = ("ON", "true", "1")
 SWITCH_OFF = ("OFF", "false", "0")
+SWITCH_AWAY = ("unknown", "unavailable")
+"""What Home Assistant says of a switch that is gone."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def _snapshot_url(values: Values, auth: Auth) -> HttpSource | None:
 
 
 def _switch(topic: str) -> Trigger:
-    return Trigger(topic=topic, start=SWITCH_ON, end=SWITCH_OFF)
+    return Trigger(topic=topic, start=SWITCH_ON, end=SWITCH_OFF, ignore=SWITCH_AWAY)
 
 
 def _motion_topic(values: Values) -> Triggers:
@@ -257,6 +259,7 @@ def _frigate(values: Values) -> Expansion:
             path="type",
             start=("new",),
             end=("end",),
+            ignore=("update",),
             where={"after.camera": camera},
         )
     picture = (
@@ -288,7 +291,7 @@ def _scrypted(values: Values) -> Expansion:
 
 def _neolink(values: Values) -> Expansion:
     status = f"{values['topic']}/{values['camera']}/status"
-    trigger = Trigger(topic=f"{status}/motion", start=("on",), end=("off",))
+    trigger = Trigger(topic=f"{status}/motion", start=("on",), end=("off",), ignore=("unknown",))
     return (trigger,), MqttImageSource(topic=f"{status}/preview", encoding="base64")
 
 
