@@ -63,13 +63,19 @@ class Mosquitto:
         durable: whether it writes its database after every change. Where a lot is published it
             has time for nothing else.
         max_packet_bytes: what a message may have at most; None sets no limit.
+        options: further lines of its configuration.
 
     Raises:
         FileNotFoundError: mosquitto is not installed.
     """
 
     def __init__(
-        self, folder: Path, *, durable: bool = True, max_packet_bytes: int | None = None
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        max_packet_bytes: int | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         binary = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         if binary is None:
@@ -94,6 +100,7 @@ class Mosquitto:
             # Without it Debian's package changes to a user that may not write to the folder.
             "user root",
             *([] if max_packet_bytes is None else [f"max_packet_size {max_packet_bytes}"]),
+            *options,
         ]
         self._config = self._folder / "mosquitto.conf"
         self._config.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -125,6 +132,10 @@ class Mosquitto:
     def pause(self) -> None:
         """Let it hang: its sockets stay open, and nobody answers."""
         self._signal(signal.SIGSTOP)
+
+    def reload(self) -> None:
+        """Let it read its ACL file again."""
+        self._signal(signal.SIGHUP)
 
     def go_on(self) -> None:
         """End its pause."""

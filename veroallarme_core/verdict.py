@@ -197,3 +197,13 @@ class Verdict:
             "model": self.model,
             "stored": self.stored,
         }
+
+    def in_one_line(self) -> str:
+        """Return what a log says of it."""
+        score = "no score" if self.score is None else f"score {self.score:.2f}"
+        return (
+            f"{self.camera}: {self.event_id} is {self.state.value}, "
+            f"{'alarm' if self.relevant else 'no alarm'} ({self.reason}, {score}, threshold "
+            f"{self.threshold:.2f}, {self.frames.distinct} of {self.frames.requested} pictures, "
+            f"{self.timing_ms.total / 1e3:.1f} s): {self.explanation}"
+        )

@@ -37,6 +37,8 @@ HEALTH: dict[str, Any] = {
     "queue": {"drive": 0},
     "memory_mb": 141.3,
     "last_error": None,
+    "errors": [],
+    "topics": {},
 }
 STATS: dict[str, Any] = {
     "motions": 412,

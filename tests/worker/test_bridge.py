@@ -264,9 +264,13 @@ async def test_a_camera_that_the_file_takes_over_is_no_longer_bridged(
         b'{"../x": {"name": "x"}, "a": 1, "b": {"name": 2}, "front": {"name": "x"}}',
     ],
 )
-def test_a_broken_file_of_definitions_is_passed_over(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_file_of_definitions_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
     (tmp_path / "x").write_bytes(content)
     assert alone(tmp_path).load() == []
+    # What is wrong with one definition is told when Home Assistant defines the camera again.
+    assert ("is damaged" in caplog.text) == (content[:2] != b'{"')
 
 
 async def test_a_definition_that_cannot_be_kept_is_served_and_told(site: Site) -> None:

@@ -60,6 +60,8 @@ async def worker_with_health(site: Site) -> AsyncIterator[int]:
         (WELL, "online", True, True),
         (replace(WELL, judging_s=health_module.STUCK_AFTER_S), "online", True, True),
         (replace(WELL, is_connected=False), "waiting", True, False),
+        (replace(WELL, is_deaf=True), "deaf", True, False),
+        (replace(WELL, is_deaf=True, is_connected=False), "waiting", True, False),
         (Signs(is_set_up=False, is_connected=False, judging_s=0.0), "starting", True, False),
         (replace(WELL, judging_s=health_module.STUCK_AFTER_S + 1), "stuck", False, False),
         (Signs(is_set_up=True, is_connected=False, judging_s=1e4), "stuck", False, False),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 import aiomqtt
@@ -13,7 +13,7 @@ import pytest
 from benchmarks.peers import Listener, Mosquitto, free_port, until
 from veroallarme_core.worker import mqtt as mqtt_module
 from veroallarme_core.worker.config import BrokerConfig
-from veroallarme_core.worker.mqtt import Incoming, MqttSession, Outgoing
+from veroallarme_core.worker.mqtt import Incoming, MqttSession, Outgoing, Refusal
 
 STATUS = "site/status"
 
@@ -33,6 +33,8 @@ class Ears:
     connections: int = 0
     sessions: int = 0
     reasons: list[str] = field(default_factory=list)
+    refused: list[dict[str, Refusal]] = field(default_factory=list)
+    complaints: dict[str, str] = field(default_factory=dict)
     state: list[Outgoing] = field(
         default_factory=lambda: [
             Outgoing("site/a", b"1", retain=True),
@@ -49,6 +51,15 @@ class Ears:
 
     def disconnected(self, reason: str) -> None:
         self.reasons.append(reason)
+
+    def subscribed(self, refused: Mapping[str, Refusal]) -> None:
+        self.refused.append(dict(refused))
+
+    def complain(self, key: str, sentence: str) -> None:
+        self.complaints[key] = sentence
+
+    def resolve(self, key: str) -> None:
+        self.complaints.pop(key, None)
 
     def received(self, message: Incoming) -> None:
         self.received_.append(message)
@@ -248,14 +259,13 @@ async def test_listener_that_fails_ends_no_session(
     assert "a surprise" in caplog.text
 
 
-async def test_full_outbox_drops_the_oldest_and_says_so(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_full_outbox_drops_the_oldest_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MqttSession, "MAX_OUTBOX", 2)
-    link = MqttSession(BrokerConfig(), "worker", STATUS, [], Ears())
+    ears = Ears()
+    link = MqttSession(BrokerConfig(), "worker", STATUS, [], ears)
     for number in range(3):
         link.publish(Outgoing(f"event/{number}", b"", retain=False))
-    assert "dropped the oldest message to event/0" in caplog.text
+    assert "dropped the oldest message to event/0" in ears.complaints["publish/event/0"]
     assert not await link.drain(0.01)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from veroallarme_core.worker.camera import CameraWorker
 from veroallarme_core.worker.config import BurstConfig, CameraConfig
 from veroallarme_core.worker.contract import MAX_COMMAND_BYTES, CommandError, read_command
 from veroallarme_core.worker.mqtt import Incoming
+
+_LOGGER = logging.getLogger(__name__)
 
 MAX_BRIDGED = 256
 """Cameras that are taken from messages."""
@@ -76,9 +79,15 @@ class Bridge:
         except FileNotFoundError:
             return []
         except (ValueError, RecursionError):
-            content = {}
+            content = None
+        if not isinstance(content, dict):
+            _LOGGER.warning(
+                "%s is damaged: the cameras that Home Assistant bridges are served again when it "
+                "defines them", self._path,
+            )  # fmt: skip
+            return []
         cameras = []
-        for camera, definition in content.items() if isinstance(content, dict) else ():
+        for camera, definition in content.items():
             # Whatever is wrong here is told when Home Assistant defines the camera again.
             with contextlib.suppress(CommandError):
                 cameras.append(self._read(camera, json.dumps(definition).encode()))
@@ -148,8 +157,11 @@ class Bridge:
                 "is writable and not full"
             ) from error
 
-    async def take_burst(self, camera: CameraWorker, message: Incoming) -> None:
+    async def take_burst(self, camera: CameraWorker, message: Incoming) -> bool:
         """Start an event with the frames that a message brings, unless it is known already.
+
+        Returns:
+            Whether it is a new one.
 
         Raises:
             CommandError: it is no burst, or the camera takes its bursts itself.
@@ -163,12 +175,13 @@ class Bridge:
         owner = await camera.owner_of(event_id)
         if owner == camera.id:
             message.acknowledge()
-            return
+            return False
         if owner is not None:
             raise CommandError(f"the event {event_id} is one of the camera {owner!r}: make new ids")
         frames = content["frames"]
         burst = await asyncio.to_thread(read_frames, frames, motion_at, received_at)
         camera.add_burst(event_id, motion_at, burst, message.acknowledge)
+        return True
 
     def end_motion(self, camera: CameraWorker, payload: bytes) -> None:
         """End the motion of a burst.

@@ -22,7 +22,7 @@ from veroallarme_core.verdict import FrameCounts, State, Verdict, iso, new_event
 from veroallarme_core.worker.alarm import Alarm, now
 from veroallarme_core.worker.bursts import Burst, take_burst
 from veroallarme_core.worker.config import CameraConfig
-from veroallarme_core.worker.contract import OFF, ON, Topics, dump
+from veroallarme_core.worker.contract import OFF, ON, CommandError, Topics, dump
 from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.mqtt import Outgoing
 from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
@@ -160,6 +160,7 @@ class CameraWorker:
         self._verdict_json = None if record.last_verdict is None else dump(record.last_verdict)
         self._picture: bytes | None = None
         self._reachable: bool | None = None
+        self._is_heard = True
         self._running: PendingEvent | None = None
         self._waiting: PendingEvent | None = None
         self._taken: deque[PendingEvent] = deque()
@@ -350,6 +351,11 @@ class CameraWorker:
         """Take the word that the motion of the latest burst is over; others are over already."""
         if self._bursts and self._bursts[-1] == event_id:
             self.end(now())
+        elif event_id not in self._bursts:
+            _LOGGER.info(
+                "%s: the end of motion of %s is not taken: no burst has brought that event since "
+                "the worker began", self.id, event_id,
+            )  # fmt: skip
 
     def end(self, received_at: datetime) -> None:
         """Take the camera's word that its motion is over."""
@@ -654,6 +660,7 @@ class CameraWorker:
             self._publish("image", picture)
         self._publish("verdict", payload)
         self._publish("relevant", ON if self.alarm.is_on else OFF)
+        _LOGGER.info("%s", verdict.in_one_line())
         self.publish_event(verdict.event_id, payload, lambda: self._note_published(event))
         self._review.add(verdict)
 
@@ -709,7 +716,11 @@ class CameraWorker:
             self._storage_failed("changed settings cannot be stored", error)
 
     async def give_feedback(self, event_id: str, relevant: bool | None) -> None:
-        """Store a thumb, or take it back, and let it act at once."""
+        """Store a thumb, or take it back, and let it act at once.
+
+        Raises:
+            CommandError: the camera has no such event.
+        """
         try:
             known = await self._around.storage.write(
                 lambda store: store.set_feedback(self.id, event_id, relevant, now())
@@ -718,12 +729,10 @@ class CameraWorker:
             self._storage_failed("feedback cannot be stored", error)
             return
         if not known:
-            self._around.complain(
-                f"{self.id}/feedback",
-                f"{self.id}: feedback for the unknown event {event_id}: give the event_id of a "
-                "verdict of this camera that is still kept",
+            raise CommandError(
+                f"feedback for the unknown event {event_id}: give the event_id of a "
+                "verdict of this camera that is still kept"
             )
-            return
         await self._learning.apply_feedback(event_id, relevant)
         self._review.answer(event_id, relevant)
         self.publish_stats()
@@ -768,9 +777,27 @@ class CameraWorker:
         else:
             text = fault or "no picture came in time: check the camera and its address"
             self._around.complain(key, f"{self.id}: {text}")
-        if reachable != self._reachable:
-            self._reachable = reachable
-            self._publish("connectivity", ON if reachable else OFF)
+        before = self._connectivity
+        self._reachable = reachable
+        self._tell_connectivity(before)
+
+    def note_heard(self, is_heard: bool) -> None:
+        """Take note whether the broker lets us hear the camera's triggers and pictures."""
+        before = self._connectivity
+        self._is_heard = is_heard
+        self._tell_connectivity(before)
+
+    @property
+    def _connectivity(self) -> bytes | None:
+        if not self._is_heard:
+            return OFF
+        return None if self._reachable is None else (ON if self._reachable else OFF)
+
+    def _tell_connectivity(self, before: bytes | None) -> None:
+        connectivity = self._connectivity
+        if connectivity != before:
+            # What is not known any more is cleared.
+            self._publish("connectivity", connectivity or b"")
 
     # --- state ---------------------------------------------------------------------------
 
@@ -780,7 +807,7 @@ class CameraWorker:
             "settings": dump(self.settings.to_dict()),
             "stats": self._stats(),
             "review": self._review.payload(),
-            "connectivity": None if self._reachable is None else (ON if self._reachable else OFF),
+            "connectivity": self._connectivity,
             "image": self._picture,
             "verdict": self._verdict_json,
             "relevant": ON if self.alarm.is_on else OFF,

@@ -28,11 +28,13 @@ class Signs:
     Attributes:
         is_set_up: Whether it is past its start: store opened, networks loaded.
         is_connected: Whether there is a session with the broker.
+        is_deaf: Whether the broker refuses to let it hear a camera.
         judging_s: Seconds since the oldest judgement that still runs began; 0 without any.
     """
 
     is_set_up: bool
     is_connected: bool
+    is_deaf: bool = False
     judging_s: float
 
 
@@ -41,7 +43,7 @@ class Health:
     """The answer to a question for the worker's health.
 
     Attributes:
-        status: ``online``, ``starting``, ``waiting`` (for the broker) or ``stuck``.
+        status: ``online``, ``starting``, ``waiting`` (for the broker), ``deaf`` or ``stuck``.
         reason: Why it is not online, in one sentence; None where it is.
     """
 
@@ -69,6 +71,9 @@ def assess(signs: Signs) -> Health:
     if not signs.is_connected:
         reason = "there is no connection to the broker: the worker tries again; its log says why"
         return Health("waiting", reason)
+    if signs.is_deaf:
+        reason = "the broker does not let the worker hear every camera: its log says which"
+        return Health("deaf", reason)
     return Health("online")
 
 

@@ -1,8 +1,9 @@
 """The connection to the broker: reconnects, a persistent session, manual acknowledgement.
 
-aiomqtt leaves three things to its user that a worker which loses nothing needs: it does not
-reconnect, it acknowledges a message before anybody has stored it, and its incoming queue is
-unbounded or drops. This module adds them, and nothing else.
+aiomqtt leaves four things to its user that a worker which loses nothing needs: it does not
+reconnect, it acknowledges a message before anybody has stored it, its incoming queue is
+unbounded or drops, and it does not read what the broker answers to a message. This module adds
+them, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import contextlib
 import logging
 import random
 import ssl
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import aiomqtt
 import paho.mqtt.client as paho
@@ -43,6 +44,37 @@ HEADER_BYTES = 64
 BACKOFF_S = (1.0, 60.0)
 """First and longest wait before a new attempt to connect."""
 TIMEOUT_S = 10.0
+REFUSED_AGAIN_S = 60.0
+"""How often what the broker has refused is tried again: its access control may have changed."""
+MAX_REFUSED = 1000
+"""Refused messages that wait to be tried again, and topics of which the refusal is known."""
+
+QOS = 1
+"""Of all messages and subscriptions: at least once."""
+_FAILURES_FROM = 0x80
+"""Reason codes from here on are refusals, in every answer of the broker."""
+_NOT_AUTHORIZED = 0x87
+_LET_IN = "let the broker's access control allow {who} to {act}"
+_REMEDIES = {
+    _NOT_AUTHORIZED: _LET_IN,
+    0x85: "let the broker take any client id",
+    0x88: "wait, or start the broker again",
+    0x89: "wait, the broker is busy",
+    0x8A: "let the broker unban {who}",
+    0x8E: "another client has the same client id: do two workers share a copy of one state_dir?",
+    0x8F: "correct the topic",
+    0x90: "correct the topic",
+    0x95: "raise the broker's limit on the size of messages",
+    0x97: "raise the broker's quota for {who}",
+    0x98: "the broker's administrator has ended the connection",
+    0x9A: "let the broker keep retained messages",
+    0x9B: "let the broker take messages with QoS 1",
+    0x9C: "give the other server as mqtt.host",
+    0x9D: "give the other server as mqtt.host",
+    0x9F: "let the broker take connections more often",
+    0xA2: "the broker knows no wildcards: name the topic in full",
+}
+"""What to do about a reason code, as far as the specification of MQTT 5 says what it means."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +101,14 @@ class Outgoing:
     on_published: Callable[[], object] | None = None
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why the broker does not do what it was asked, and what to do about it."""
+
+    reason: str
+    remedy: str
+
+
 class SessionListener(Protocol):
     """Whom a session tells what happens; every method must return at once."""
 
@@ -84,13 +124,28 @@ class SessionListener(Protocol):
     def received(self, message: Incoming) -> None:
         """Take a message."""
 
+    def subscribed(self, refused: Mapping[str, Refusal]) -> None:
+        """Take note of the topic filters that the broker refuses; it has granted all others."""
+
+    def complain(self, key: str, sentence: str) -> None:
+        """Tell people what is wrong."""
+
+    def resolve(self, key: str) -> None:
+        """Take a complaint back by its key."""
+
 
 class _Client(aiomqtt.Client):
-    """aiomqtt's client with acknowledgement by hand and a bound that loses nothing."""
+    """aiomqtt's client with acknowledgement by hand, answers, and a bound that loses nothing.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Args:
+        lost: called with the topic of a message that nobody can bring back.
+    """
+
+    def __init__(self, *args: Any, lost: Callable[[str], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._client.manual_ack_set(True)
+        self._lost = lost
+        self._answers: dict[int, asyncio.Future[ReasonCode]] = {}
         self.incoming: asyncio.Queue[Incoming] = asyncio.Queue(MAX_INCOMING)
         self.overflow: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.session_present = False
@@ -124,10 +179,39 @@ class _Client(aiomqtt.Client):
         except asyncio.QueueFull:
             # A message with QoS 1 that is dropped here stays unacknowledged, and a new
             # connection makes the broker deliver it again.
-            if qos > 0 and not self.overflow.done():
+            if qos == 0:
+                self._lost(message.topic)
+            elif not self.overflow.done():
                 self.overflow.set_exception(
                     aiomqtt.MqttError(f"more than {MAX_INCOMING} messages wait")
                 )
+
+    async def send(self, message: Outgoing) -> ReasonCode:
+        """Publish a message; return what the broker answers, which MQTT 3.1.1 leaves out.
+
+        Raises:
+            aiomqtt.MqttError: the connection is gone, or the broker does not answer in time.
+        """
+        info = self._client.publish(message.topic, message.payload, QOS, message.retain)
+        if info.rc != paho.MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
+        answer = self._answers[info.mid] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._wait_for(answer, timeout=None)
+        finally:
+            self._answers.pop(info.mid, None)
+
+    def _on_publish(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Properties,
+    ) -> None:
+        answer = self._answers.get(mid)
+        if answer is not None and not answer.done():
+            answer.set_result(reason_code)
 
     def _acknowledge(self, packet_id: int, qos: int) -> None:
         if qos > 0 and not self._disconnected.done():
@@ -153,11 +237,47 @@ def _tls_context(tls: TlsConfig) -> ssl.SSLContext:
     return context
 
 
+def _code(error: Exception) -> int | None:
+    """Return the reason code that a broker has sent, or paho's own error."""
+    code = getattr(error, "rc", None)
+    value = getattr(code, "value", code)
+    return value if isinstance(value, int) else None
+
+
 def _cause(error: Exception) -> str:
     """Say why a connection ended; paho calls a closed socket an unspecified error."""
     if isinstance(error, aiomqtt.MqttCodeError) and str(error.rc) == "Unspecified error":
         return "broken off by the broker or the network"
     return str(error) or "no answer in time"
+
+
+def _remedy(code: int | None, who: str, act: str) -> str:
+    """Say what to do about a reason code."""
+    known = None if code is None else _REMEDIES.get(code)
+    return (known or "the broker's log says more").format(who=who, act=act)
+
+
+def read_answers(
+    topics: Sequence[str], codes: Sequence[ReasonCode], who: str, *, is_v5: bool
+) -> dict[str, Refusal]:
+    """Return the topic filters that a broker refuses, by its answers to a subscription.
+
+    Args:
+        topics: topic filters in the order in which they were sent.
+        codes: one for each; MQTT 3.1.1 knows one refusal only, 0x80, and gives no reason.
+        who: the client, as people know it.
+        is_v5: whether the codes are those of MQTT 5.
+    """
+    refused = {}
+    for topic, code in zip(topics, codes, strict=False):
+        if code.value < _FAILURES_FROM:
+            continue
+        value, act = (code.value if is_v5 else _NOT_AUTHORIZED), "subscribe to it"
+        reason = f"reason code 0x{code.value:02x}" + (f", {code}" if is_v5 else "")
+        refused[topic] = Refusal(reason, _remedy(value, who, act))
+    for topic in topics[len(codes) :]:
+        refused[topic] = Refusal("no answer", _remedy(None, who, ""))
+    return refused
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
@@ -180,7 +300,8 @@ class MqttSession:
     Args:
         broker: where and as whom to connect.
         client_id: stable over restarts, so that the broker keeps what came meanwhile.
-        status_topic: gets ``online`` after all state is published, ``offline`` as last will.
+        status_topic: gets ``online`` after all state is published, ``offline`` as last will. None
+            only listens: says nothing, and leaves no session behind at the broker.
         subscriptions: topic filters and their QoS.
         listener: takes messages and gives the state.
     """
@@ -189,7 +310,7 @@ class MqttSession:
         self,
         broker: BrokerConfig,
         client_id: str,
-        status_topic: str,
+        status_topic: str | None,
         subscriptions: list[tuple[str, int]],
         listener: SessionListener,
     ) -> None:
@@ -209,7 +330,10 @@ class MqttSession:
         )
         self._believes_in_v311 = False
         self._restate = False
-        self._too_large: set[str] = set()
+        self._had_session = False
+        self._failing: OrderedDict[str, str] = OrderedDict()
+        self._refused: list[Outgoing] = []
+        self._try_again_at = 0.0
         self.is_connected = False
         self.max_packet_bytes: int | None = None
         """What the broker takes at most, as far as it has said; only MQTT 5 can say it."""
@@ -228,7 +352,10 @@ class MqttSession:
             return
         if len(self._outbox) >= self.MAX_OUTBOX:
             dropped = self._outbox.popleft()
-            _LOGGER.warning("the outbox is full: dropped the oldest message to %s", dropped.topic)
+            self._listener.complain(
+                f"publish/{dropped.topic}",
+                f"the outbox is full: dropped the oldest message to {dropped.topic}",
+            )
         self._outbox.append(message)
         self._drained.clear()
         self._wake.set()
@@ -254,38 +381,83 @@ class MqttSession:
             if self._restate:
                 self._restate = False
                 await self._send_state(client)
+            self._queue_refused()
             while self._outbox:
                 message = self._outbox[0]
                 await self._publish(client, message)
                 # The head may have been dropped meanwhile because the outbox was full.
                 if self._outbox and self._outbox[0] is message:
                     self._outbox.popleft()
-                if message.on_published is not None:
-                    message.on_published()
             self._drained.set()
             self._wake.clear()
             if not self._restate:
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._try_again_at if self._refused else None):
+                        await self._wake.wait()
 
     async def _send_state(self, client: _Client) -> None:
-        self._outbox = deque(message for message in self._outbox if not message.retain)
+        waiting = [*self._refused, *self._outbox]
+        self._refused = []
+        self._outbox = deque(message for message in waiting if not message.retain)
         for message in self._listener.connected():
             await self._publish(client, message)
-            if message.on_published is not None:
-                message.on_published()
-        await client.publish(self._status_topic, ONLINE, qos=1, retain=True)
+        await self._tell_status(client, ONLINE)
+
+    async def _tell_status(self, client: _Client, status: bytes) -> None:
+        if self._status_topic is not None:
+            await self._publish(client, Outgoing(self._status_topic, status, retain=True))
 
     async def _publish(self, client: _Client, message: Outgoing) -> None:
-        """Send a message, unless the broker would hang up because of its size, again and again."""
-        size = len(message.payload) + len(message.topic.encode()) + HEADER_BYTES
-        if self.max_packet_bytes is None or size <= self.max_packet_bytes:
-            await client.publish(message.topic, message.payload, qos=1, retain=message.retain)
-        elif message.topic not in self._too_large:
-            self._too_large.add(message.topic)
-            _LOGGER.warning(
-                "the broker takes at most %d bytes: %s has %d and is not published; raise the "
-                "broker's limit", self.max_packet_bytes, message.topic, size,
-            )  # fmt: skip
+        """Send a message; what the broker does not take is told, and waits to be tried again."""
+        topic = message.topic
+        size = len(message.payload) + len(topic.encode()) + HEADER_BYTES
+        if self.max_packet_bytes is not None and size > self.max_packet_bytes:
+            # The broker would hang up because of its size, again and again.
+            self._put_aside(message, f"the broker takes at most {self.max_packet_bytes} bytes: "
+                f"{topic} has {size} and is not published; raise the broker's limit")  # fmt: skip
+            return
+        answer = await client.send(message)
+        if answer.value >= _FAILURES_FROM:
+            remedy = _remedy(answer.value, self._who, "publish to it")
+            self._put_aside(message, f"the broker refuses the message to {topic} (reason code "
+                f"0x{answer.value:02x}, {answer}): {remedy}")  # fmt: skip
+            return
+        self._forget_refused(message)
+        if self._failing.pop(topic, None) is not None:
+            self._listener.resolve(f"publish/{topic}")
+        if message.on_published is not None:
+            message.on_published()
+
+    def _put_aside(self, message: Outgoing, sentence: str) -> None:
+        if not self._refused:
+            self._try_again_at = asyncio.get_running_loop().time() + REFUSED_AGAIN_S
+        self._forget_refused(message)
+        self._refused.append(message)
+        if message.topic not in self._failing:
+            self._listener.complain(f"publish/{message.topic}", sentence)
+        self._failing[message.topic] = sentence
+        if len(self._failing) > MAX_REFUSED:
+            self._failing.popitem(last=False)
+        if len(self._refused) > MAX_REFUSED:
+            dropped = self._refused.pop(0)
+            self._listener.complain(
+                "publish",
+                f"the broker refuses more than {MAX_REFUSED} messages: dropped the oldest one, to "
+                f"{dropped.topic}",
+            )
+
+    def _forget_refused(self, message: Outgoing) -> None:
+        """Forget an older state of the same topic that the broker has refused."""
+        if message.retain and self._refused:
+            self._refused = [
+                one for one in self._refused if not (one.retain and one.topic == message.topic)
+            ]
+
+    def _queue_refused(self) -> None:
+        """Queue what was refused once more, before what has come since."""
+        if self._refused and asyncio.get_running_loop().time() >= self._try_again_at:
+            self._outbox.extendleft(reversed(self._refused))
+            self._refused = []
 
     # --- the connection ------------------------------------------------------------------
 
@@ -330,20 +502,22 @@ class MqttSession:
             client.abandon()
             return self._explain_refusal(error)
         self.max_packet_bytes = client.max_packet_bytes
-        if not client.session_present:
-            self._listener.session_began()
+        self._note_session(client)
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await client.subscribe(self._subscriptions)
+            try:
+                refused = await self._subscribe(client, self._subscriptions)
+            except (aiomqtt.MqttError, TimeoutError, OSError) as error:
+                return f"connection lost while subscribing ({self._explain(error)})"
+            self._listener.subscribed(refused)
             self.is_connected = True
             _LOGGER.info(
                 "connected to %s:%d with MQTT %s as %s",
                 self._broker.host, self._broker.port,
                 "5" if self._protocol is aiomqtt.ProtocolVersion.V5 else "3.1.1", self._client_id,
             )  # fmt: skip
-            await self._serve(client, stop)
+            await self._serve(client, stop, refused)
         except (aiomqtt.MqttError, TimeoutError, OSError) as error:
-            return f"connection lost ({_cause(error)})"
+            return f"connection lost ({self._explain(error)})"
         except Exception as error:  # a worker that tries again is better than none
             _LOGGER.exception("the connection ends by an internal error")
             return f"internal error ({error!r})"
@@ -351,7 +525,48 @@ class MqttSession:
             await self._leave(client)
         return "stopped"
 
-    async def _serve(self, client: _Client, stop: asyncio.Event) -> None:
+    def _note_session(self, client: _Client) -> None:
+        """Tell where the broker has forgotten us, and with us what came meanwhile."""
+        if client.session_present:
+            self._listener.resolve("mqtt/session")
+        else:
+            self._listener.session_began()
+            if self._had_session:
+                self._listener.complain(
+                    "mqtt/session",
+                    "the broker has forgotten this worker's session: motion that came while there "
+                    "was no connection is lost; let the broker keep sessions over its restarts",
+                )
+        self._had_session = self._status_topic is not None
+
+    async def _subscribe(
+        self, client: _Client, subscriptions: list[tuple[str, int]]
+    ) -> dict[str, Refusal]:
+        """Subscribe; return what the broker refuses.
+
+        Raises:
+            aiomqtt.MqttError, TimeoutError: the broker does not answer.
+        """
+        if not subscriptions:
+            return {}
+        async with asyncio.timeout(TIMEOUT_S):
+            codes = await client.subscribe(subscriptions)
+        topics = [topic for topic, _ in subscriptions]
+        is_v5 = self._protocol is aiomqtt.ProtocolVersion.V5
+        return read_answers(topics, cast(list[ReasonCode], codes), self._who, is_v5=is_v5)
+
+    async def _subscribe_again(self, client: _Client, refused: Mapping[str, Refusal]) -> None:
+        """Ask for what was refused now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(REFUSED_AGAIN_S)
+            missing = [(topic, qos) for topic, qos in self._subscriptions if topic in refused]
+            before, refused = refused, await self._subscribe(client, missing)
+            if refused != before:
+                self._listener.subscribed(refused)
+
+    async def _serve(
+        self, client: _Client, stop: asyncio.Event, refused: Mapping[str, Refusal]
+    ) -> None:
         # The end of a motion that came while nobody listened waits in the broker and is delivered
         # first: state that told the alarm without it would let the alarm flap.
         while not client.incoming.empty():
@@ -359,6 +574,7 @@ class MqttSession:
         tasks = [
             asyncio.create_task(self._receive(client), name="mqtt-receive"),
             asyncio.create_task(self._send(client), name="mqtt-send"),
+            asyncio.create_task(self._subscribe_again(client, refused), name="mqtt-subscribe"),
             asyncio.create_task(stop.wait(), name="mqtt-stop"),
         ]
         endings: set[asyncio.Future[Any]] = {*tasks, client.lost, client.overflow}
@@ -367,7 +583,7 @@ class MqttSession:
             for ending in done:
                 ending.result()
             if stop.is_set():
-                await client.publish(self._status_topic, OFFLINE, qos=1, retain=True)
+                await self._tell_status(client, OFFLINE)
         finally:
             await _end(tasks)
 
@@ -387,13 +603,16 @@ class MqttSession:
     def _new_client(self) -> _Client:
         broker = self._broker
         is_v5 = self._protocol is aiomqtt.ProtocolVersion.V5
-        session: dict[str, Any] = {"clean_session": False}
+        only_listens = self._status_topic is None
+        session: dict[str, Any] = {"clean_session": only_listens}
         if is_v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
+            properties.SessionExpiryInterval = 0 if only_listens else SESSION_EXPIRY_S
             properties.ReceiveMaximum = RECEIVE_MAXIMUM
             properties.MaximumPacketSize = MAX_PACKET_BYTES
-            session = {"clean_start": False, "properties": properties}
+            session = {"clean_start": only_listens, "properties": properties}
+        if self._status_topic is not None:
+            session["will"] = aiomqtt.Will(self._status_topic, OFFLINE, qos=QOS, retain=True)
         return _Client(
             broker.host,
             broker.port,
@@ -406,19 +625,44 @@ class MqttSession:
             # paho logs each lost connection as an error; we tell it once, with a remedy.
             logger=_PAHO_LOGGER,
             tls_context=None if broker.tls is None else _tls_context(broker.tls),
-            will=aiomqtt.Will(self._status_topic, OFFLINE, qos=1, retain=True),
+            lost=self._note_lost,
             **session,
         )
+
+    @property
+    def _who(self) -> str:
+        """The name by which the broker knows us."""
+        user = self._broker.username
+        return "clients without a user name" if user is None else f"the user {user}"
+
+    def _note_lost(self, topic: str) -> None:
+        self._listener.complain(
+            "mqtt/overflow",
+            f"more than {MAX_INCOMING} messages wait: one on {topic} with QoS 0 is lost; let less "
+            "come in, and let cameras send motion with QoS 1",
+        )
+
+    def _explain(self, error: Exception) -> str:
+        """Say why a connection ended, and what to do where the broker has named its reason."""
+        code = _code(error)
+        remedy = _REMEDIES.get(code) if code is not None and code >= _FAILURES_FROM else None
+        if remedy is None:
+            return _cause(error)
+        return f"{_cause(error)}: {remedy.format(who=self._who, act='do that')}"
 
     def _explain_refusal(self, error: Exception) -> str:
         """Say why there is no connection; turn to the other protocol version where it may help.
 
         Old brokers answer MQTT 5 with "unsupported protocol version" or hang up.
         """
-        code = getattr(error, "rc", None)
+        code = _code(error)
         text = str(error) or "no answer in time"
-        if getattr(code, "value", code) in (4, 5, 134, 135):
-            return f"the broker refuses the credentials ({text}): check mqtt.username and password"
+        if code in (4, 5, 134, 135):
+            will = f" and publish to {self._status_topic}" if self._status_topic else ""
+            return (
+                f"the broker refuses the credentials ({text}): check mqtt.username and password, "
+                f"and that its access control lets them connect{will}"
+            )
         cause = error.__context__
         # A timeout is an OSError too, but comes from a broker that took the connection.
         if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
@@ -427,5 +671,7 @@ class MqttSession:
             versions = aiomqtt.ProtocolVersion
             self._protocol = versions.V311 if self._protocol is versions.V5 else versions.V5
             # Only a broker that names the version is believed for good; the rest may be a glitch.
-            self._believes_in_v311 = getattr(code, "value", code) in (1, 132)
+            self._believes_in_v311 = code in (1, 132)
+        if code is not None and code in _REMEDIES:
+            return f"no MQTT connection ({text}): {_remedy(code, self._who, 'connect')}"
         return f"no MQTT connection ({text})"

@@ -15,8 +15,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -37,7 +36,7 @@ from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.scene_encoder import load_scene_encoder
 from veroallarme_core.settings import CameraSettings
-from veroallarme_core.verdict import is_valid_id, iso
+from veroallarme_core.verdict import is_valid_id
 from veroallarme_core.worker.adaptation import AdaptationError, Adaptations
 from veroallarme_core.worker.alarm import now
 from veroallarme_core.worker.bridge import Bridge, read_large
@@ -49,6 +48,7 @@ from veroallarme_core.worker.camera import (
     PendingEvent,
     Surroundings,
 )
+from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import CameraConfig, InferenceConfig, WorkerConfig
 from veroallarme_core.worker.contract import (
     BRIDGED,
@@ -61,14 +61,15 @@ from veroallarme_core.worker.contract import (
 )
 from veroallarme_core.worker.health import Signs, answering
 from veroallarme_core.worker.learning import CameraLearning
+from veroallarme_core.worker.listening import Listening
 from veroallarme_core.worker.motion_sources import (
-    MotionPayloadError,
     MotionSignal,
     Trigger,
-    read_signal,
+    plain_text,
+    show_payload,
     topic_matches,
 )
-from veroallarme_core.worker.mqtt import Incoming, MqttSession, Outgoing
+from veroallarme_core.worker.mqtt import Incoming, MqttSession, Outgoing, Refusal
 from veroallarme_core.worker.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
 from veroallarme_core.worker.reference import ReferencePicture
 from veroallarme_core.worker.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
@@ -79,10 +80,8 @@ _LOGGER = logging.getLogger(__name__)
 
 HEALTH_EVERY_S = 60.0
 PRUNE_EVERY_S = 3600.0
-COMPLAIN_EVERY_S = 60.0
 RETRY_EVERY_S = 1.0
 """How often writes that a full disk or a locked database refused are tried again."""
-MAX_COMPLAINTS = 256
 STOP_LIMIT_S = 8.0
 """How long a stop waits for events in flight; container engines kill after 10 seconds."""
 DRAIN_LIMIT_S = 3.0
@@ -126,9 +125,14 @@ class Worker:
         self._bridge = Bridge(self, config.cameras, config.state_dir / "bridged.json")
         self._bridged: asyncio.Queue[tuple[str, str, Incoming]] = asyncio.Queue()
         self._held_bytes = 0
-        self._complaints: OrderedDict[str, tuple[float, str]] = OrderedDict()
-        self._last_error: dict[str, str] | None = None
         self._health_changed = asyncio.Event()
+        self._complaints = Complaints(self._health_changed.set)
+        self._listening = Listening(
+            config.topics,
+            config.broker.birth_topic,
+            self._complaints,
+            self._health_changed.set,
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[None]] = set()
         self._fault: BaseException | None = None
@@ -151,7 +155,7 @@ class Worker:
             self._storage,
             self._adapted,
             self.complain,
-            self._resolve,
+            self.resolve,
         )
         self._around = Surroundings(
             topics=config.topics,
@@ -159,7 +163,7 @@ class Worker:
             judge=self._judge,
             publish=lambda message: self._session.publish(message),
             complain=self.complain,
-            resolve=self._resolve,
+            resolve=self.resolve,
         )
         self._session = MqttSession(
             config.broker,
@@ -274,6 +278,7 @@ class Worker:
         return Signs(
             is_set_up=self._is_set_up,
             is_connected=self._session.is_connected,
+            is_deaf=self._listening.is_deaf,
             judging_s=time.monotonic() - min(begun) if begun else 0.0,
         )
 
@@ -340,11 +345,11 @@ class Worker:
             settings = config.settings
         folder = self.config.state_dir / "cameras" / config.id
         learning = CameraLearning(
-            config.id, folder, self._learning_thread, self.complain, self._resolve
+            config.id, folder, self._learning_thread, self.complain, self.resolve
         )
         if self._learns and await learning.open():
             self._adaptations.add(learning)
-        return CameraWorker(
+        camera = CameraWorker(
             config,
             self._open_client(config.source),
             record,
@@ -354,6 +359,9 @@ class Worker:
             await self._open_review(config),
             self._around,
         )
+        self._listening.add(config)
+        camera.note_heard(self._listening.can_hear(camera.id))
+        return camera
 
     async def _open_review(self, config: CameraConfig) -> Review:
         days = min(REVIEW_DAYS, config.keep.days)
@@ -434,7 +442,7 @@ class Worker:
         for camera in self.cameras.values():
             state += camera.state()
         state.append(Outgoing(topics.health(self.config.worker_id), self._health(), retain=True))
-        self._resolve("mqtt")
+        self.resolve("mqtt")
         return state
 
     def _info(self) -> Outgoing:
@@ -461,9 +469,15 @@ class Worker:
         """Forget what was delivered in an earlier session; see `SessionListener`."""
         self._spawn(self._forget_deliveries())
 
+    def subscribed(self, refused: Mapping[str, Refusal]) -> None:
+        """Take note of what the broker does not let us hear; see `SessionListener`."""
+        self._listening.answered(refused)
+        for camera in self.cameras.values():
+            camera.note_heard(self._listening.can_hear(camera.id))
+
     def disconnected(self, reason: str) -> None:
         """Take note that the broker is gone; see `SessionListener`."""
-        self._note_error("mqtt", f"broker: {reason}")
+        self._complaints.note("mqtt", f"broker: {reason}")
 
     def received(self, message: Incoming) -> None:
         """Hand a message to those it concerns; see `SessionListener`."""
@@ -478,10 +492,8 @@ class Worker:
             self._take_command(*command, message)
             return
         if message.topic == self.config.broker.birth_topic and not message.retain:
-            if message.payload == b"online":
-                self._session.restate()
-            message.acknowledge()
-            return
+            # Whoever else listens there, such as a trigger, hears it too.
+            self._take_birth(message)
         self._offer_picture(message)
         starts = self._signals(message)
         if not starts:
@@ -497,6 +509,19 @@ class Worker:
                 redelivered=message.redelivered,
             )
 
+    def _take_birth(self, message: Incoming) -> None:
+        word = plain_text(message.payload)
+        if word == "online":
+            self._session.restate()
+            self.resolve("birth")
+        elif word != "offline":
+            self._complaints.tell_each(
+                "birth",
+                f"{show_payload(message.payload)} on {message.topic} is neither online nor "
+                "offline: let Home Assistant's birth message be online, or correct "
+                "mqtt.birth_topic",
+            )
+
     def _signals(self, message: Incoming) -> list[tuple[CameraWorker, Trigger]]:
         """Tell cameras about ends; return those for which motion starts, each once."""
         starts: dict[str, tuple[CameraWorker, Trigger]] = {}
@@ -504,11 +529,7 @@ class Worker:
             for trigger in camera.config.triggers:
                 if not topic_matches(trigger.topic, message.topic):
                     continue
-                try:
-                    signal_ = read_signal(trigger, message.payload, message.retain)
-                except MotionPayloadError as error:
-                    self.complain(f"{camera.id}/payload", f"{camera.id}: {error}")
-                    continue
+                signal_ = self._listening.motion(camera.id, trigger, message)
                 if signal_ is MotionSignal.START:
                     starts.setdefault(camera.id, (camera, trigger))
                 elif signal_ is MotionSignal.END:
@@ -524,6 +545,7 @@ class Worker:
                 and topic_matches(source.topic, message.topic)
             ):
                 client.offer(message.payload, now(), retained=message.retain)
+                self._listening.picture(camera.id, message)
 
     # --- commands ------------------------------------------------------------------------
 
@@ -535,7 +557,7 @@ class Worker:
         elif self._held_bytes + len(message.payload) > MAX_HELD_BYTES:
             refusal = f"{MAX_HELD_BYTES >> 20} MB of commands wait already: send fewer"
         if refusal is not None:
-            self.complain(_command_key(camera, name), f"{message.topic}: {refusal}")
+            self._complaints.tell_each(_command_key(camera, name), f"{message.topic}: {refusal}")
             message.acknowledge()
             return
         if name == "analyze":
@@ -558,19 +580,20 @@ class Worker:
         key = _command_key(camera, name)
         try:
             if name == "burst":
-                await self._bridge.take_burst(self._known(camera), message)
+                if await self._bridge.take_burst(self._known(camera), message):
+                    self._listening.burst(camera)
             else:
                 await self._carry_out(camera, name, message.payload)
                 message.acknowledge()
         except (CommandError, AdaptationError) as error:
-            self.complain(key, f"{message.topic}: {error}")
+            self._complaints.tell_each(key, f"{message.topic}: {error}")
             message.acknowledge()
         except Exception as error:  # one command must not end the worker
             _LOGGER.exception("a command on %s could not be carried out", message.topic)
             self.complain(key, f"{message.topic}: an internal error came up: {error!r}")
             message.acknowledge()
         else:
-            self._resolve(key)
+            self.resolve(key)
         finally:
             self._held_bytes -= len(message.payload) + 1024
 
@@ -647,11 +670,11 @@ class Worker:
         for task in self._camera_tasks.pop(camera):
             task.cancel()
         removed.leave()
+        self._listening.remove(camera)
         self._adaptations.remove(camera)
         await removed.finish(REMOVE_LIMIT_S)
         await removed.client.close()
-        for key in [key for key in self._complaints if key.startswith(f"{camera}/")]:
-            self._resolve(key)
+        self._complaints.resolve_all(f"{camera}/")
         self._removed.append(camera)
         for message in self._clearing(camera):
             self._session.publish(message)
@@ -734,6 +757,7 @@ class Worker:
             await asyncio.sleep(1.0)
 
     def _health(self) -> bytes:
+        errors = self._complaints.shown()
         return dump(
             {
                 "version": __version__,
@@ -741,32 +765,19 @@ class Worker:
                 "model": MODEL,
                 "queue": {camera.id: camera.queue_length for camera in self.cameras.values()},
                 "memory_mb": round(peak_memory_mb(), 1),
-                "last_error": self._last_error,
+                "last_error": next(iter(errors), None),
+                "errors": errors,
+                "topics": self._listening.state(),
             }
         )
 
     def complain(self, key: str, sentence: str) -> None:
-        """Log a sentence, at most once a minute per key, and show it in the health."""
-        at = time.monotonic()
-        last, _ = self._complaints.get(key, (-COMPLAIN_EVERY_S, ""))
-        if at - last < COMPLAIN_EVERY_S:
-            return
-        self._complaints[key] = (at, sentence)
-        self._complaints.move_to_end(key)
-        if len(self._complaints) > MAX_COMPLAINTS:
-            self._complaints.popitem(last=False)
-        _LOGGER.warning("%s", sentence)
-        self._note_error(key, sentence)
+        """Log a sentence, and show it in the health until it is resolved; see `Complaints.tell`."""
+        self._complaints.tell(key, sentence)
 
-    def _note_error(self, key: str, sentence: str) -> None:
-        self._last_error = {"key": key, "message": sentence, "at": iso(now())}
-        self._health_changed.set()
-
-    def _resolve(self, key: str) -> None:
-        self._complaints.pop(key, None)
-        if self._last_error is not None and self._last_error["key"] == key:
-            self._last_error = None
-            self._health_changed.set()
+    def resolve(self, key: str) -> None:
+        """Take a complaint back: the trouble is over."""
+        self._complaints.resolve(key)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
