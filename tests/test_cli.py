@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.peers import free_port
 from veroallarme_core import __version__
-from veroallarme_core.cli import EXIT_USAGE, main
+from veroallarme_core.cli import EXIT_UNHEARD, EXIT_USAGE, main
 
 CONFIG = """
 cameras:
@@ -112,6 +113,42 @@ def test_folders_that_cannot_be_used_end_with_a_sentence(
     write(tmp_path / "state", "a file")
     path = write(tmp_path / "veroallarme.yaml", CONFIG)
     assert main(["run", "--config", str(path)]) == EXIT_USAGE
+    assert only_a_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "3601", "nan", "soon"])
+def test_time_to_listen_is_bounded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    path = write(tmp_path / "veroallarme.yaml", CONFIG)
+    with pytest.raises(SystemExit) as ended:
+        main(["check-config", "--config", str(path), f"--listen={seconds}"])
+    assert ended.value.code == EXIT_USAGE
+    assert f"{seconds}: give seconds from 1 to 3600" in capsys.readouterr().err
+
+
+def test_what_was_not_heard_is_said_and_told_by_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    path = write(
+        tmp_path / "veroallarme.yaml", f"mqtt: {{host: 127.0.0.1, port: {port}}}\n{CONFIG}"
+    )
+    assert main(["check-config", "--config", str(path), "--listen", "1"]) == EXIT_UNHEARD
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{path}: correct; cameras: front, yard"
+    assert lines[1].startswith(f"broker 127.0.0.1:{port}: cannot be reached")
+    assert [line.partition(": check")[0] for line in lines[2:]] == [
+        "front: cam/front/motion: NEVER HEARD",
+        "yard: cam/yard/motion: NEVER HEARD",
+    ]
+
+
+def test_listening_without_cameras_ends_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "veroallarme.yaml", "cameras: {}\n")
+    assert main(["check-config", "--config", str(path), "--listen", "1"]) == EXIT_USAGE
     assert only_a_sentence(capsys.readouterr().err)
 
 

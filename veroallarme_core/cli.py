@@ -6,15 +6,23 @@ import argparse
 import asyncio
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from veroallarme_core import __version__
 
+if TYPE_CHECKING:
+    from veroallarme_core.worker.config import WorkerConfig
+
 EXIT_USAGE = 2
 """Exit code for a wrong input, as argparse uses it."""
+EXIT_UNHEARD = 1
+"""Exit code where something was not heard while ``check-config`` listened."""
+MAX_LISTENING_S = 3600
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,8 +87,27 @@ def _check_config(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         return _report_mistakes(arguments.config, error.mistakes)
     names = ", ".join(camera.id for camera in config.cameras)
-    print(f"{arguments.config}: correct; cameras: {names}")
-    return 0
+    print(f"{arguments.config}: correct; cameras: {names}", flush=True)
+    return 0 if arguments.listen is None else _listen(config, arguments)
+
+
+def _listen(config: WorkerConfig, arguments: argparse.Namespace) -> int:
+    from veroallarme_core.worker.listen import listen
+
+    if not config.cameras:
+        return _fail(f"{arguments.config} names no camera: there is nothing to listen to")
+    heard = asyncio.run(listen(config, arguments.listen, lambda line: print(line, flush=True)))
+    return 0 if heard else EXIT_UNHEARD
+
+
+def _listening_time(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 1 <= seconds <= MAX_LISTENING_S:
+        raise argparse.ArgumentTypeError(f"{text}: give seconds from 1 to {MAX_LISTENING_S}")
+    return seconds
 
 
 def _report_mistakes(path: Path, mistakes: Sequence[str]) -> int:
@@ -190,11 +217,18 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, command, text in (
         ("run", _run, "run the worker"),
-        ("check-config", _check_config, "check the configuration file and do nothing else"),
+        ("check-config", _check_config, "check the configuration file, and listen if asked"),
     ):
         sub = commands.add_parser(name, parents=[common], help=text)
         sub.add_argument("--config", type=Path, default=Path("veroallarme.yaml"), metavar="FILE")
         sub.set_defaults(command=command)
+        if command is _check_config:
+            sub.add_argument(
+                "--listen",
+                type=_listening_time,
+                metavar="SECONDS",
+                help="then show what each trigger hears, and what was never heard (exit code 1)",
+            )
 
     sub = commands.add_parser(
         "app", parents=[common], help="run the worker as an app (add-on) of Home Assistant"
