@@ -1,7 +1,7 @@
 """VeroAllarme: alarms of cameras that mean something, judged by a worker over MQTT."""
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HassJob, HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
@@ -38,7 +38,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) 
 
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     await bridges.async_update()
-    entry.async_on_unload(bridges.async_stop)
+    entry.async_on_unload(bridges.async_hand_over)
+    # A shutdown job runs before background tasks are cancelled and the broker is left.
+    job = HassJob(bridges.async_hand_over, f"{DOMAIN} hands over")
+    entry.async_on_unload(hass.async_add_shutdown_job(job))
     entry.async_on_unload(entry.add_update_listener(on_update))
     return True
 

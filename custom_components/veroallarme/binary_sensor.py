@@ -8,7 +8,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
 from .contract import CameraInfo
@@ -75,14 +75,15 @@ class AlarmSensor(CameraEntity, BinarySensorEntity):
     @callback
     def _schedule_end(self) -> None:
         self._cancel_end()
-        ends_at = self.camera.alarm_ends_at
-        if self.camera.alarm and ends_at is not None:
-            self._end = async_track_point_in_utc_time(self.hass, self._on_end, ends_at)
+        left_s = self.camera.alarm_left_s
+        if self.camera.alarm and left_s is not None:
+            self._end = async_call_later(self.hass, left_s, self._on_end)
 
     @callback
     def _on_end(self, _: datetime) -> None:
         self._end = None
-        self.async_write_ha_state()
+        # Timers may run out a little early: then it is scheduled again.
+        self.on_news()
 
     @callback
     def _cancel_end(self) -> None:

@@ -1,12 +1,10 @@
 """Flows: a site found by MQTT or added by hand, and cameras brought from Home Assistant."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any, override
 
 import probatio
 from homeassistant.components import mqtt
-from homeassistant.components.camera import async_get_image
 from homeassistant.config_entries import (
     ConfigEntry,
     ConfigEntryState,
@@ -26,7 +24,6 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
-from .bridge import BURST_LIMIT_S
 from .const import (
     CONF_BURST_SIZE,
     CONF_CAMERA_ENTITY,
@@ -42,8 +39,7 @@ from .const import (
 )
 from .contract import Info, PayloadError, is_valid_id, read_json
 from .hub import VeroAllarmeConfigEntry, async_probe, site_root
-
-_LOGGER = logging.getLogger(__name__)
+from .pictures import BURST_LIMIT_S, PictureError, async_take_picture
 
 MAX_NAME_CHARACTERS = 64
 DEFAULT_BURST = {CONF_BURST_SIZE: 3, CONF_SPACING_S: 0.6}
@@ -190,12 +186,13 @@ class CameraFlow(ConfigSubentryFlow):
         if not hub.can("burst"):
             return self.async_abort(reason="worker_too_old")
         errors: dict[str, str] = {}
+        fault: str | None = None
         if user_input is not None:
             entity_id: str = user_input[CONF_CAMERA_ENTITY]
             subentries = entry.subentries.values()
             if any(one.data[CONF_CAMERA_ENTITY] == entity_id for one in subentries):
                 return self.async_abort(reason="already_configured")
-            if await self._gives_pictures(entity_id):
+            if (fault := await self._picture_fault(entity_id)) is None:
                 cameras = hub.info.cameras.values() if hub.info else ()
                 taken_ids = {one.data[CONF_CAMERA_ID] for one in subentries}
                 camera_id = _free(
@@ -217,6 +214,7 @@ class CameraFlow(ConfigSubentryFlow):
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(CAMERA_SCHEMA, user_input),
             errors=errors,
+            description_placeholders={"fault": fault or ""},
         )
 
     async def async_step_reconfigure(
@@ -225,6 +223,7 @@ class CameraFlow(ConfigSubentryFlow):
         """Change the entities, and how the burst is taken."""
         subentry = self._get_reconfigure_subentry()
         errors: dict[str, str] = {}
+        fault: str | None = None
         if user_input is not None:
             entity_id = user_input[CONF_CAMERA_ENTITY]
             others = [one for one in self._get_entry().subentries.values() if one is not subentry]
@@ -233,7 +232,7 @@ class CameraFlow(ConfigSubentryFlow):
                 return self.async_abort(reason="already_configured")
             if pauses_s >= BURST_LIMIT_S:
                 errors["base"] = "burst_too_long"
-            elif not await self._gives_pictures(entity_id):
+            elif (fault := await self._picture_fault(entity_id)) is not None:
                 errors[CONF_CAMERA_ENTITY] = "no_picture"
             else:
                 return self.async_update_and_abort(
@@ -245,15 +244,16 @@ class CameraFlow(ConfigSubentryFlow):
                 CAMERA_SCHEMA.extend(BURST_SCHEMA), user_input or subentry.data
             ),
             errors=errors,
+            description_placeholders={"fault": fault or ""},
         )
 
-    async def _gives_pictures(self, entity_id: str) -> bool:
-        """Whether a picture can be had; integrations of cameras raise whatever they like."""
+    async def _picture_fault(self, entity_id: str) -> str | None:
+        """Return what came instead of a picture; None where one came."""
         try:
-            return bool((await async_get_image(self.hass, entity_id)).content)
-        except Exception as error:
-            _LOGGER.debug("%s: no picture: %s", entity_id, error)
-            return False
+            await async_take_picture(self.hass, entity_id, BURST_LIMIT_S)
+        except PictureError as error:
+            return str(error)
+        return None
 
 
 def _mistakes(site: dict[str, Any]) -> dict[str, str]:

@@ -8,8 +8,8 @@ they become attributes.
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self, final
 
@@ -244,6 +244,8 @@ class Health:
     memory_mb: float
     error: str | None
     """The latest trouble that is not resolved, with its remedy."""
+    sent_at: datetime | None
+    """By the worker's clock; None from one that does not tell."""
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -254,6 +256,7 @@ class Health:
             model=_text(content, "model"),
             memory_mb=_number(content, "memory_mb", 1e9),
             error=None if error is None else _text(error, "message"),
+            sent_at=_optional(_moment, content, "sent_at"),
         )
 
 
@@ -309,6 +312,24 @@ class Verdict:
             ],
             total_ms=_number(_object(content.get("timing_ms"), "timing_ms"), "total", 1e12),
         )
+
+    def by_our_clock(self, lead: timedelta) -> Self:
+        """Return the verdict with its times by Home Assistant's clock.
+
+        Args:
+            lead: how far the worker's clock is ahead.
+        """
+        if not lead:
+            return self
+        try:
+            return replace(
+                self,
+                motion_at=self.motion_at - lead,
+                decided_at=self.decided_at - lead,
+                hold_until=self.hold_until and self.hold_until - lead,
+            )
+        except OverflowError:  # at the end of all calendars
+            return self
 
     def summary(self) -> dict[str, Any]:
         """Return what an automation wants to know of an event."""

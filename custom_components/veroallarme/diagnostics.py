@@ -34,6 +34,7 @@ async def async_get_config_entry_diagnostics(
         "workers": {
             name: {
                 "online": worker.online,
+                "clock_lead_s": worker.clock_lead.total_seconds(),
                 "health": worker.health and asdict(worker.health),
             }
             for name, worker in hub.workers.items()
@@ -47,7 +48,7 @@ async def async_get_config_entry_diagnostics(
 def _camera(camera: Camera) -> dict[str, Any]:
     return {
         "alarm": camera.alarm,
-        "alarm_ends_at": camera.alarm_ends_at,
+        "alarm_left_s": camera.alarm_left_s,
         "connected": camera.connected,
         "image_bytes": camera.image and len(camera.image),
         "image_at": camera.image_at,

@@ -6,9 +6,9 @@ There is one subscription for each kind of topic, whatever the number of cameras
 import asyncio
 import logging
 import secrets
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from homeassistant.components import mqtt
@@ -42,6 +42,7 @@ from .contract import (
     read_switch,
 )
 from .issues import Issues
+from .pictures import PictureError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -53,6 +54,9 @@ ANALYZE_TIMEOUT_S = 35.0
 """The worker answers within 30 seconds."""
 REMEMBERED_EVENTS = 64
 MAX_WORKERS = 16
+MAX_COMPLAINTS = 256
+CLOCK_TOLERANCE = timedelta(seconds=30)
+"""Clocks that differ by less agree: a message may take some seconds."""
 
 STUCK_EVENTS = 1000
 """Far more than a promise needs: a camera without one by then will not get it by waiting."""
@@ -71,13 +75,15 @@ type VeroAllarmeConfigEntry = ConfigEntry[Hub]
 class Camera:
     """What the worker said last about one camera."""
 
-    def __init__(self, camera_id: str) -> None:
-        """Start without any knowledge."""
+    def __init__(self, camera_id: str, monotonic: Callable[[], float]) -> None:
+        """Start without any knowledge.
+
+        Args:
+            camera_id: its id.
+            monotonic: a clock in seconds that nobody sets, for the lengths of alarms.
+        """
         self.id = camera_id
         self.relevant: bool | None = None
-        self.verdict: Verdict | None = None
-        self.decision: Verdict | None = None
-        """The latest message on ``event``; not retained, so None after a start."""
         self.image: bytes | None = None
         self._image_came_at: datetime | None = None
         self.connected: bool | None = None
@@ -86,8 +92,24 @@ class Camera:
         self.calibrated_threshold: float | None = None
         """As the latest verdict under it tells; None where none has told."""
         self.review: list[dict[str, Any]] | None = None
-        self._alarm_ends_at: datetime | None = None
+        self._verdict: Verdict | None = None
+        self._decision: Verdict | None = None
+        self._lead = timedelta()
+        self._monotonic = monotonic
+        self._ends_at: float | None = None
+        self._retained_alarm: Verdict | None = None
+        """The verdict whose end is only known by the clocks, as the broker had retained it."""
         self._decided: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The latest verdict, its times by our clock."""
+        return self._verdict and self._verdict.by_our_clock(self._lead)
+
+    @property
+    def decision(self) -> Verdict | None:
+        """The latest message on ``event``; not retained, so None after a start."""
+        return self._decision and self._decision.by_our_clock(self._lead)
 
     @property
     def image_at(self) -> datetime | None:
@@ -97,16 +119,20 @@ class Camera:
         return self._image_came_at or (self.verdict and self.verdict.decided_at)
 
     @property
-    def alarm_ends_at(self) -> datetime | None:
-        """When the alarm ends even if the worker is not heard any more; None where unknown."""
-        return self._alarm_ends_at
+    def alarm_left_s(self) -> float | None:
+        """Seconds until the alarm ends even if nothing more is heard; None where unknown."""
+        return None if self._ends_at is None else max(0.0, self._ends_at - self._monotonic())
 
     @property
     def alarm(self) -> bool | None:
         """Whether the alarm is on; None until the worker has told."""
-        if self.relevant and self._alarm_ends_at and self._alarm_ends_at <= dt_util.utcnow():
-            return False
-        return self.relevant
+        return False if self.relevant and self.alarm_left_s == 0.0 else self.relevant
+
+    def set_clock_lead(self, lead: timedelta) -> None:
+        """Take note of how far the worker's clock is ahead of ours."""
+        self._lead = lead
+        if self._retained_alarm is not None:
+            self._count_what_is_left(self._retained_alarm)
 
     def take(self, kind: str, message: mqtt.ReceiveMessage) -> bool:
         """Take a message of one kind of topic; return whether it said anything new.
@@ -126,7 +152,7 @@ class Camera:
                     verdict = Verdict.from_json(read_json(payload))
                 except PayloadError:
                     # An alarm whose end is not known lasts until the worker ends it.
-                    self._alarm_ends_at = None
+                    self._ends_at = self._retained_alarm = None
                     raise
                 self._take_verdict(verdict, retained=message.retain)
             case "event":
@@ -151,7 +177,7 @@ class Camera:
         """A retained topic was cleared: the camera is gone, or its image is switched off."""
         match kind:
             case "verdict":
-                self.verdict = self._alarm_ends_at = None
+                self._verdict = self._ends_at = self._retained_alarm = None
             case "image":
                 self.image = None
             case "connectivity":
@@ -160,37 +186,59 @@ class Camera:
                 setattr(self, kind, None)
 
     def _take_verdict(self, verdict: Verdict, *, retained: bool) -> None:
-        known = self.verdict is not None and self.verdict.event_id == verdict.event_id
-        self.verdict = verdict
+        known = self._verdict is not None and self._verdict.event_id == verdict.event_id
+        self._verdict = verdict
         if self.settings is not None and self.settings.threshold is None:
             self.calibrated_threshold = verdict.threshold
-        if not verdict.relevant or (known and self._alarm_ends_at is not None):
+        if not verdict.relevant or (known and self._ends_at is not None):
             return
-        self._alarm_ends_at = verdict.hold_until
-        if not retained:
+        if retained:
+            self._count_what_is_left(verdict)
+        else:
             self._count_from_now(verdict)
 
     def _take_alarm(self, relevant: bool, *, retained: bool) -> None:
         self.relevant = relevant
-        if relevant and not retained and self.verdict is not None and not self.alarm:
+        if relevant and not retained and self._verdict is not None and not self.alarm:
             # The worker says so now; by our clock its end is over.
-            self._count_from_now(self.verdict)
+            self._count_from_now(self._verdict)
 
     def _count_from_now(self, verdict: Verdict) -> None:
-        """Let the alarm's length count, not its end.
+        """Let the alarm's length count, not its end: both clocks may be wrong, or be set."""
+        length_s = _length_s(verdict)
+        self._ends_at = None if length_s is None else self._monotonic() + length_s
+        self._retained_alarm = None
 
-        The clocks of both machines may disagree, and an alarm must not end before it began.
+    def _count_what_is_left(self, verdict: Verdict) -> None:
+        """Let what is left of the alarm count, of which only the clocks can tell.
+
+        It is never more than the whole alarm, and may grow once the worker's clock is known.
         """
-        if verdict.hold_until is not None:
-            self._alarm_ends_at = dt_util.utcnow() + (verdict.hold_until - verdict.decided_at)
+        length_s, ends = _length_s(verdict), verdict.by_our_clock(self._lead).hold_until
+        self._ends_at = self._retained_alarm = None
+        if length_s is None or ends is None:
+            return
+        left_s = (ends - dt_util.utcnow()).total_seconds()
+        self._ends_at = self._monotonic() + min(max(left_s, 0.0), length_s)
+        self._retained_alarm = verdict
 
     def _take_decision(self, verdict: Verdict) -> bool:
         """Take a decision once, however often it is delivered."""
         if verdict.event_id in self._decided:
             return False
         self._decided.append(verdict.event_id)
-        self.decision = verdict
+        self._decision = verdict
         return True
+
+
+def _length_s(verdict: Verdict) -> float | None:
+    """Return how long an alarm lasts at most; None where only the worker can tell.
+
+    A worker whose clock was set back between motion and decision names an end before the beginning.
+    """
+    if verdict.hold_until is None or verdict.hold_until <= verdict.decided_at:
+        return None
+    return (verdict.hold_until - verdict.decided_at).total_seconds()
 
 
 class Worker:
@@ -200,6 +248,8 @@ class Worker:
         """Start with a worker that has not been heard."""
         self.status = False
         self.health: Health | None = None
+        self.clock_lead = timedelta()
+        """How far its clock is ahead of ours; zero where they agree, or where it does not tell."""
         self.silence: CALLBACK_TYPE | None = None
         """Cancels the timer that runs out when nothing is heard; None when it has run out."""
 
@@ -207,6 +257,14 @@ class Worker:
     def online(self) -> bool:
         """Whether the worker says that it is online and has been heard of late."""
         return self.status and self.silence is not None
+
+    def compare_clocks(self, sent_at: datetime) -> None:
+        """Learn its clock from a message that was sent this moment."""
+        lead = sent_at - dt_util.utcnow()
+        if abs(lead) < CLOCK_TOLERANCE:
+            self.clock_lead = timedelta()
+        elif abs(lead - self.clock_lead) >= CLOCK_TOLERANCE:
+            self.clock_lead = lead
 
 
 class Hub:
@@ -226,11 +284,12 @@ class Hub:
         self.issues = Issues(hass, entry.entry_id)
         self._connected = False
         self._was_online = False
+        self._clock_lead = timedelta()
         self._info_came = asyncio.Event()
         self._listeners: dict[tuple[str, str], list[Callable[[], None]]] = {}
         self._camera_listeners: list[Callable[[CameraInfo], None]] = []
         self._known: dict[str, CameraInfo] = {}
-        self._refused: set[str] = set()
+        self._refused: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._answers: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
 
     # --- state ----------------------------------------------------------------------------
@@ -253,6 +312,12 @@ class Hub:
         return next(filter(None, faults), None)
 
     @property
+    def clock_lead(self) -> timedelta:
+        """How far the workers' clocks are ahead of ours; of several the one that differs least."""
+        leads = [worker.clock_lead for worker in self.workers.values() if worker.online]
+        return min(leads, key=abs, default=self._clock_lead)
+
+    @property
     def max_burst_bytes(self) -> int:
         """The largest burst that worker and broker take."""
         return MAX_BURST_BYTES if self.info is None else self.info.max_burst_bytes
@@ -263,7 +328,10 @@ class Hub:
 
     def camera(self, camera_id: str) -> Camera:
         """Return what is known of a camera."""
-        return self.cameras.setdefault(camera_id, Camera(camera_id))
+        if camera_id not in self.cameras:
+            camera = self.cameras[camera_id] = Camera(camera_id, self.hass.loop.time)
+            camera.set_clock_lead(self._clock_lead)
+        return self.cameras[camera_id]
 
     def camera_name(self, camera_id: str) -> str:
         """Return the name of a camera for people."""
@@ -331,7 +399,11 @@ class Hub:
     @callback
     def _tell(self, camera_id: str, kind: str) -> None:
         for listener in list(self._listeners.get((camera_id, kind), ())):
-            listener()
+            try:
+                listener()
+            except Exception:
+                # An entity that stumbles must not keep the alarm from the others.
+                _LOGGER.exception("%s of %s could not be shown", kind, camera_id or self.root)
 
     # --- connection -----------------------------------------------------------------------
 
@@ -495,6 +567,10 @@ class Hub:
             worker.health = Health.from_json(read_json(message.payload))
         except PayloadError as error:
             self._refuse(message.topic, error)
+        else:
+            # What the broker had retained was sent at an unknown time.
+            if worker.health.sent_at is not None and not message.retain:
+                worker.compare_clocks(worker.health.sent_at)
         self._heard(worker)
 
     def _worker(self, topic: str) -> Worker | None:
@@ -527,16 +603,33 @@ class Hub:
                 _LOGGER.warning("The worker of %s is not available", self.root)
             self._tell("", WORKER)
         self._tell("", HEALTH)
+        self._compare_clocks()
         supported = self.info is None or self.info.supported
         self.issues.async_set("worker_offline", supported and not self.online, {"site": self.root})
 
     @callback
+    def _compare_clocks(self) -> None:
+        """Show times by our clock, and tell where the worker's differs from it."""
+        lead = self.clock_lead
+        if lead != self._clock_lead:
+            self._clock_lead = lead
+            for camera_id, camera in list(self.cameras.items()):
+                camera.set_clock_lead(lead)
+                self._tell(camera_id, "verdict")
+        minutes = max(1, round(abs(lead).total_seconds() / 60))
+        placeholders = {"site": self.root, "minutes": str(minutes)}
+        self.issues.async_set("clock_difference", bool(lead), placeholders)
+
+    @callback
     def _on_camera_message(self, kind: str, message: mqtt.ReceiveMessage) -> None:
         camera_id = message.topic.split("/")[-2]
-        if camera_id not in self.cameras and (
-            not message.payload or not is_valid_id(camera_id) or len(self.cameras) >= MAX_CAMERAS
-        ):
-            return
+        if camera_id not in self.cameras:
+            if not message.payload or not is_valid_id(camera_id):
+                return
+            if len(self.cameras) >= MAX_CAMERAS:
+                error = PayloadError(f"there are {MAX_CAMERAS} cameras already")
+                self._refuse(f"{self.root}/camera/+/{kind}", error)
+                return
         try:
             news = self.camera(camera_id).take(kind, message)
         except PayloadError as error:
@@ -566,10 +659,14 @@ class Hub:
             self.issues.async_set("learning_stuck", stuck, placeholders, camera_id=camera_id)
 
     def _refuse(self, topic: str, error: PayloadError) -> None:
-        """Log a payload that does not follow the contract, once for each topic."""
-        if topic not in self._refused and len(self._refused) < MAX_CAMERAS:
-            self._refused.add(topic)
-            _LOGGER.warning("Ignored a message on %s: %s", topic, error)
+        """Log a payload that does not follow the contract, once for each topic and mistake."""
+        complaint = (topic, str(error))
+        if complaint in self._refused:
+            return
+        if len(self._refused) >= MAX_COMPLAINTS:
+            self._refused.popitem(last=False)
+        self._refused[complaint] = None
+        _LOGGER.warning("Ignored a message on %s: %s", topic, error)
 
     # --- commands -------------------------------------------------------------------------
 
@@ -628,18 +725,23 @@ class Hub:
                 translation_key="analyze_timeout",
                 translation_placeholders={"camera": self.camera_name(camera_id)},
             ) from None
+        except PictureError as error:
+            raise self._analysis_failed(camera_id, error) from error
         finally:
             del self._answers[request_id]
         if "error" in content:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="analyze_failed",
-                translation_placeholders={
-                    "camera": self.camera_name(camera_id),
-                    "error": str(content["error"]),
-                },
-            )
+            raise self._analysis_failed(camera_id, content["error"])
         return dict(content)
+
+    def _analysis_failed(self, camera_id: str, error: object) -> HomeAssistantError:
+        return HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="analyze_failed",
+            translation_placeholders={
+                "camera": self.camera_name(camera_id),
+                "error": str(error),
+            },
+        )
 
     @callback
     def _on_answer(self, message: mqtt.ReceiveMessage) -> None:

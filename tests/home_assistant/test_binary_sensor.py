@@ -1,4 +1,5 @@
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
@@ -98,6 +99,76 @@ async def test_a_wrong_clock_neither_cuts_nor_stretches_an_alarm(
     assert state(hass, *ALARM) == "on"
     await pass_time(hass, freezer, 20)
     assert state(hass, *ALARM) == "off"
+
+
+@pytest.mark.parametrize("step_s", [-7200, 7200])
+async def test_a_clock_that_is_set_neither_cuts_nor_stretches_an_alarm(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, start_site, step_s: float
+) -> None:
+    """The clock of Home Assistant's own machine, such as one that asks for the time late."""
+    loop_time, stepped_s = hass.loop.time, 0.0
+    with patch.object(hass.loop, "time", lambda: loop_time() - stepped_s):
+        await start_site()
+        await alarm(hass)
+        freezer.tick(step_s)
+        stepped_s = step_s
+        await say(hass, "camera/drive/verdict", nuisance())
+        assert state(hass, *ALARM) == "on"
+        await pass_time(hass, freezer, 50)
+        await say(hass, "camera/drive/verdict", nuisance())
+        assert state(hass, *ALARM) == "on"
+        await pass_time(hass, freezer, 20)
+        assert state(hass, *ALARM) == "off"
+
+
+@pytest.mark.parametrize("skew_s", [-7200, 7200])
+async def test_an_alarm_that_the_broker_kept_lasts_no_longer_than_it_may(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, start_site, skew_s: float
+) -> None:
+    """The worker's clock differs by hours, and it is told once the worker is heard."""
+    raised = verdict(decided_at=moment(skew_s - 10), hold_until=moment(skew_s + 50))
+    await start_site(retained={"camera/drive/verdict": raised, "camera/drive/relevant": "ON"})
+    await say(hass, "worker/main/health", changed(HEALTH, sent_at=moment(skew_s)))
+    assert state(hass, *ALARM) == "on"
+    await pass_time(hass, freezer, 45)
+    assert state(hass, *ALARM) == "on"
+    await pass_time(hass, freezer, 10)
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_an_alarm_that_was_kept_by_a_clock_ahead_is_bounded_by_its_length(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, start_site
+) -> None:
+    """Even where the worker never tells its clock."""
+    raised = verdict(decided_at=moment(7200), hold_until=moment(7260))
+    await start_site(retained={"camera/drive/verdict": raised, "camera/drive/relevant": "ON"})
+    assert state(hass, *ALARM) == "on"
+    await pass_time(hass, freezer, 61)
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_an_alarm_that_ends_before_it_was_decided_lasts_until_the_worker_ends_it(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
+) -> None:
+    """The worker's clock was set back between motion and decision."""
+    await alarm(hass, decided_at=moment(), hold_until=moment(-3600))
+    assert state(hass, *ALARM) == "on"
+    await pass_time(hass, freezer, 120)
+    assert state(hass, *ALARM) == "on"
+    await say(hass, "camera/drive/relevant", "OFF")
+    assert state(hass, *ALARM) == "off"
+
+
+async def test_an_alarm_that_is_restated_after_nuisance_lasts_until_the_worker_ends_it(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
+) -> None:
+    await alarm(hass)
+    await say(hass, "camera/drive/verdict", nuisance())
+    await pass_time(hass, freezer, 61)
+    assert state(hass, *ALARM) == "off"
+    await say(hass, "camera/drive/verdict", nuisance())
+    await say(hass, "camera/drive/relevant", "ON")
+    assert state(hass, *ALARM) == "on"
 
 
 async def test_a_second_alarm_prolongs_the_first(

@@ -1,7 +1,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -12,7 +12,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.camera import Camera, Image
 from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -22,11 +22,11 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.veroallarme import bridge
+from custom_components.veroallarme import bridge, pictures
 from custom_components.veroallarme.const import SUBENTRY_CAMERA
 from custom_components.veroallarme.issues import PATIENCE_S
 
-from .worker import INFO, JPEG, changed, say, sent, state
+from .worker import INFO, JPEG, changed, say, sent, state, verdict
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
 CAMERA, MOTION = "camera.front_door", "binary_sensor.front_door_motion"
@@ -64,10 +64,7 @@ class CameraOfHome:
 @pytest.fixture
 def camera() -> Iterator[CameraOfHome]:
     camera = CameraOfHome()
-    with (
-        patch("custom_components.veroallarme.bridge.async_get_image", camera.take),
-        patch("custom_components.veroallarme.config_flow.async_get_image", camera.take),
-    ):
+    with patch("custom_components.veroallarme.pictures.async_get_image", camera.take):
         yield camera
 
 
@@ -104,6 +101,12 @@ async def move(hass: HomeAssistant, *states: str, entity_id: str = MOTION) -> No
     for one in states:
         hass.states.async_set(entity_id, one)
     await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0)
 
 
 def bursts(mqtt_mock: Any) -> list[Any]:
@@ -278,7 +281,7 @@ async def test_pictures_are_asked_for_with_a_pause(
     data = dict(bridged.data) | {"spacing_s": 0.5}
     hass.config_entries.async_update_subentry(site, bridged, data=data)
     await hass.async_block_till_done(wait_background_tasks=True)
-    with patch("custom_components.veroallarme.bridge.asyncio.sleep", AsyncMock()) as sleep:
+    with patch("custom_components.veroallarme.pictures.asyncio.sleep", AsyncMock()) as sleep:
         await move(hass, "on")
     pauses = [call.args[0] for call in sleep.call_args_list]
     assert [pause for pause in pauses if pause] == [0.5, 0.5]
@@ -299,7 +302,7 @@ async def test_a_camera_that_hangs_does_not_hold_up_the_alarm(
     hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
 ) -> None:
     camera.blocked = asyncio.Event()
-    with patch.object(bridge, "BURST_LIMIT_S", 0.01):
+    with patch.object(pictures, "BURST_LIMIT_S", 0.01):
         await move(hass, "on")
     (burst,) = bursts(mqtt_mock)
     assert burst["frames"] == []
@@ -349,10 +352,25 @@ async def test_what_was_on_before_home_assistant_is_no_motion(
     hass: HomeAssistant, bridged, mqtt_mock: Any
 ) -> None:
     hass.states.async_remove(MOTION)
+    hass.set_state(CoreState.starting)
     await move(hass, "on")
+    hass.set_state(CoreState.running)
     assert bursts(mqtt_mock) == []
     await move(hass, "unavailable", "on")
     assert len(bursts(mqtt_mock)) == 1
+
+
+async def test_a_motion_entity_that_appears_while_something_moves_signals_it(
+    hass: HomeAssistant, bridged, mqtt_mock: Any
+) -> None:
+    """Such as after its integration was loaded again."""
+    hass.states.async_remove(MOTION)
+    await move(hass, "on")
+    (burst,) = bursts(mqtt_mock)
+    hass.states.async_remove(MOTION)
+    await move(hass, "off")
+    end = {"event_id": burst["event_id"]}
+    assert sent(mqtt_mock, "camera/front_door/motion_end") == [end]
 
 
 async def test_an_event_entity_signals_motion_as_well(
@@ -389,24 +407,182 @@ async def test_a_burst_does_not_wait_for_a_worker_for_ever(
         await move(hass, "on", "off")
     assert bursts(mqtt_mock) == []
     assert sent(mqtt_mock, "camera/front_door/motion_end") == []
-    assert "no worker took the motion" in caplog.text
+    assert "was not judged: no worker was there" in caplog.text
 
 
-async def test_a_broker_that_is_gone_is_logged(
+# --- what the broker refuses ------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """Let a burst be sent again at once."""
+    with patch.object(bridge, "RETRY_PAUSE_S", 0.001):
+        yield
+
+
+def lost(hass: HomeAssistant) -> dict[str, str] | None:
+    """Return what the repair about motion that was not judged says, or None."""
+    issues = {one.translation_key: one for one in ir.async_get(hass).issues.values()}
+    return issues["motion_lost"].translation_placeholders if "motion_lost" in issues else None
+
+
+@pytest.mark.parametrize("fault", [HomeAssistantError("no broker"), ValueError("no client")])
+async def test_a_burst_that_could_not_be_sent_is_sent_again(
+    hass: HomeAssistant, bridged, mqtt_mock: Any, impatient, fault: Exception
+) -> None:
+    faults = [fault, fault]
+
+    async def publish(*_: Any, **__: Any) -> None:
+        if faults:
+            raise faults.pop()
+
+    mqtt_mock.async_publish.side_effect = publish
+    await move(hass, "on")
+    first, second, third = bursts(mqtt_mock)
+    assert first == second == third, "the same event, which the worker takes once"
+    assert len(third["frames"]) == 3
+    await move(hass, "off")
+    end = {"event_id": third["event_id"]}
+    assert sent(mqtt_mock, "camera/front_door/motion_end") == [end]
+    assert lost(hass) is None
+
+
+async def test_a_broker_that_hangs_does_not_keep_a_burst(
+    hass: HomeAssistant, bridged, mqtt_mock: Any, impatient
+) -> None:
+    calls = 0
+
+    async def publish(*_: Any, **__: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await asyncio.Event().wait()
+
+    mqtt_mock.async_publish.side_effect = publish
+    with patch.object(bridge, "PUBLISH_LIMIT_S", 0.01):
+        await move(hass, "on")
+    assert len(bursts(mqtt_mock)) == 2
+
+
+async def test_a_burst_that_is_refused_for_too_long_is_given_up_and_told(
+    hass: HomeAssistant,
+    bridged,
+    mqtt_mock: Any,
+    impatient,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
+    with patch.object(bridge, "WORKER_PATIENCE_S", 0.05):
+        await move(hass, "on", "off")
+    assert len(bursts(mqtt_mock)) > 1
+    assert "was not judged: it could not be sent (no broker)" in caplog.text
+    placeholders = lost(hass)
+    assert placeholders is not None
+    assert placeholders["camera"] == "Front door"
+    assert "no broker" in placeholders["why"]
+    mqtt_mock.async_publish.side_effect = None
+    await move(hass, "on")
+    assert lost(hass) is not None, "sent is not judged"
+    await say(hass, "camera/front_door/event", verdict())
+    assert lost(hass) is None
+
+
+async def test_bursts_that_are_refused_are_bounded(
     hass: HomeAssistant, bridged, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
-    await move(hass, "on", "off")
-    assert "burst was not sent" in caplog.text
+    with patch.object(bridge, "RETRY_PAUSE_S", 0.2):
+        for _ in range(bridge.MAX_WAITING_BURSTS + 3):
+            await move_shortly(hass)
+        mqtt_mock.async_publish.side_effect = None
+        mqtt_mock.async_publish.reset_mock()
+        await hass.async_block_till_done(wait_background_tasks=True)
+    times = [burst["motion_at"] for burst in bursts(mqtt_mock)]
+    assert times == sorted(times)
+    assert len(times) == bridge.MAX_WAITING_BURSTS
+    assert caplog.text.count("newer ones wait") == 3
 
 
-async def test_a_restart_of_the_site_ends_a_burst_that_is_taken(
+async def test_a_burst_that_nobody_answers_is_told(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, bridged, mqtt_mock: Any
+) -> None:
+    """A broker whose access list forbids it drops a message and says nothing."""
+    await move(hass, "on")
+    freezer.tick(bridge.VERDICT_PATIENCE_S + 1)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    placeholders = lost(hass)
+    assert placeholders is not None
+    assert "no verdict came" in placeholders["why"]
+    await say(hass, "camera/front_door/event", verdict())
+    assert lost(hass) is None
+
+
+async def test_a_burst_that_is_answered_is_not_told(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, bridged, mqtt_mock: Any
+) -> None:
+    await move(hass, "on")
+    await say(hass, "camera/front_door/event", verdict())
+    freezer.tick(bridge.VERDICT_PATIENCE_S + 1)
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done()
+    assert lost(hass) is None
+
+
+async def stop_site(hass: HomeAssistant, site: MockConfigEntry, way: str) -> None:
+    if way == "reload":
+        await hass.config_entries.async_unload(site.entry_id)
+    else:
+        await hass.async_stop()
+
+
+@pytest.mark.parametrize("way", ["reload", "stop"])
+async def test_motion_at_the_moment_of_a_stop_is_handed_over(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome, mqtt_mock: Any, way: str
+) -> None:
+    """With the pictures that are there: without enough of them the worker alerts."""
+    await say(hass, "worker/main/status", "offline")
+    await move_shortly(hass)
+    hass.states.async_set(MOTION, "on")
+    camera.pictures = [JPEG + b"before the stop"]
+    await until(lambda: len(camera.asked_at) == 4)
+    camera.blocked = asyncio.Event()
+    await until(lambda: len(camera.asked_at) == 5)
+    hass.states.async_set(MOTION, "off")
+    hass.states.async_set(MOTION, "on")
+    await asyncio.sleep(0)
+    assert bursts(mqtt_mock) == []
+    await stop_site(hass, site, way)
+    whole, broken_off, unseen = bursts(mqtt_mock)
+    assert [len(burst["frames"]) for burst in (whole, broken_off, unseen)] == [3, 1, 0]
+    for burst in (whole, broken_off, unseen):
+        validate("burst", burst)
+
+
+async def test_motion_that_cannot_be_handed_over_is_logged(
+    hass: HomeAssistant,
+    bridged,
+    site,
+    camera: CameraOfHome,
+    mqtt_mock: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    camera.blocked = asyncio.Event()
+    hass.states.async_set(MOTION, "on")
+    await until(lambda: len(camera.asked_at) == 1)
+    mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
+    await hass.config_entries.async_unload(site.entry_id)
+    assert "was not judged: stopped, and no broker" in caplog.text
+
+
+async def test_a_camera_that_is_removed_during_its_burst_sends_nothing_more(
     hass: HomeAssistant, bridged, site, camera: CameraOfHome, mqtt_mock: Any
 ) -> None:
     camera.blocked = asyncio.Event()
     hass.states.async_set(MOTION, "on")
+    await until(lambda: len(camera.asked_at) == 1)
+    hass.config_entries.async_remove_subentry(site, bridged.subentry_id)
     await hass.async_block_till_done()
-    await hass.config_entries.async_unload(site.entry_id)
     camera.blocked.set()
     await hass.async_block_till_done(wait_background_tasks=True)
     assert bursts(mqtt_mock) == []
@@ -481,27 +657,11 @@ async def hanging(hass: HomeAssistant, site, mqtt_mock: Any) -> HangingCamera:
 async def test_the_limit_of_a_burst_holds_for_a_camera_that_hangs(
     hass: HomeAssistant, hanging: HangingCamera, mqtt_mock: Any
 ) -> None:
-    with patch.object(bridge, "BURST_LIMIT_S", 0.1):
+    with patch.object(pictures, "BURST_LIMIT_S", 0.1):
         await move(hass, "on")
     (burst,) = bursts(mqtt_mock)
     assert burst["frames"] == []
     assert hanging.asked == 2, "once by the flow, once for the burst"
-
-
-@pytest.mark.parametrize("removed", [True, False])
-async def test_nothing_is_sent_of_a_camera_that_goes_during_its_burst(
-    hass: HomeAssistant, hanging: HangingCamera, site, mqtt_mock: Any, removed: bool
-) -> None:
-    hass.states.async_set(MOTION, "on")
-    await asyncio.sleep(0.05)
-    hanging.hangs = False
-    if removed:
-        (subentry,) = site.subentries.values()
-        hass.config_entries.async_remove_subentry(site, subentry.subentry_id)
-    else:
-        await hass.config_entries.async_unload(site.entry_id)
-    await asyncio.sleep(0.2)
-    assert bursts(mqtt_mock) == []
 
 
 async def test_a_renamed_motion_entity_is_followed(
@@ -606,7 +766,7 @@ async def test_of_too_many_bursts_that_wait_the_oldest_are_given_up(
     await say(hass, "worker/main/status", "online")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert len(bursts(mqtt_mock)) == bridge.MAX_WAITING_BURSTS
-    assert caplog.text.count("no worker took the motion") == 2
+    assert caplog.text.count("was not judged: 4 newer ones wait") == 2
 
 
 async def test_a_new_name_does_not_cost_the_burst_that_is_taken(

@@ -5,7 +5,9 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.mqtt.const import MQTT_CONNECTION_STATE
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.dispatcher import async_dispatcher_send
+from homeassistant.util import dt as dt_util
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
@@ -13,12 +15,15 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 from custom_components.veroallarme.const import DOMAIN
 from custom_components.veroallarme.contract import MAX_CAMERAS
 from custom_components.veroallarme.hub import HEALTH_SILENCE_S, MAX_WORKERS
+from custom_components.veroallarme.issues import PATIENCE_S
 
 from .worker import (
     HEALTH,
     INFO,
     JPEG,
+    ROOT,
     STATS,
+    attributes,
     changed,
     moment,
     nuisance,
@@ -237,3 +242,99 @@ async def test_an_alarm_that_the_worker_restates_counts_whatever_the_clocks_say(
     await say(hass, "camera/drive/verdict", raised)
     await say(hass, "camera/drive/relevant", "ON")
     assert state(hass, *ALARM) == "on"
+
+
+# --- clocks -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("skew_s", "minutes"), [(-7200, "120"), (7200, "120"), (45, "1")])
+async def test_clocks_that_differ_are_told_and_times_are_shown_by_ours(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, skew_s: float, minutes: str
+) -> None:
+    await say(hass, "worker/main/health", changed(HEALTH, sent_at=moment(skew_s)))
+    decided = verdict(motion_at=moment(skew_s - 2), decided_at=moment(skew_s))
+    await say(hass, "camera/drive/verdict", decided)
+    await say(hass, "camera/drive/event", decided)
+    for entity in (ALARM, ("event", "decision")):
+        shown = dt_util.parse_datetime(attributes(hass, *entity)["decided_at"])
+        assert shown is not None
+        assert abs((shown - dt_util.utcnow()).total_seconds()) < 1
+    await report(hass, freezer, skew_s)
+    assert issue(hass, "clock_difference") == {"site": ROOT, "minutes": minutes}
+    assert site.runtime_data.workers["main"].clock_lead.total_seconds() == pytest.approx(
+        skew_s, abs=1
+    )
+    await say(hass, "worker/main/health", changed(HEALTH, sent_at=moment()))
+    assert issue(hass, "clock_difference") is None
+
+
+async def test_a_message_that_took_some_time_is_no_other_clock(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
+) -> None:
+    await report(hass, freezer, -20)
+    assert issue(hass, "clock_difference") is None
+    assert not site.runtime_data.clock_lead
+
+
+async def test_what_the_broker_kept_tells_no_clock(hass: HomeAssistant, site) -> None:
+    old = changed(HEALTH, sent_at=moment(-3600))
+    await say(hass, "worker/main/health", old, retained=True)
+    assert not site.runtime_data.clock_lead
+
+
+async def test_one_worker_with_a_wrong_clock_does_not_shift_the_others(
+    hass: HomeAssistant, site
+) -> None:
+    await say(hass, "worker/main/health", changed(HEALTH, sent_at=moment(7200)))
+    await say(hass, "worker/second/status", "online")
+    await say(hass, "worker/second/health", changed(HEALTH, sent_at=moment()))
+    assert not site.runtime_data.clock_lead
+
+
+async def report(hass: HomeAssistant, freezer: FrozenDateTimeFactory, skew_s: float) -> None:
+    """Let the worker report until trouble is an issue."""
+    for _ in range(6):
+        freezer.tick(PATIENCE_S / 5)
+        async_fire_time_changed(hass)
+        await say(hass, "worker/main/health", changed(HEALTH, sent_at=moment(skew_s)))
+
+
+def issue(hass: HomeAssistant, kind: str) -> dict[str, str] | None:
+    issues = {one.translation_key: one for one in ir.async_get(hass).issues.values()}
+    return issues[kind].translation_placeholders if kind in issues else None
+
+
+# --- nothing is lost without a word -----------------------------------------------------------
+
+
+async def test_each_mistake_of_a_topic_is_logged(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture
+) -> None:
+    for payload in ("no json", "[]", "no json", "{}"):
+        await say(hass, "camera/drive/event", payload)
+    topic = "Ignored a message on veroallarme/home/camera/drive/event:"
+    assert caplog.text.count(f"{topic} not JSON") == 1
+    assert caplog.text.count(f"{topic} the payload is no object") == 1
+    assert caplog.text.count(f"{topic} event_id is no id") == 1
+
+
+async def test_an_entity_that_stumbles_keeps_no_alarm_from_the_others(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble() -> None:
+        raise ValueError("a state that is none")
+
+    hub = site.runtime_data
+    hub._listeners[("drive", "relevant")].insert(0, stumble)
+    await say(hass, "camera/drive/relevant", "ON")
+    assert state(hass, *ALARM) == "on"
+    assert "relevant of drive could not be shown" in caplog.text
+
+
+async def test_a_camera_too_many_is_told(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(MAX_CAMERAS + 2):
+        publish(hass, f"camera/flood_{number}/relevant", "ON")
+    await hass.async_block_till_done()
+    assert caplog.text.count(f"there are {MAX_CAMERAS} cameras already") == 1

@@ -36,7 +36,7 @@ from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.scene_encoder import load_scene_encoder
 from veroallarme_core.settings import CameraSettings
-from veroallarme_core.verdict import is_valid_id
+from veroallarme_core.verdict import is_valid_id, iso
 from veroallarme_core.worker.adaptation import AdaptationError, Adaptations
 from veroallarme_core.worker.alarm import now
 from veroallarme_core.worker.bridge import Bridge, read_large
@@ -761,6 +761,7 @@ class Worker:
         return dump(
             {
                 "version": __version__,
+                "sent_at": iso(now()),
                 "backend": self._inference or "opencv",
                 "model": MODEL,
                 "queue": {camera.id: camera.queue_length for camera in self.cameras.values()},
