@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from tests.drawn import burst_of, draw_green_band, draw_person, draw_yard, encode
 from veroallarme_core.frame_damage import DamageKind
-from veroallarme_core.frames import DecodedFrame
+from veroallarme_core.frames import DecodedFrame, FrameError
 from veroallarme_core.global_change import GlobalChangeKind
 from veroallarme_core.motion_detection import (
+    MOTION_BGR,
     MotionDetector,
     MotionRegion,
     detect_motion_from_paths,
     local_correlation,
     min_area_for,
-    visualize_motion,
 )
 
 YARD = draw_yard()
@@ -206,14 +206,35 @@ def test_result_is_json_without_pixels() -> None:
     assert document["motion_regions"][0]["area"] == result.motion_regions[0].area
 
 
-def test_picture_shows_the_regions() -> None:
+def test_picture_shows_what_moved(tmp_path: Path) -> None:
     frames = burst_of(YARD, draw_person(YARD, 200, 100))
+    before = frames[1].copy()
     result = DETECTOR.detect_motion(frames)
-    picture = visualize_motion(result, colour=(0, 0, 255))
-    x1, y1, _, _ = result.motion_regions[0].to_bbox()
-    assert picture[y1, x1].tolist() == [0, 0, 255]
-    assert picture is not frames[1]
-    assert visualize_motion(DETECTOR.detect_motion([None, None])).ndim == 3
+    region = result.motion_regions[0]
+    x1, y1, _, _ = region.to_bbox()
+    picture = DETECTOR.visualize_motion(frames[1], result, tmp_path / "motion.png")
+    assert picture[y1, x1].tolist() == list(MOTION_BGR)
+    assert picture[region.centroid[1], region.centroid[0]].tolist() == list(MOTION_BGR)
+    assert (frames[1] == before).all()
+    assert (np.asarray(cv2.imread(str(tmp_path / "motion.png"))) == picture).all()
+    by_path = DETECTOR.visualize_motion(
+        tmp_path / "motion.png", result, show_mask=False, show_boxes=False, show_centroids=False
+    )
+    assert (by_path == picture).all()
+    masked = DETECTOR.visualize_motion(frames[1], result, None, True, False, False)
+    changed = (masked != frames[1]).any(axis=2)
+    assert changed.any()
+    assert not changed[result.motion_mask == 0].any()
+
+
+def test_picture_of_another_burst_is_refused(tmp_path: Path) -> None:
+    result = DETECTOR.detect_motion(burst_of(YARD, YARD))
+    with pytest.raises(ValueError, match="give a frame of the same burst"):
+        DETECTOR.visualize_motion(YARD[:100], result)
+    with pytest.raises(ValueError, match="no picture format has this suffix"):
+        DETECTOR.visualize_motion(YARD, result, tmp_path / "motion.txt")
+    with pytest.raises(FrameError, match="cannot be read"):
+        DETECTOR.visualize_motion(tmp_path / "missing.jpg", result)
 
 
 def test_smallest_area_follows_the_resolution() -> None:

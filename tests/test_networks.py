@@ -350,6 +350,13 @@ class TestPretrainedBackbone:
         model = RelevanceMaskModel(pretrained_backbone=str(saved["contrastive"]))
         assert self.same_encoder(model, models["contrastive"].encoder)
 
+    def test_takes_the_name_of_the_original(self, saved, models):
+        model = RelevanceMaskModel(mode="both", pretrained=str(saved["contrastive"]))
+        assert self.same_encoder(model, models["contrastive"].encoder)
+        assert RelevanceMaskModel(pretrained=False).trained_heads == set()
+        with pytest.raises(ModelError, match="mean the same: give one of them"):
+            RelevanceMaskModel(pretrained=True, pretrained_backbone=saved["contrastive"])
+
     def test_refuses_another_network(self, tmp_path):
         torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "a.pth")
         with pytest.raises(ModelError, match=r"a.pth does not hold a ResNet-18: 120 of its 120"):

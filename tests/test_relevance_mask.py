@@ -20,6 +20,7 @@ from veroallarme_core.region_crops import CropGeometry, InputMode
 from veroallarme_core.relevance_mask import (
     MAX_BATCH,
     RelevanceMaskPredictor,
+    RelevanceMaskResult,
     RelevanceRegion,
     predict_relevance_mask,
 )
@@ -342,10 +343,21 @@ class TestDictionaries:
             "height": 40,
             "area": 600,
             "centroid": [16, 22],
+            "bbox": [1, 2, 31, 42],
             "confidence": 0.75,
             "relevance_score": 0.5,
             "is_relevant": True,
         }
+
+    def test_a_result_of_four_values_derives_the_rest(self):
+        relevant = RelevanceRegion(1, 2, 30, 40, 600, (16, 22), 0.75, 0.8, True)
+        irrelevant = RelevanceRegion(1, 2, 30, 40, 600, (16, 22), 0.75, 0.2, False)
+        mask, scores = np.zeros((48, 64), np.uint8), np.zeros((48, 64), np.float32)
+        result = RelevanceMaskResult((48, 64), mask, scores, [relevant, irrelevant])
+        assert result.relevant_regions == (relevant,)
+        assert result.irrelevant_regions == (irrelevant,)
+        assert (result.num_relevant, result.num_irrelevant) == (1, 1)
+        assert json.loads(json.dumps(result.to_dict()))["num_relevant"] == 1
 
     def test_a_result(self, predictor, frames, motion):
         result = predictor.predict(frames[1], with_still_region(motion))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import cv2
@@ -106,3 +107,21 @@ def encode_jpeg(picture: Frame) -> bytes:
     if not done:
         raise ValueError(f"a picture of shape {picture.shape} cannot be encoded as JPEG")
     return data.tobytes()
+
+
+def write_picture(path: Path, picture: Frame) -> None:
+    """Write a BGR picture to a file, whose suffix says how.
+
+    Raises:
+        ValueError: no picture format has this suffix.
+        OSError: the file cannot be written.
+    """
+    try:
+        done, data = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        done = False
+    if not done:
+        raise ValueError(
+            f"output_path {path}: no picture format has this suffix; use .jpg or .png."
+        )
+    path.write_bytes(data.tobytes())

@@ -259,8 +259,7 @@ def open_backend(
             installed; the sentence names the value and the remedy.
     """
     path = Path(path)
-    if device not in (None, CPU, CUDA):
-        raise ModelError(f"device {device!r}: choose 'cpu', 'cuda', or None to choose by itself.")
+    check_device(device)
     if threads is not None and (isinstance(threads, bool) or threads < 1):
         raise ModelError(f"threads {threads!r}: give a whole number from 1.")
     candidates = _candidates(path, device, backend)
@@ -271,6 +270,16 @@ def open_backend(
     if _may_have_cuda(candidates[0]):
         return _open_where_it_runs(candidates[0], path, threads)
     return _BACKENDS[candidates[0]](path, CPU, threads)
+
+
+def check_device(device: str | None) -> None:
+    """Refuse a device that nobody knows.
+
+    Raises:
+        ModelError: it is neither None nor one of `CPU` and `CUDA`.
+    """
+    if device not in (None, CPU, CUDA):
+        raise ModelError(f"device {device!r}: choose 'cpu', 'cuda', or None to choose by itself.")
 
 
 def load_openvino() -> Any:

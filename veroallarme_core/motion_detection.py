@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.annotate import write_picture
 from veroallarme_core.frame_damage import FrameDamage, common_size, find_damage
 from veroallarme_core.frames import DecodedFrame, FrameError, read_frame
 from veroallarme_core.global_change import GlobalChange, GlobalChangeKind, find_global_change
@@ -26,6 +27,8 @@ MIN_AREA_SHARE = 1.5e-4
 
 MIN_AREA_FLOOR = 12
 """No region is smaller than this many pixels, however small the frame: below it is noise."""
+
+MOTION_BGR = (0, 0, 255)
 
 STRUCTURE_CORRELATION = 0.3
 """Under another kind of light a place has changed where its structure correlates less."""
@@ -193,6 +196,55 @@ class MotionDetector:
             global_changes=tuple(changes.get((i, i + 1)) for i in range(len(images) - 1)),
             pairs=pairs,
         )
+
+    @staticmethod
+    def visualize_motion(
+        frame: str | Path | Frame,
+        result: MotionDetectionResult,
+        output_path: str | Path | None = None,
+        show_mask: bool = True,
+        show_boxes: bool = True,
+        show_centroids: bool = True,
+    ) -> Frame:
+        """Draw what moved on a frame of the burst, in red.
+
+        Args:
+            frame: a path or uint8 (H, W, 3) BGR; it is not changed.
+            result: of a burst of frames of the same size.
+            output_path: where to write the picture, its suffix says how (.jpg, .png); None writes
+                nothing.
+            show_mask: tint the pixels that moved.
+            show_boxes: draw a box around each region.
+            show_centroids: mark the centroid of each region.
+
+        Returns:
+            uint8 (H, W, 3) BGR.
+
+        Raises:
+            FrameError: the path is no readable picture.
+            ValueError: an argument is wrong.
+            OSError: the file cannot be written.
+        """
+        loaded = read_frame(frame) if isinstance(frame, str | Path) else _load(0, frame)
+        assert loaded is not None
+        picture = loaded.image.copy()
+        if picture.shape[:2] != result.frame_dimensions:
+            raise ValueError(
+                f"The frame is {picture.shape[:2]} (H, W), but the motion was found in frames of "
+                f"{result.frame_dimensions}; give a frame of the same burst."
+            )
+        if show_mask:
+            moved = result.motion_mask > 0
+            picture[moved] = (picture[moved] * 0.6 + np.multiply(MOTION_BGR, 0.4)).astype(np.uint8)
+        for region in result.motion_regions:
+            x1, y1, x2, y2 = region.to_bbox()
+            if show_boxes:
+                cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), MOTION_BGR, 2)
+            if show_centroids:
+                cv2.drawMarker(picture, region.centroid, MOTION_BGR, markerSize=9)
+        if output_path is not None:
+            write_picture(Path(output_path), picture)
+        return picture
 
     def _compare_all(
         self,
@@ -376,21 +428,6 @@ def min_area_for(frame_dimensions: tuple[int, int]) -> int:
     """Return the smallest region worth reporting, in pixels, for frames of (H, W)."""
     height, width = frame_dimensions
     return max(MIN_AREA_FLOOR, round(height * width * MIN_AREA_SHARE))
-
-
-def visualize_motion(
-    result: MotionDetectionResult, *, colour: tuple[int, int, int] = (0, 0, 255)
-) -> Frame:
-    """Draw the regions on the last usable frame; returns uint8 (H, W, 3) BGR."""
-    frame = next((f for f in reversed(result.frames) if f is not None), None)
-    if frame is None:
-        height, width = result.frame_dimensions
-        return np.zeros((max(height, 1), max(width, 1), 3), np.uint8)
-    picture = frame.copy()
-    for region in result.motion_regions:
-        x1, y1, x2, y2 = region.to_bbox()
-        cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, 2)
-    return picture
 
 
 def _load(index: int, source: FrameSource) -> DecodedFrame | None:

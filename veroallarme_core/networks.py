@@ -184,6 +184,7 @@ class RelevanceMaskModel(nn.Module):
         pretrained_backbone: True (ImageNet, from torchvision), False, or a file.
         input_mode: what the input's three channels show; recorded in the checkpoint.
         crop: how the crops that it learns from are cut; recorded in the checkpoint.
+        pretrained: another name of `pretrained_backbone`, the original's.
 
     Raises:
         ModelError: an argument is wrong or the weights cannot be had.
@@ -203,8 +204,17 @@ class RelevanceMaskModel(nn.Module):
         pretrained_backbone: bool | str | Path = False,
         input_mode: str = "temporal",
         crop: CropGeometry | None = None,
+        *,
+        pretrained: bool | str | Path | None = None,
     ) -> None:
         super().__init__()
+        if pretrained is not None:
+            if pretrained_backbone is not False:
+                raise ModelError(
+                    f"RelevanceMaskModel: pretrained {str(pretrained)!r} and pretrained_backbone "
+                    f"{str(pretrained_backbone)!r} mean the same: give one of them."
+                )
+            pretrained_backbone = pretrained
         # Checked the way a file's are: the same mistakes, the same sentences.
         meta = ModelMeta.from_dict(
             {

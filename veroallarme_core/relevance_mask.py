@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.annotate import RELEVANT_BGR, draw_verdict
+from veroallarme_core.annotate import RELEVANT_BGR, draw_verdict, write_picture
 from veroallarme_core.frames import read_frame
-from veroallarme_core.inference import InferenceBackend, open_backend, relevance_probability
+from veroallarme_core.inference import (
+    InferenceBackend,
+    check_device,
+    open_backend,
+    relevance_probability,
+)
 from veroallarme_core.model_meta import ModelError
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
 from veroallarme_core.region_crops import (
@@ -25,6 +29,9 @@ from veroallarme_core.region_crops import (
     cut_regions,
     paste_map,
 )
+
+if TYPE_CHECKING:
+    from veroallarme_core.shipped_judge import ShippedJudge
 
 DEFAULT_THRESHOLD = 0.5
 INPUT_SIZE = (224, 224)
@@ -46,6 +53,7 @@ class RelevanceRegion(MotionRegion):
         """Return the region as JSON-serialisable values."""
         return {
             **super().to_dict(),
+            "bbox": list(self.to_bbox()),
             "confidence": self.confidence,
             "relevance_score": self.relevance_score,
             "is_relevant": self.is_relevant,
@@ -59,19 +67,35 @@ class RelevanceMaskResult:
     `relevance_mask` is uint8 (H, W), 1 where the frame is relevant and 0 elsewhere;
     `relevance_scores` is float32 (H, W) in [0, 1], 0 where nothing moved nearby. `regions` are in
     Stage 1's order, the largest first. `visualization` is uint8 (H, W, 3) BGR where `predict` was
-    asked for it.
+    asked for it. The rest follows from these.
     """
 
     frame_dimensions: tuple[int, int]
     relevance_mask: NDArray[np.uint8]
     relevance_scores: NDArray[np.float32]
-    regions: tuple[RelevanceRegion, ...]
-    relevant_regions: tuple[RelevanceRegion, ...]
-    irrelevant_regions: tuple[RelevanceRegion, ...]
-    num_relevant: int
-    num_irrelevant: int
-    processing_time_ms: float
+    regions: Sequence[RelevanceRegion]
+    processing_time_ms: float = 0.0
     visualization: NDArray[np.uint8] | None = None
+
+    @property
+    def relevant_regions(self) -> tuple[RelevanceRegion, ...]:
+        """The regions that are relevant."""
+        return tuple(region for region in self.regions if region.is_relevant)
+
+    @property
+    def irrelevant_regions(self) -> tuple[RelevanceRegion, ...]:
+        """The regions that are not."""
+        return tuple(region for region in self.regions if not region.is_relevant)
+
+    @property
+    def num_relevant(self) -> int:
+        """How many regions are relevant."""
+        return len(self.relevant_regions)
+
+    @property
+    def num_irrelevant(self) -> int:
+        """How many regions are not."""
+        return len(self.irrelevant_regions)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the pixel arrays as JSON-serialisable values."""
@@ -87,19 +111,27 @@ class RelevanceMaskResult:
 
 
 class RelevanceMaskPredictor:
-    """Judges what moved with the relevance network; may be shared between threads.
+    """Judges what moved; may be shared between threads.
 
-    A region's score is the classification head's; a network in which only the segmentation head
-    is trained judges a region by the mean of its map over the pixels that moved.
+    Without a model it judges as a fresh installation of VeroAllarme does, with the rules and the
+    encoder that ship; with the state folder of a camera by what that camera has learned as well.
+    A region then gets the score that the worker would give it, and one that nothing shows to be
+    nuisance, or that could not be looked at, is relevant.
+
+    With a model file the relevance network judges alone. A region's score is the classification
+    head's; a network in which only the segmentation head is trained judges a region by the mean of
+    its map over the pixels that moved.
 
     Args:
-        model_path: a checkpoint (`.pth`), an ONNX file or an OpenVINO IR (`.xml`), as
-            `veroallarme-train` makes them.
-        device: "cuda", "cpu", or None for CUDA where the runtime has it, else the CPU.
+        model_path: None; the state folder of a camera, such as `veroallarme adapt` makes; or a
+            checkpoint (`.pth`), an ONNX file or an OpenVINO IR (`.xml`), as `veroallarme-train`
+            makes them.
+        device: "cuda", "cpu", or None for CUDA where the runtime has it, else the CPU. What ships
+            runs on the CPU in any case.
         relevance_threshold: score in [0, 1] from which a region or a pixel is relevant.
         input_size: (height, width) of the network's input; only a checkpoint takes others than
-            the one it was exported with.
-        backend: `openvino`, `onnxruntime` or `torch`; None chooses.
+            the one it was exported with, and what ships has its own.
+        backend: `openvino`, `onnxruntime` or `torch`; None chooses. What ships takes no torch.
         threads: most threads of one inference on the CPU; None leaves it to the runtime.
 
     Raises:
@@ -109,7 +141,7 @@ class RelevanceMaskPredictor:
 
     def __init__(
         self,
-        model_path: str | Path,
+        model_path: str | Path | None = None,
         device: str | None = None,
         relevance_threshold: float = DEFAULT_THRESHOLD,
         input_size: tuple[int, int] = INPUT_SIZE,
@@ -123,13 +155,32 @@ class RelevanceMaskPredictor:
             )
         self.relevance_threshold = relevance_threshold
         self.input_size = _checked_size(input_size)
-        self.backend: InferenceBackend = open_backend(model_path, device, backend, threads=threads)
-        if self.backend.input_size not in (None, self.input_size):
+        self._backend: InferenceBackend | None = None
+        self._shipped: ShippedJudge | None = None
+        if model_path is None or Path(model_path).is_dir():
+            check_device(device)
+            self._shipped = _open_shipped(model_path, relevance_threshold, backend, threads)
+            return
+        self._backend = open_backend(model_path, device, backend, threads=threads)
+        if self._backend.input_size not in (None, self.input_size):
             raise ModelError(
                 f"input_size {self.input_size}: {model_path} was exported for "
-                f"{self.backend.input_size}; use that size, or export the checkpoint for the one "
+                f"{self._backend.input_size}; use that size, or export the checkpoint for the one "
                 "you want."
             )
+
+    @property
+    def backend(self) -> InferenceBackend:
+        """The relevance network.
+
+        Raises:
+            ModelError: there is none, as what ships judges.
+        """
+        if self._backend is None:
+            raise ModelError(
+                "This predictor has no relevance network: give model_path the file of one."
+            )
+        return self._backend
 
     def predict(
         self,
@@ -158,24 +209,19 @@ class RelevanceMaskPredictor:
                 f"The frame is {dimensions} (H, W), but the motion was found in frames of "
                 f"{motion_result.frame_dimensions}; give a frame of the same burst."
             )
-        pixel_scores, region_scores = self._judge(picture, motion_result)
+        judge = self._judge_shipped if self._backend is None else self._judge
+        pixel_scores, region_scores = judge(picture, motion_result)
         regions = tuple(
             _judged(region, score, motion_result.confidence, self.relevance_threshold)
             for region, score in zip(motion_result.motion_regions, region_scores, strict=True)
         )
         # Where nothing moved the score is 0: not relevant even to a threshold of 0.
         mask = (pixel_scores >= self.relevance_threshold) & (pixel_scores > 0.0)
-        relevant = tuple(region for region in regions if region.is_relevant)
-        irrelevant = tuple(region for region in regions if not region.is_relevant)
         result = RelevanceMaskResult(
             frame_dimensions=dimensions,
             relevance_mask=mask.astype(np.uint8),
             relevance_scores=pixel_scores,
             regions=regions,
-            relevant_regions=relevant,
-            irrelevant_regions=irrelevant,
-            num_relevant=len(relevant),
-            num_irrelevant=len(irrelevant),
             processing_time_ms=(time.perf_counter() - started) * 1e3,
         )
         if visualize:
@@ -217,8 +263,20 @@ class RelevanceMaskPredictor:
         overlaid = np.rint(frame * (1.0 - opacity) + green * opacity).astype(np.uint8)
         picture = draw_verdict(overlaid, result.regions)
         if output_path is not None:
-            _write_picture(Path(output_path), picture)
+            write_picture(Path(output_path), picture)
         return picture
+
+    def _judge_shipped(
+        self, frame: Frame, motion: MotionDetectionResult
+    ) -> tuple[NDArray[np.float32], list[float]]:
+        """Return the score of every pixel that moved, float32 (H, W), and of every region."""
+        assert self._shipped is not None
+        pixel_scores = np.zeros(frame.shape[:2], np.float32)
+        region_scores = self._shipped.score(frame, motion)
+        for region, score in zip(motion.motion_regions, region_scores, strict=True):
+            moved = _moved(region, motion) > 0
+            pixel_scores[moved] = np.maximum(pixel_scores[moved], np.float32(score))
+        return pixel_scores, region_scores
 
     def _judge(
         self, frame: Frame, motion: MotionDetectionResult
@@ -253,7 +311,12 @@ class RelevanceMaskPredictor:
     ) -> float:
         if "classification" in self.backend.meta.trained_heads:
             return probability
-        moved = cut_mask(_moved(crop, motion), crop.square, self.input_size) > 0
+        moved = (
+            cut_mask(
+                _moved(motion.motion_regions[crop.index], motion), crop.square, self.input_size
+            )
+            > 0
+        )
         return float(map_[moved].mean()) if moved.any() else float(map_.max())
 
     def _paste(
@@ -268,14 +331,14 @@ class RelevanceMaskPredictor:
             # No pixel is more relevant than its region: mask and boxes never contradict.
             paste_map(np.minimum(map_, np.float32(score)), crop.square, pixel_scores)
             return
-        moved = _moved(crop, motion) > 0
+        moved = _moved(motion.motion_regions[crop.index], motion) > 0
         pixel_scores[moved] = np.maximum(pixel_scores[moved], np.float32(score))
 
 
 def predict_relevance_mask(
     frame: str | Path | Frame,
     motion_result: MotionDetectionResult,
-    model_path: str | Path,
+    model_path: str | Path | None = None,
     device: str | None = None,
     relevance_threshold: float = DEFAULT_THRESHOLD,
 ) -> RelevanceMaskResult:
@@ -301,9 +364,19 @@ def _checked_size(size: Sequence[int]) -> tuple[int, int]:
     return (int(size[0]), int(size[1]))
 
 
-def _moved(crop: RegionCrop, motion: MotionDetectionResult) -> NDArray[np.uint8]:
+def _open_shipped(
+    state_dir: str | Path | None, threshold: float, backend: str | None, threads: int | None
+) -> ShippedJudge:
+    # Here, because the pipeline, which that judge runs, takes a predictor for its opinion.
+    from veroallarme_core.shipped_judge import ShippedJudge
+
+    folder = None if state_dir is None else Path(state_dir)
+    return ShippedJudge(folder, threshold, backend, threads)
+
+
+def _moved(region: MotionRegion, motion: MotionDetectionResult) -> NDArray[np.uint8]:
     """Return uint8 (H, W), 255 where the region moved; its whole box where the mask is empty."""
-    x1, y1, x2, y2 = motion.motion_regions[crop.index].to_bbox()
+    x1, y1, x2, y2 = region.to_bbox()
     moved = np.zeros_like(motion.motion_mask)
     box = motion.motion_mask[y1:y2, x1:x2]
     moved[y1:y2, x1:x2] = box if box.any() else 255
@@ -319,15 +392,3 @@ def _judged(
         relevance_score=score,
         is_relevant=score >= threshold,
     )
-
-
-def _write_picture(path: Path, picture: Frame) -> None:
-    try:
-        done, data = cv2.imencode(path.suffix, picture)
-    except cv2.error:
-        done = False
-    if not done:
-        raise ValueError(
-            f"output_path {path}: no picture format has this suffix; use .jpg or .png."
-        )
-    path.write_bytes(data.tobytes())
