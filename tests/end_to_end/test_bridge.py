@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from benchmarks.home_assistant_peer import RequestError
 from benchmarks.house import House, jpegs, worker_configuration
-from benchmarks.peers import until
+from benchmarks.peers import Listener, until
 from veroallarme_core.event_store import EventStore
 
 from .conftest import HEADLIGHTS, PERSON
@@ -26,6 +26,7 @@ CAMERA = "camera.porch"
 MOTION = "binary_sensor.porch_motion"
 ALARM = "binary_sensor.porch_relevant_motion"
 DECISION = "event.porch_decision"
+EVENT = "veroallarme/home/camera/porch/event"
 CHANGE_EVERY_S = 0.6
 
 
@@ -84,10 +85,15 @@ async def subentries(house: House) -> list[dict[str, Any]]:
     return found
 
 
-async def decide(house: House, picture: Path, scene: str) -> dict[str, Any]:
-    """Let the camera see a scene and its sensor report motion; return the decision."""
+async def decide(house: House, picture: Path, scene: str, *between: bytes) -> dict[str, Any]:
+    """Let the camera see a scene and its sensor report motion; return the decision.
+
+    Args:
+        between: what the camera answers before each picture.
+    """
     before = await house.home.state(DECISION)
-    async with showing(picture, jpegs(scene)):
+    answers = [one for frame in jpegs(scene) for one in (*between, frame)]
+    async with showing(picture, answers):
         await house.publish("cam/porch/motion", "ON", retain=True)
         decision = await house.decision_after("porch", before)
     attributes: dict[str, Any] = decision["attributes"]
@@ -164,6 +170,50 @@ async def test_motion_without_a_picture_alerts(house: House, porch: Path) -> Non
     assert alarm["attributes"]["state"] == "unknown"
     await house.home.until_state("binary_sensor.porch_pictures", "off")
     await house.publish("cam/porch/motion", "OFF", retain=True)
+
+
+async def test_an_error_page_is_no_picture(house: House, porch: Path) -> None:
+    await house.home.until_state(ALARM, "off", limit_s=60)
+    page = b'<?xml version="1.0"?><ResponseStatus><id>6</id></ResponseStatus>'
+    decision = await decide(house, porch, PERSON, page)
+    assert decision["event_type"] == "relevant"
+    stored = list((house.worker.data_dir / "porch" / decision["event_id"]).iterdir())
+    assert len(stored) >= 2
+    assert all(path.read_bytes().startswith(b"\xff\xd8\xff") for path in stored)
+    await house.publish("cam/porch/motion", "OFF", retain=True)
+
+
+async def signal_motion(house: House) -> None:
+    """Let the sensor report motion, whether or not its broker is there."""
+    await house.home.post(f"states/{MOTION}", {"state": "on"})
+
+
+async def test_motion_while_the_broker_is_away_becomes_a_verdict(house: House, porch: Path) -> None:
+    await house.home.until_state(ALARM, "off", limit_s=60)
+    before = await house.home.state(DECISION)
+    house.broker.kill()
+    await house.home.until_state(ALARM, "unavailable")
+    async with showing(porch, jpegs(PERSON)):
+        await signal_motion(house)
+        await asyncio.sleep(3 * CHANGE_EVERY_S)
+    house.broker.start()
+    decision = await house.decision_after("porch", before, limit_s=60)
+    assert decision["attributes"]["event_type"] == "relevant"
+    await house.publish("cam/porch/motion", "OFF", retain=True)
+
+
+async def test_motion_at_the_moment_at_which_home_assistant_stops_becomes_a_verdict(
+    house: House, porch: Path
+) -> None:
+    await house.home.until_state(MOTION, "off", limit_s=60)
+    async with Listener(house.broker.port, [EVENT]).listen() as heard:
+        await signal_motion(house)
+        await house.home.stop()
+        await heard.until(lambda: heard.on("event"))
+        (decision,) = heard.on("event")
+    assert decision.json()["relevant"] is True
+    await house.home.start()
+    await house.home.until_state(MOTION, "off", limit_s=40)
 
 
 async def test_a_camera_of_the_workers_file_keeps_its_name(house: House, porch: Path) -> None:

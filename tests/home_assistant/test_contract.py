@@ -30,7 +30,7 @@ from .worker import HEALTH, INFO, JPEG, REVIEW, SETTINGS, STATS, changed, nuisan
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
 READERS = {
     "info": (Info.from_json, INFO),
-    "health": (Health.from_json, HEALTH),
+    "health": (Health.from_json, changed(HEALTH, sent_at="2026-11-23T06:14:31.006+00:00")),
     "verdict": (Verdict.from_json, verdict()),
     "stats": (Stats.from_json, STATS),
     "settings": (Settings.from_json, SETTINGS),

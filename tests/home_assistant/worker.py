@@ -30,6 +30,7 @@ INFO: dict[str, Any] = {
     "inference": "openvino 2026.4.1 on cpu",
     "max_burst_bytes": 24 * 1024 * 1024,
 }
+# Without `sent_at`: tests let hours go by, and those that are about clocks add it.
 HEALTH: dict[str, Any] = {
     "version": "0.1.0",
     "backend": "openvino 2026.4.1 on cpu",

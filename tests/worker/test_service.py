@@ -475,6 +475,14 @@ async def test_wrong_messages_are_named_in_log_and_health_and_the_worker_goes_on
         ]
 
 
+async def test_the_health_tells_the_clock_of_the_worker(site: Site) -> None:
+    before = datetime.now(UTC)
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.on(HEALTH))
+        sent_at = datetime.fromisoformat(heard.on(HEALTH)[-1].json()["sent_at"])
+    assert before - timedelta(milliseconds=1) <= sent_at <= datetime.now(UTC)
+
+
 async def test_settings_change_by_mqtt_and_survive_a_restart(site: Site) -> None:
     change = {"mode": "shadow", "threshold": 0.7, "from_the_future": {"a": 1}}
     async with site.listener() as heard, site.worker(), sender(site.port) as broker:
