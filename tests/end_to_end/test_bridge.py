@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import os
@@ -26,6 +27,7 @@ CAMERA = "camera.porch"
 MOTION = "binary_sensor.porch_motion"
 ALARM = "binary_sensor.porch_relevant_motion"
 DECISION = "event.porch_decision"
+BURST = "veroallarme/home/camera/porch/burst"
 EVENT = "veroallarme/home/camera/porch/event"
 CHANGE_EVERY_S = 0.6
 
@@ -175,11 +177,13 @@ async def test_motion_without_a_picture_alerts(house: House, porch: Path) -> Non
 async def test_an_error_page_is_no_picture(house: House, porch: Path) -> None:
     await house.home.until_state(ALARM, "off", limit_s=60)
     page = b'<?xml version="1.0"?><ResponseStatus><id>6</id></ResponseStatus>'
-    decision = await decide(house, porch, PERSON, page)
-    assert decision["event_type"] == "relevant"
-    stored = list((house.worker.data_dir / "porch" / decision["event_id"]).iterdir())
-    assert len(stored) >= 2
-    assert all(path.read_bytes().startswith(b"\xff\xd8\xff") for path in stored)
+    async with Listener(house.broker.port, [BURST]).listen() as heard:
+        decision = await decide(house, porch, PERSON, page)
+        (burst,) = heard.on("burst")
+    assert burst.json()["event_id"] == decision["event_id"]
+    pictures = [base64.b64decode(frame["jpeg"]) for frame in burst.json()["frames"]]
+    assert pictures
+    assert all(picture.startswith(b"\xff\xd8\xff") for picture in pictures)
     await house.publish("cam/porch/motion", "OFF", retain=True)
 
 

@@ -247,3 +247,14 @@ async def test_an_error_inside_costs_the_pictures_and_not_the_motion(
     await move(hass)
     (burst,) = bridged()
     assert '"frames":[]' in burst
+
+
+async def test_an_analysis_without_a_picture_says_what_came(
+    hass: HomeAssistant, bridged: Callable[[], list[Any]], site: Any, camera: FrontDoor
+) -> None:
+    camera.answers = [HTML] * 6
+    with pytest.raises(HomeAssistantError) as refusal:
+        await site.runtime_data.async_analyze("front_door")
+    assert refusal.value.translation_key == "analyze_failed"
+    assert refusal.value.translation_placeholders is not None
+    assert refusal.value.translation_placeholders["error"].startswith("an HTML page")
