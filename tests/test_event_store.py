@@ -104,16 +104,16 @@ def test_second_verdict_of_an_event_changes_nothing(store: EventStore) -> None:
 
 def test_verdict_stays_unpublished_until_marked(store: EventStore) -> None:
     store.add_verdict(verdict())
-    assert [one["event_id"] for one in store.unpublished(10)] == [EVENT]
+    assert [one["event_id"] for one in store.unpublished(["front"], 10)] == [EVENT]
     store.mark_published(EVENT)
-    assert store.unpublished(10) == []
+    assert store.unpublished(["front"], 10) == []
 
 
 def test_backlog_is_limited_and_oldest_first(store: EventStore) -> None:
     ids = [f"20261123_12000{second}_abcdef" for second in (3, 1, 2)]
     for second, event_id in zip((3, 1, 2), ids, strict=True):
         store.add_verdict(verdict(event_id, motion_at=MOTION_AT + timedelta(seconds=second)))
-    assert [one["event_id"] for one in store.unpublished(2)] == sorted(ids)[:2]
+    assert [one["event_id"] for one in store.unpublished(["front"], 2)] == sorted(ids)[:2]
 
 
 def test_merged_events_leave_one_that_covers_all_starts(store: EventStore) -> None:
@@ -488,7 +488,7 @@ def test_verdicts_that_nobody_got_are_spared(store: EventStore) -> None:
     at = MOTION_AT - timedelta(days=99)
     store.add_verdict(verdict(motion_at=at))
     store.prune("front", KeepLimits(days=1), now=MOTION_AT)
-    assert [one["event_id"] for one in store.unpublished(10)] == [EVENT]
+    assert [one["event_id"] for one in store.unpublished(["front"], 10)] == [EVENT]
 
 
 def test_other_cameras_and_stray_files_are_left_alone(store: EventStore) -> None:

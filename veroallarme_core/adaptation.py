@@ -235,7 +235,9 @@ def adapt_camera(
     """
     options = options or AdaptationOptions()
     started = time.monotonic()
-    memory, known = _look_through(events[-options.most_events :], encoder, options, progress)
+    memory, known, unreadable = _look_through(
+        events[-options.most_events :], encoder, options, progress
+    )
     _assess(memory, known)
     teaching = _Teaching.of(known, labels)
     model = _fit(teaching, encoder.name)
@@ -253,7 +255,7 @@ def adapt_camera(
             learned=model.promise is not None,
             missing=missing,
             events=len(known),
-            unreadable=min(len(events), options.most_events) - memory.events,
+            unreadable=unreadable,
             sessions=len(memory.sessions),
             regions=len(teaching.owner),
             suppressed=float(np.mean(event_ranks < model.threshold)) if len(event_ranks) else 0.0,
@@ -272,13 +274,20 @@ def _look_through(
     encoder: SceneEncoder,
     options: AdaptationOptions,
     progress: Progress,
-) -> tuple[SceneMemory, list[_Event]]:
-    """Let a new memory see all events; keep of them what is needed later, without the frames."""
+) -> tuple[SceneMemory, list[_Event], int]:
+    """Let a new memory see all events; keep of them what is needed later, without the frames.
+
+    Returns:
+        The memory, the events of the latest view, and how many events cannot be read.
+    """
     memory = SceneMemory(encoder.name)
     known: list[_Event] = []
+    unreadable = 0
     looked = _in_threads(lambda event: _look(event, encoder), events, options.threads)
     for count, event in enumerate(looked, 1):
-        if event is not None:
+        if event is None:
+            unreadable += 1
+        else:
             if memory.observe(event.evidence, event.source.event_id, event.source.at):
                 known.clear()  # the camera was turned: what it showed before says nothing
             # The regions keep what they need of the features, which are large.
@@ -287,7 +296,7 @@ def _look_through(
         progress("events", count, len(events))
     if not known:
         raise AdaptationError("not a single picture of these events can be used")
-    return memory, known
+    return memory, known, unreadable
 
 
 def _look(source: EventFolder, encoder: SceneEncoder) -> _Event | None:

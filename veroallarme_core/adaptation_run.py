@@ -15,6 +15,7 @@ from veroallarme_core.scene_memory import SceneMemory
 from veroallarme_core.state_file import StateFileError
 
 _EVERY_S = 5.0
+_TURNED = "events of the view that the camera has shown since it was turned"
 
 
 class ProgressLine:
@@ -58,16 +59,22 @@ def adapt_folder(
         OSError: the state cannot be written.
     """
     thumbs = {} if labels is None else read_labels(labels)
+    encoder = SceneEncoder(threads=1)
+    # Before the events are listed: the camera may be turned while they are learned from.
+    view = _view_of(state_dir / MEMORY_FILE, encoder.name)
     events = list_events(data_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
-    encoder = SceneEncoder(threads=1)
     memory, model, report = adapt_camera(events, encoder, thumbs, options, ProgressLine())
-    if keep_memory:
-        memory.reaimed = _view_of(state_dir / MEMORY_FILE, encoder.name)
-        memory.save(state_dir / REBUILT_FILE)
-    else:
+    if not keep_memory:
         memory.save(state_dir / MEMORY_FILE)
-    replace(model, view=memory.reaimed).save(state_dir / MODEL_FILE)
+        model = replace(model, view=memory.reaimed)
+        model.save(state_dir / MODEL_FILE)
+    elif _view_of(state_dir / MEMORY_FILE, encoder.name) == view:
+        memory.reaimed = view
+        memory.save(state_dir / REBUILT_FILE)
+        replace(model, view=view).save(state_dir / MODEL_FILE)
+    else:
+        report = replace(report, learned=False, promise=None, missing=_TURNED)
     told = asdict(report)
     write_report(state_dir, told)
     return told

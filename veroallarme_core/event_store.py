@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,8 @@ SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
 """How long a write waits for another process's lock before it fails."""
 
+MAX_UNDECIDED = 100
+"""Among so many of a camera's newest events is the one that was decided last; fewer may wait."""
 REDELIVERY_WINDOW = 1000
 """How many starts back a message that is delivered again may lie; packet ids come round."""
 
@@ -98,6 +100,8 @@ class OpenEvent:
     camera: str
     motion_at: datetime
     starts: int
+    latest_at: datetime | None = None
+    """When the latest of its starts came; None where it has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +222,7 @@ class EventStore:
         """Journal one motion start and the event that is to cover it.
 
         Args:
+            received_at: the last moment at which it may have moved.
             delivery: what recognises this message when it is delivered again; None for QoS 0.
         """
         with self._transaction() as db:
@@ -242,12 +247,19 @@ class EventStore:
     def open_events(self) -> list[OpenEvent]:
         """Return the events without a verdict, oldest first."""
         rows = self._db.execute(
-            "SELECT e.event_id, e.camera, e.motion_at, COUNT(s.start_id) FROM events e "
+            "SELECT e.event_id, e.camera, e.motion_at, COUNT(s.start_id), MAX(s.received_at) "
+            "FROM events e "
             "LEFT JOIN starts s USING (event_id) WHERE e.verdict IS NULL "
             "GROUP BY e.event_id ORDER BY e.motion_at, e.event_id"
         )
         return [
-            OpenEvent(event_id=row[0], camera=row[1], motion_at=_moment(row[2]), starts=row[3])
+            OpenEvent(
+                event_id=row[0],
+                camera=row[1],
+                motion_at=_moment(row[2]),
+                starts=row[3],
+                latest_at=row[4] and _moment(row[4]),
+            )
             for row in rows
         ]
 
@@ -297,12 +309,12 @@ class EventStore:
         """Note that the broker has taken an event's verdict."""
         self._db.execute("UPDATE events SET published = 1 WHERE event_id = ?", (event_id,))
 
-    def unpublished(self, limit: int) -> list[dict[str, Any]]:
-        """Return the verdicts, oldest first, that the broker has not taken yet."""
+    def unpublished(self, cameras: Collection[str], limit: int) -> list[dict[str, Any]]:
+        """Return the verdicts of some cameras, oldest first, that the broker has not taken yet."""
         rows = self._db.execute(
             "SELECT verdict FROM events WHERE verdict IS NOT NULL AND published = 0 "
-            "ORDER BY motion_at, event_id LIMIT ?",
-            (limit,),
+            "AND camera IN (SELECT value FROM json_each(?)) ORDER BY motion_at, event_id LIMIT ?",
+            (json.dumps(list(cameras)), limit),
         )
         return [json.loads(row[0]) for row in rows]
 
@@ -356,9 +368,11 @@ class EventStore:
             (camera,),
         ).fetchone()
         last = self._db.execute(
-            "SELECT verdict FROM events WHERE camera = ? AND verdict IS NOT NULL "
-            "ORDER BY motion_at DESC, event_id DESC LIMIT 1",
-            (camera,),
+            "SELECT verdict FROM (SELECT verdict, motion_at FROM events "
+            "WHERE camera = ? AND verdict IS NOT NULL ORDER BY rowid DESC LIMIT ?) "
+            # What waited at the broker is decided after what moved later.
+            "ORDER BY json_extract(verdict, '$.decided_at') DESC, motion_at DESC LIMIT 1",
+            (camera, MAX_UNDECIDED),
         ).fetchone()
         names = ("motions", "events", "relevant", "suppressed", "unknown", "merged")
         return CameraRecord(
@@ -369,8 +383,16 @@ class EventStore:
         )
 
     def forget_camera(self, camera: str) -> None:
-        """Forget a camera that the configuration no longer names; its events stay on disk."""
-        self._db.execute("DELETE FROM cameras WHERE camera = ?", (camera,))
+        """Forget a camera that the configuration no longer names; its events stay on disk.
+
+        Nobody waits for its verdicts any more, and should it come back they would be stale.
+        """
+        with self._transaction() as db:
+            db.execute("DELETE FROM cameras WHERE camera = ?", (camera,))
+            db.execute(
+                "UPDATE events SET published = 1 WHERE camera = ? AND verdict IS NOT NULL",
+                (camera,),
+            )
 
     def set_settings(self, camera: str, settings: Mapping[str, Any]) -> None:
         """Store the settings of a camera that a user has changed."""
@@ -417,8 +439,21 @@ class EventStore:
             raise ValueError(f"not an event: camera {camera!r}, event_id {event_id!r}")
         return self.data_dir / camera / event_id
 
-    def save_frames(self, camera: str, event_id: str, frames: Sequence[bytes]) -> None:
+    def save_frames(
+        self,
+        camera: str,
+        event_id: str,
+        frames: Sequence[bytes],
+        taken_at: Sequence[datetime] = (),
+    ) -> None:
         """Write the frames of an event; the folder appears whole or not at all.
+
+        Args:
+            camera: its id.
+            event_id: of the event.
+            frames: encoded pictures in order of time.
+            taken_at: when each was taken, which becomes the time of its file; empty where that is
+                about now.
 
         Raises:
             OSError: the disk is full or not writable; nothing is left behind.
@@ -433,6 +468,9 @@ class EventStore:
                 with (partial / f"{index}.jpg").open("wb") as file:
                     file.write(data)
                     file.flush()
+                    if taken_at:
+                        seconds = taken_at[index].timestamp()
+                        os.utime(file.fileno(), (seconds, seconds))
                     os.fsync(file.fileno())
             partial.rename(folder)
         except OSError:
@@ -441,11 +479,18 @@ class EventStore:
 
     def load_frames(self, camera: str, event_id: str) -> list[bytes]:
         """Return the stored frames of an event in order; empty where there are none."""
-        paths = self.event_dir(camera, event_id).glob("*.jpg")
+        return [path.read_bytes() for path in self._frame_files(camera, event_id)]
+
+    def frames_taken_at(self, camera: str, event_id: str) -> list[datetime]:
+        """Return when each of the stored frames of an event was taken."""
         return [
-            path.read_bytes()
-            for path in sorted(paths, key=lambda path: (len(path.stem), path.stem))
+            datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            for path in self._frame_files(camera, event_id)
         ]
+
+    def _frame_files(self, camera: str, event_id: str) -> list[Path]:
+        paths = self.event_dir(camera, event_id).glob("*.jpg")
+        return sorted(paths, key=lambda path: (len(path.stem), path.stem))
 
     def remove_partial(self) -> int:
         """Remove what a killed worker left half written; return how many folders that were."""
@@ -488,10 +533,11 @@ class EventStore:
         """Remove the folders of a camera's oldest events; return how many went.
 
         Needs no database. Events as young as ``now`` are left alone: they came after ``spared``
-        was asked for.
+        was asked for. Those dated more than a day ahead came from a machine with a wrong clock.
         """
         size_limit = limits.size_mb * 1e6
         cutoff = now - timedelta(days=limits.days)
+        begin, end = (f"{at:%Y%m%d_%H%M%S}" for at in (now, now + timedelta(days=1)))
         root = self.data_dir / camera
         if not root.is_dir():
             return 0
@@ -502,7 +548,7 @@ class EventStore:
         total = sum(sizes.values())
         removed = 0
         for folder in folders:
-            if folder.name in spared or folder.name[:15] >= f"{now:%Y%m%d_%H%M%S}":
+            if folder.name in spared or begin <= folder.name[:15] < end:
                 continue
             if total <= size_limit and folder.name[:15] >= f"{cutoff:%Y%m%d_%H%M%S}":
                 break

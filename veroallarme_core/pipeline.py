@@ -68,6 +68,13 @@ class PipelineResult:
     evidence: BurstEvidence | None = None
     """What the camera's memory may learn from; the region with the highest score comes first."""
 
+    def without_proof(self, reason: str, explanation: str, **more: CueValue) -> PipelineResult:
+        """Return it as unknown, for a reason that lies outside the pictures."""
+        cues = {**self.cues, "pictures_say": self.reason, **more}
+        return replace(
+            self, state=State.UNKNOWN, score=None, reason=reason, explanation=explanation, cues=cues
+        )
+
     def to_verdict(
         self,
         *,

@@ -206,6 +206,7 @@ class SceneMemory:
     def __init__(self, encoder: str) -> None:
         self.encoder = encoder
         self.events = 0
+        """That it has seen of the view that the camera shows now."""
         self.reaimed = 0
         """How often the camera was found to show another view, and the memory began again."""
         self._begin()
@@ -243,6 +244,7 @@ class SceneMemory:
         if is_turned:
             self._begin()
             self.reaimed += 1
+            self.events = 1
         self.grid = evidence.grid
         self._learn(evidence, event_id, at)
         return is_turned

@@ -6,9 +6,19 @@ from datetime import datetime, timedelta
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.worker.counting_camera import MOTION_AT, answers, jpeg, now
-from veroallarme_core.worker.bursts import MAX_FAILURES, STOPPING_CODES, Burst, take_burst
+from veroallarme_core.worker.bursts import (
+    EARLY_S,
+    LATE_AFTER_S,
+    MAX_FAILURES,
+    STOPPING_CODES,
+    Burst,
+    covers,
+    take_burst,
+)
 from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshot_sources import open_client
 from veroallarme_core.worker.snapshots import Snapshot, SnapshotError
@@ -165,3 +175,49 @@ async def test_a_closed_client_asks_nothing(camera, session):
 async def test_wrong_use_is_refused(options, says):
     with pytest.raises(ValueError, match=says):
         await take_burst(Script(), **{"motion_at": MOTION_AT, **options})
+
+
+# --- do pictures show the moment of the motion? -----------------------------------------------
+
+
+def moments(*seconds: float) -> list[datetime]:
+    return [MOTION_AT + timedelta(seconds=one) for one in seconds]
+
+
+@pytest.mark.parametrize(
+    ("taken_at", "begins", "ends", "shown"),
+    [
+        ((0.1, 0.7, 1.3), 0, 0, True),
+        ((LATE_AFTER_S,), 0, 0, True),
+        ((LATE_AFTER_S + 0.1,), 0, 0, False),
+        ((), 0, 0, False),
+        ((-EARLY_S,), 0, 0, True),
+        ((-EARLY_S - 0.1,), 0, 0, False),
+        ((-8.0, 1.0), 0, 0, True),
+        ((-8.0, 9.0), 0, 0, False),
+        ((0.1, 0.7, 1.3), 0, 1.3 + EARLY_S, True),
+        ((0.1, 0.7, 1.3), 0, 1.4 + EARLY_S, False),
+        ((1.3, 0.1, 6.0), 0, 6.5, True),
+        ((0.1, 9.0), 0, 9.0, False),
+        ((3600.1,), 0, 3600, False),
+        ((0.1,), 0, 3600, False),
+    ],
+)
+def test_pictures_show_what_moved_shortly_before_them(taken_at, begins, ends, shown):
+    begin, end = moments(begins, ends)
+    assert covers(moments(*taken_at), begin, end) is shown
+
+
+@given(
+    taken_at=st.lists(st.integers(-50, 200), max_size=5),
+    begin=st.integers(-20, 100),
+    length=st.integers(0, 100),
+)
+def test_pictures_show_every_moment_of_the_time_that_they_cover(taken_at, begin, length):
+    """Against the definition, moment by moment: pictures at tenths of a second, and in between."""
+    shown = all(
+        any(at - 10 * LATE_AFTER_S <= moment / 2 <= at + 10 * EARLY_S for at in taken_at)
+        for moment in range(2 * begin, 2 * (begin + length) + 1)
+    )
+    begins, ends = moments(begin / 10, (begin + length) / 10)
+    assert covers(moments(*(at / 10 for at in taken_at)), begins, ends) is shown

@@ -25,15 +25,17 @@ from veroallarme_core.event_store import EventStore, OpenEvent
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.settings import CameraSettings, Mode, OnUnknown
 from veroallarme_core.verdict import State
+from veroallarme_core.worker import bursts as bursts_module
 from veroallarme_core.worker import camera as camera_module
 from veroallarme_core.worker.alarm import now
-from veroallarme_core.worker.camera import CameraWorker, PendingEvent, Surroundings
+from veroallarme_core.worker.camera import CameraWorker, PendingEvent, Signal, Surroundings
 from veroallarme_core.worker.config import BurstConfig, CameraConfig
 from veroallarme_core.worker.contract import CommandError, Topics
 from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.mqtt import Outgoing
+from veroallarme_core.worker.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
 from veroallarme_core.worker.reference import ReferencePicture
 from veroallarme_core.worker.review import REVIEW_DAYS, Review
 from veroallarme_core.worker.snapshot_sources import open_client
@@ -136,15 +138,14 @@ class Stage:
             message.on_published()
         self.news.set()
 
-    def start(self, auto_end_s: float = 60.0, *, delivery: str | None = None) -> None:
+    def start(self, auto_end_s: float = 60.0, **more: Any) -> None:
         number = len(self.acknowledged)
-        self.camera.start(
-            now(),
-            auto_end_s,
-            lambda: self.acknowledged.append(number),
-            delivery=delivery,
-            redelivered=False,
-        )
+        given = {"received_at": now(), "acknowledge": lambda: self.acknowledged.append(number)}
+        self.camera.start(Signal(**{**given, **more}), auto_end_s)
+
+    def end(self, **more: Any) -> None:
+        given = {"received_at": now(), "acknowledge": lambda: None}
+        self.camera.end(Signal(**{**given, **more}))
 
     def on(self, suffix: str) -> list[bytes]:
         return [message.payload for message in self.published if message.topic == C + suffix]
@@ -241,7 +242,7 @@ async def test_end_message_during_hold_lets_the_hold_run_out(stage: Stage) -> No
     async with stage.play() as camera:
         stage.start()
         await stage.until(lambda: stage.verdicts)
-        camera.end(now())
+        stage.end()
         assert camera.alarm.is_on, "the alarm stays on for its hold"
         assert stage.on("relevant") == [b"ON"]
         await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
@@ -254,7 +255,7 @@ async def test_end_message_after_hold_ends_the_alarm_at_once(stage: Stage) -> No
         await stage.until(lambda: stage.on("relevant") == [b"ON"])
         await asyncio.sleep(0.1)
         assert camera.alarm.is_on, "motion goes on"
-        camera.end(now())
+        stage.end()
         assert stage.on("relevant") == [b"ON", b"OFF"]
         await stage.until(lambda: not camera._tasks)
     reopened = EventStore(stage.folder / "data")
@@ -291,6 +292,385 @@ async def test_restart_neither_ends_nor_revives_an_alarm(stage: Stage) -> None:
     async with stage.play() as camera:
         relevant = {m.topic: m.payload for m in camera.state()}[C + "relevant"]
         assert relevant == b"OFF"
+
+
+# --- the order of starts and ends, and what can be seen of an alarm -----------------------------
+
+
+def slow_call(monkeypatch: pytest.MonkeyPatch, name: str, takes_s: float = 0.1) -> None:
+    """Let the store take its time for one thing; not so long that the worker gives it up."""
+    call = getattr(EventStore, name)
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(takes_s)
+        return call(*arguments)
+
+    monkeypatch.setattr(EventStore, name, slow)
+
+
+async def test_an_end_does_not_overtake_a_start_that_is_delivered_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_call(monkeypatch, "find_delivery")
+    async with stage.play() as camera:
+        stage.start(300, delivery="1:on", redelivered=True)
+        stage.end(delivery="2:off", redelivered=True)
+        await stage.until(lambda: stage.verdicts)
+        assert not camera.alarm.in_motion
+        await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
+
+
+async def test_starts_and_ends_keep_their_order_behind_a_start_that_waits(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow_call(monkeypatch, "find_delivery")
+    async with stage.play() as camera:
+        stage.start(300, delivery="1:on", redelivered=True)
+        stage.end(delivery="2:off")
+        stage.start(300, delivery="3:on")
+        await stage.until(lambda: len(stage.acknowledged) == 2)
+        assert camera.alarm.in_motion, "the last word was a start"
+
+
+async def test_an_end_that_is_delivered_again_does_not_end_a_newer_motion(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    acknowledged: list[str] = []
+    async with stage.play() as camera:
+        stage.start(300)
+        await stage.until(lambda: stage.on("relevant") == [b"ON"])
+        stage.end(delivery="2:off")
+        stage.start(300)
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        stage.end(
+            delivery="2:off", redelivered=True, acknowledge=lambda: acknowledged.append("again")
+        )
+        assert acknowledged == ["again"]
+        assert camera.alarm.in_motion
+        camera.forget_deliveries()
+        stage.end(delivery="2:off", redelivered=True)
+        assert not camera.alarm.in_motion, "the broker counts anew: this is another message"
+
+
+@pytest.mark.parametrize("first", [300.0, 5.0])
+async def test_the_longest_motion_of_several_triggers_wins(stage: Stage, first: float) -> None:
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    async with stage.play() as camera:
+        stage.start(first, trigger="0")
+        stage.start(305.0 - first, trigger="1")
+        await stage.until(lambda: stage.verdicts)
+        verdict = stage.verdicts[0]
+        left = datetime.fromisoformat(verdict["hold_until"]) - now()
+        assert timedelta(seconds=200) < left <= timedelta(seconds=300)
+        stage.end(trigger="1" if first == 300 else "0")
+        assert camera.alarm.in_motion, "the other trigger sees motion yet"
+        assert stage.on("relevant")[-1] == b"ON"
+
+
+async def test_an_alarm_whose_motion_ends_while_the_verdict_is_stored_is_seen(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    storing = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    add_verdict = EventStore.add_verdict
+
+    def slow(*arguments: Any) -> bool:
+        loop.call_soon_threadsafe(storing.set)
+        time.sleep(0.3)
+        return add_verdict(*arguments)
+
+    monkeypatch.setattr(EventStore, "add_verdict", slow)
+    async with stage.play() as camera:
+        stage.start(300)
+        await storing.wait()
+        stage.end()
+        assert stage.on("relevant") == []
+        await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
+        (verdict,) = stage.verdicts
+        assert verdict["hold_until"] > verdict["decided_at"]
+        await stage.until(lambda: not camera._tasks)
+    async with stage.play() as camera:
+        assert not camera.alarm.is_on, "a restart does not revive it"
+
+
+async def test_an_end_before_the_verdict_is_stored_is_not_forgotten_by_the_store(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the end has stored must not be overwritten by the verdict that was made before it."""
+    saving = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    save_frames = EventStore.save_frames
+
+    def slow(*arguments: Any) -> None:
+        loop.call_soon_threadsafe(saving.set)
+        time.sleep(0.3)
+        save_frames(*arguments)
+
+    monkeypatch.setattr(EventStore, "save_frames", slow)
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    async with stage.play() as camera:
+        stage.start(300)
+        await saving.wait()
+        await stage.until(lambda: camera.alarm.is_on)
+        stage.end()
+        await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
+        await stage.until(lambda: not camera._tasks)
+    store = EventStore(stage.folder / "data")
+    until = store.remember_camera("front").alarm_until
+    store.close()
+    assert until is not None
+    assert until <= now()
+
+
+async def test_an_end_is_acknowledged_once_it_is_remembered(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    acknowledged: list[datetime | None] = []
+
+    def note() -> None:
+        reader = sqlite3.connect(stage.folder / "data" / "events.sqlite")
+        (text,) = reader.execute("SELECT alarm_until FROM cameras").fetchone()
+        reader.close()
+        acknowledged.append(datetime.fromisoformat(text))
+
+    async with stage.play():
+        stage.start(300)
+        await stage.until(lambda: stage.on("relevant") == [b"ON"])
+        stage.end(acknowledge=note)
+        assert acknowledged == []
+        await stage.until(lambda: acknowledged)
+        assert acknowledged[0] <= now()
+        stage.end(acknowledge=lambda: acknowledged.append(None))
+        assert acknowledged[-1] is None, "where nothing changed there is nothing to wait for"
+
+
+async def test_an_alarm_that_came_and_went_while_the_broker_was_away_is_seen(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    stage.broker_is_there = False
+    async with stage.play() as camera:
+        stage.start(300)
+        await stage.until(lambda: stage.verdicts)
+        stage.end()
+        await asyncio.sleep(0.4)
+        (alarm,) = [one for one in camera.state() if one.topic == C + "relevant"]
+        assert alarm.payload == b"ON"
+        assert alarm.on_published is not None
+        stage.published.clear()
+        alarm.on_published()
+        await stage.until(lambda: stage.on("relevant") == [b"OFF"])
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+async def test_a_wall_clock_that_is_set_makes_no_alarm_of_a_former_run_last(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    stage.settings = replace(stage.settings, hold_s=30)
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+    real = now
+
+    def jumped() -> datetime:
+        return real() + timedelta(hours=hours)
+
+    monkeypatch.setattr(camera_module, "now", jumped)
+    monkeypatch.setattr("veroallarme_core.worker.alarm.now", jumped)
+    async with stage.play() as camera:
+        until = camera.alarm.until
+        assert until is not None
+        assert until - jumped() <= timedelta(seconds=61)
+
+
+async def test_an_end_of_one_of_several_triggers_ends_no_alarm_of_a_former_run(
+    stage: Stage,
+) -> None:
+    stage.settings = replace(stage.settings, hold_s=0.0)
+    stage.more["triggers"] = (
+        Trigger(topic="cam/front", start=("ON",)),
+        Trigger(topic="cam/radar", start=("ON",), end=("OFF",)),
+    )
+    async with stage.play():
+        stage.start(60, trigger="0")
+        await stage.until(lambda: stage.verdicts)
+    async with stage.play() as camera:
+        stage.end(trigger="1")
+        assert camera.alarm.is_on
+
+
+# --- pictures that come too late ----------------------------------------------------------------
+
+
+@pytest.fixture
+def soon_late(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Seconds after which pictures are late: few, so that a test need not wait long."""
+    monkeypatch.setattr(bursts_module, "LATE_AFTER_S", 1.0)
+    return 1.0
+
+
+@pytest.fixture
+def soon_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pictures show nothing of what moves after them."""
+    monkeypatch.setattr(bursts_module, "EARLY_S", 0.02)
+
+
+@pytest.mark.parametrize(
+    ("state", "on_unknown", "expected"),
+    [
+        (State.IRRELEVANT, OnUnknown.ALERT, ("unknown", "late_pictures", True)),
+        (State.IRRELEVANT, OnUnknown.SUPPRESS, ("unknown", "late_pictures", False)),
+        (State.RELEVANT, OnUnknown.SUPPRESS, ("relevant", "test", True)),
+        (State.UNKNOWN, OnUnknown.ALERT, ("unknown", "test", True)),
+    ],
+)
+async def test_pictures_of_a_slow_camera_prove_no_nuisance(
+    stage: Stage,
+    soon_late: float,
+    state: State,
+    on_unknown: OnUnknown,
+    expected: tuple[str, str, bool],
+) -> None:
+    stage.state = state
+    stage.settings = replace(stage.settings, on_unknown=on_unknown)
+    stage.server.delay_s = soon_late + 0.2
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.on("stats"))
+    (verdict,) = stage.verdicts
+    assert (verdict["state"], verdict["reason"], verdict["relevant"]) == expected
+    if expected[1] == "late_pictures":
+        assert verdict["score"] is None
+        assert verdict["cues"]["late_s"] > soon_late
+        assert verdict["cues"]["pictures_say"] == "test"
+        assert "s after the motion" in verdict["explanation"]
+        assert stage.complaints["front/late_pictures"].startswith("front: The pictures begin ")
+    else:
+        assert stage.complaints == {}
+
+
+async def test_health_tells_of_late_pictures_until_a_verdict_without_them(
+    stage: Stage, soon_late: float
+) -> None:
+    stage.state = State.IRRELEVANT
+    stage.server.delay_s = soon_late + 0.2
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.on("stats"))
+    assert "front/late_pictures" in stage.complaints
+    stage.complaints.clear()
+    stage.server.delay_s = 0.0
+    async with stage.play():
+        await stage.until(lambda: "front/late_pictures" in stage.complaints)
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        assert stage.verdicts[1]["state"] == "irrelevant"
+        assert stage.complaints == {}
+
+
+@pytest.mark.parametrize("reason", ["frozen_picture", "no_contrast"])
+async def test_health_tells_of_pictures_that_prove_nothing(stage: Stage, reason: str) -> None:
+    said = "The camera shows nothing."
+
+    async def judge(*_: object) -> PipelineResult:
+        return replace(judged(State.UNKNOWN), reason=reason, explanation=said)
+
+    stage.judge = judge
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.complaints)
+        assert stage.complaints == {
+            f"front/{reason}": "front: The camera shows nothing: "
+            + camera_module.PICTURE_REMEDIES[reason]
+        }
+        stage.judge_s = 0.0
+        stage.camera._around = replace(stage.camera._around, judge=stage._judge)
+        stage.start()
+        await stage.until(lambda: not stage.complaints)
+
+
+async def test_starts_that_waited_too_long_for_their_pictures_are_not_called_nuisance(
+    stage: Stage, soon_late: float
+) -> None:
+    stage.state = State.IRRELEVANT
+    stage.judge_s = soon_late + 0.3
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.bursts)
+        stage.start()
+        await asyncio.sleep(0.2)
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+    assert [(one["reason"], one["merged"]) for one in stage.verdicts] == [
+        ("test", 0),
+        ("late_pictures", 1),
+    ]
+
+
+async def test_a_start_after_the_pictures_were_taken_gets_pictures_of_its_own(
+    stage: Stage, soon_over: None
+) -> None:
+    stage.state = State.IRRELEVANT
+    stage.judge_s = 0.4
+    stage.more["merge_window_s"] = 5.0
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.bursts)
+        await asyncio.sleep(0.1)
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+    assert [one["merged"] for one in stage.verdicts] == [0, 0]
+    assert {one["state"] for one in stage.verdicts} == {"irrelevant"}
+
+
+async def test_a_start_while_pictures_are_taken_joins_but_needs_one_of_them(
+    stage: Stage, soon_over: None
+) -> None:
+    stage.state = State.IRRELEVANT
+    stage.more |= {"merge_window_s": 5.0, "burst": BurstConfig(size=2, spacing_s=0.3, limit_s=2)}
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: len(stage.server.requests) == 1)
+        await asyncio.sleep(0.1)
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+        assert [(v["merged"], v["state"]) for v in stage.verdicts] == [(1, "irrelevant")]
+        stage.server.requests.clear()
+        stage.start()
+        await stage.until(lambda: len(stage.server.requests) == 1)
+        stage.server.faults["front"] = lambda: web.Response(status=403)
+        await asyncio.sleep(0.1)
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        assert (stage.verdicts[1]["merged"], stage.verdicts[1]["reason"]) == (1, "late_pictures")
+        assert "end before the latest motion" in stage.verdicts[1]["explanation"]
+
+
+@pytest.mark.parametrize(
+    ("since_s", "reason"), [(0.2, "test"), (3600.0, "late_pictures")], ids=["short", "long"]
+)
+async def test_a_start_that_may_have_waited_proves_nothing_unless_that_was_short(
+    stage: Stage, since_s: float, reason: str
+) -> None:
+    stage.state = State.IRRELEVANT
+    since = now() - timedelta(seconds=since_s)
+    async with stage.play() as camera:
+        stage.start(not_before=since)
+        assert camera.alarm.in_motion, "nobody knows that it is over"
+        await stage.until(lambda: stage.verdicts)
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+    first, second = stage.verdicts
+    assert first["reason"] == reason
+    assert first["motion_at"] == since.isoformat(timespec="milliseconds")
+    assert (second["reason"], second["state"]) == ("test", "irrelevant")
+    if reason == "late_pictures":
+        assert "while the worker was away" in first["explanation"]
+
+
+async def test_retained_motion_that_is_to_count_proves_nothing(stage: Stage) -> None:
+    stage.state = State.IRRELEVANT
+    async with stage.play():
+        stage.start(retained=True)
+        await stage.until(lambda: stage.verdicts)
+    assert stage.verdicts[0]["reason"] == "late_pictures"
 
 
 # --- order, stored before published -----------------------------------------------------------
@@ -402,25 +782,27 @@ async def test_start_within_the_merge_window_joins_the_running_event(stage: Stag
 
 
 async def test_start_delivered_again_counts_once(stage: Stage) -> None:
-    async with stage.play() as camera:
+    async with stage.play():
         stage.start(delivery="7:abc")
         await stage.until(lambda: stage.verdicts and stage.acknowledged)
         again: list[str] = []
-        camera.start(now(), 60.0, lambda: again.append("known"), delivery="7:abc", redelivered=True)
-        await stage.until(lambda: again)
-        camera.start(now(), 60.0, lambda: again.append("new"), delivery="8:abc", redelivered=True)
+        for delivery, name in (("7:abc", "known"), ("8:abc", "new")):
+            stage.start(
+                delivery=delivery, redelivered=True, acknowledge=lambda n=name: again.append(n)
+            )
+            await stage.until(lambda n=name: n in again)
         await stage.until(lambda: len(stage.verdicts) == 2)
         await stage.until(lambda: again == ["known", "new"])
         assert [verdict["merged"] for verdict in stage.verdicts] == [0, 0]
 
 
 async def test_delivery_of_an_earlier_session_does_not_swallow_a_start(stage: Stage) -> None:
-    async with stage.play() as camera:
+    async with stage.play():
         stage.start(delivery="1:abc")
         await stage.until(lambda: stage.verdicts)
         # The broker has lost its memory and counts from 1 again.
         await stage.storage.write(lambda store: store.forget_deliveries())
-        camera.start(now(), 60.0, lambda: None, delivery="1:abc", redelivered=True)
+        stage.start(delivery="1:abc", redelivered=True)
         await stage.until(lambda: len(stage.verdicts) == 2)
 
 
@@ -437,12 +819,46 @@ async def test_event_without_verdict_is_taken_up_again(
         starts=3,
     )
     async with stage.play() as camera:
-        camera.resume(event, list(frames))
+        camera.resume(event, list(frames), [event.motion_at] * len(frames))
         await stage.until(lambda: stage.verdicts)
         (verdict,) = stage.verdicts
         assert verdict["event_id"] == event.event_id
         assert verdict["merged"] == 2
         assert stage.server.requests == [], "its frames were on disk already"
+
+
+@pytest.mark.parametrize(
+    ("late_s", "reason"), [(0.5, "test"), (3600.0, "late_pictures")], ids=["in time", "late"]
+)
+async def test_frames_on_disk_are_as_late_after_a_restart_as_they_were_before(
+    stage: Stage, frames: tuple[bytes, ...], late_s: float, reason: str
+) -> None:
+    at = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    event = OpenEvent(event_id="20261123_120000_abcdef", camera="front", motion_at=at, starts=1)
+    taken_at = [at + timedelta(seconds=late_s + number) for number in range(len(frames))]
+    store = EventStore(stage.folder / "data")
+    store.save_frames("front", event.event_id, frames, taken_at)
+    taken_at = store.frames_taken_at("front", event.event_id)
+    store.close()
+    stage.state = State.IRRELEVANT
+    async with stage.play() as camera:
+        camera.resume(event, list(frames), taken_at)
+        await stage.until(lambda: stage.verdicts)
+    assert stage.verdicts[0]["reason"] == reason
+
+
+async def test_start_of_a_former_run_is_not_called_nuisance_by_later_pictures(
+    stage: Stage,
+) -> None:
+    at = now() - timedelta(seconds=23)
+    event = OpenEvent(event_id="20261123_120000_abcdef", camera="front", motion_at=at, starts=1)
+    stage.state = State.IRRELEVANT
+    async with stage.play() as camera:
+        camera.resume(event, [], [])
+        await stage.until(lambda: stage.verdicts)
+    (verdict,) = stage.verdicts
+    assert (verdict["state"], verdict["reason"]) == ("unknown", "late_pictures")
+    assert verdict["relevant"] is True
 
 
 async def test_stop_finishes_the_running_event_and_leaves_the_waiting_one(stage: Stage) -> None:
@@ -506,7 +922,7 @@ async def test_locked_database_delays_no_alarm_and_loses_nothing(
         stats = json.loads(stage.on("stats")[-1])
     store = EventStore(stage.folder / "data")
     assert store.open_events() == []
-    assert store.unpublished(10) == []
+    assert store.unpublished(["front"], 10) == []
     assert all(store.get_verdict(verdict["event_id"]) for verdict in stage.verdicts)
     totals = store.remember_camera("front").totals
     store.close()
@@ -700,8 +1116,27 @@ async def test_no_reference_is_taken_during_motion(stage: Stage) -> None:
         watching = asyncio.create_task(camera.watch())
         await asyncio.sleep(0.2)
         assert len(stage.server.requests) == asked
-        camera.end(now())
+        stage.end()
         await stage.until(lambda: len(stage.server.requests) > asked)
+        watching.cancel()
+
+
+async def test_picture_of_a_motion_that_is_over_becomes_no_reference(
+    stage: Stage, frames: tuple[bytes, ...]
+) -> None:
+    """A camera that sends pictures on motion only has no other."""
+    stage.more |= {
+        "reference_every_s": 0.02,
+        "source": MqttImageSource(topic="cam/front/image", timeout_s=0.02),
+    }
+    async with stage.play() as camera:
+        client = cast(MqttSnapshotClient, camera.client)
+        client.offer(frames[0], now() - timedelta(seconds=60))
+        watching = asyncio.create_task(camera.watch())
+        await stage.until(lambda: stage.on("connectivity"))
+        client.offer(frames[1], now())
+        await stage.until(lambda: (stage.folder / "reference.jpg").exists())
+        assert (stage.folder / "reference.jpg").read_bytes() == frames[1]
         watching.cancel()
 
 

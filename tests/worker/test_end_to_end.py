@@ -100,7 +100,7 @@ async def test_stop_finishes_the_event_in_flight(
         assert verdict["frames"]["distinct"] == 2
     store = EventStore(worker.data_dir)
     assert store.open_events() == []
-    assert store.unpublished(10) == []
+    assert store.unpublished(["front"], 10) == []
     store.close()
 
 

@@ -32,6 +32,7 @@ class Ears:
     received_: list[Incoming] = field(default_factory=list)
     connections: int = 0
     sessions: int = 0
+    resumed: int = 0
     reasons: list[str] = field(default_factory=list)
     refused: list[dict[str, Refusal]] = field(default_factory=list)
     complaints: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,9 @@ class Ears:
 
     def session_began(self) -> None:
         self.sessions += 1
+
+    def session_resumed(self) -> None:
+        self.resumed += 1
 
     def connected(self) -> list[Outgoing]:
         self.connections += 1

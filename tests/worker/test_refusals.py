@@ -224,7 +224,9 @@ async def test_refused_verdict_stays_in_the_store_as_not_published(
             await cam.motion()
             await heard.until(lambda: f"publish/{C}/event" in errors(heard))
             assert heard.payloads(f"{C}/relevant")[-1] == b"ON"
-            unpublished = await worker._storage.database(lambda store: store.unpublished(10))
+            unpublished = await worker._storage.database(
+                lambda store: store.unpublished(["front"], 10)
+            )
             assert len(unpublished) == 1
         broker.allow_all()
         async with site.listener() as heard, site.worker():

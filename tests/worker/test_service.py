@@ -32,6 +32,7 @@ from veroallarme_core.settings import CameraSettings, Mode
 from veroallarme_core.verdict import State, new_event_id
 from veroallarme_core.worker import mqtt as mqtt_module
 from veroallarme_core.worker import service as service_module
+from veroallarme_core.worker.camera import Signal
 from veroallarme_core.worker.config import InferenceConfig, LearningConfig
 from veroallarme_core.worker.contract import RETAINED_SUFFIXES
 from veroallarme_core.worker.motion_sources import Trigger
@@ -329,9 +330,8 @@ async def test_decision_made_without_a_broker_is_published_once_it_is_back(
     async with site.worker() as worker:
         mosquitto.kill()
         await until(lambda: not worker._session.is_connected)
-        worker.cameras["front"].start(
-            datetime.now(UTC), 60.0, lambda: None, delivery=None, redelivered=False
-        )
+        signal = Signal(received_at=datetime.now(UTC), acknowledge=lambda: None)
+        worker.cameras["front"].start(signal, 60.0)
         await until(lambda: worker._session._outbox)
     mosquitto.start()
     async with site.listener() as heard, site.worker():
@@ -397,7 +397,7 @@ async def test_locked_database_loses_nothing(site: Site) -> None:
         await heard.until(lambda: len(events(heard)) == 2)
     store = EventStore(site.folder / "data")
     assert store.open_events() == []
-    assert store.unpublished(10) == []
+    assert store.unpublished(["front"], 10) == []
     assert store.get_verdict(verdict["event_id"]) is not None
     totals = store.remember_camera("front").totals
     assert (totals.motions, totals.events) == (2, 2)
@@ -424,7 +424,7 @@ async def test_truly_full_disk_loses_nothing(site: Site, tiny_disk: TinyDisk) ->
         await heard.until(lambda: events(heard)[-1]["stored"])
     store = EventStore(site.folder / "data")
     assert store.open_events() == []
-    assert store.unpublished(10) == []
+    assert store.unpublished(["front"], 10) == []
     assert all(store.get_verdict(verdict["event_id"]) for verdict in events(heard))
     totals = store.remember_camera("front").totals
     assert totals.motions == totals.events == len(events(heard))

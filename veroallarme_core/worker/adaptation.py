@@ -13,7 +13,7 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from veroallarme_core.verdict import iso
@@ -88,6 +88,7 @@ class Adaptations:
         self._queue: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._night: date | None = None
+        self._looked_at: datetime | None = None
 
     def add(self, learning: CameraLearning) -> None:
         """Adapt this camera from now on."""
@@ -131,12 +132,25 @@ class Adaptations:
 
     def _queue_due(self, at: datetime) -> None:
         """Queue what is due at a moment of local time: at night all cameras, else full ones."""
-        is_night = at.hour == self._config.hour and at.date() != self._night
-        if is_night:
-            self._night = at.date()
+        is_night = self._is_night(at)
         for camera, learning in self._cameras.items():
             if is_night or learning.is_due:
                 self._queue[camera] = None
+
+    def _is_night(self, at: datetime) -> bool:
+        """Tell whether the hour of a night is here, or went by since it was last looked.
+
+        An adaptation may run over it, and where summer time begins the clock leaves it out.
+        """
+        begins = at.replace(hour=self._config.hour, minute=0, second=0, microsecond=0)
+        if at < begins:
+            begins -= timedelta(days=1)
+        looked_at, self._looked_at = self._looked_at, at
+        went_by = looked_at is not None and looked_at < begins
+        if begins.date() == self._night or not (at.hour == self._config.hour or went_by):
+            return False
+        self._night = begins.date()
+        return True
 
     async def _adapt(self, learning: CameraLearning) -> None:
         camera = learning.camera

@@ -1,12 +1,18 @@
-"""The alarm of one camera: on from a relevant verdict until its motion ends, and never stale."""
+"""The alarm of one camera: on from a relevant verdict until its motion ends, and never stale.
+
+All lengths run on a monotonic clock: a wall clock that is set while an alarm is on neither ends nor
+prolongs it. Moments of the wall clock are what is told and what outlives a restart.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 MIN_HOLD_S = 0.2
+"""How long an alarm is on at least, from the moment at which it can be seen."""
 
 
 def now() -> datetime:
@@ -16,6 +22,9 @@ def now() -> datetime:
 
 class Alarm:
     """Knows whether a camera's motion goes on and when its alarm ends.
+
+    Motion is counted for each of its sources, such as the triggers of a camera: it goes on as long
+    as that of any source does, and an end ends that of its own source alone.
 
     Args:
         until: end of an alarm that a former run raised, or None.
@@ -32,8 +41,10 @@ class Alarm:
     ) -> None:
         self._until = until
         self._ended = ended
-        self._held_until = held_until or until
-        self._motion_until: datetime | None = None
+        self._ends = _on_monotonic_clock(until)
+        self._held = _on_monotonic_clock(held_until or until)
+        self._motions: dict[str, float] = {}
+        self._is_unseen = False
         self._timer: asyncio.TimerHandle | None = None
         self._schedule()
 
@@ -44,42 +55,63 @@ class Alarm:
 
     @property
     def is_on(self) -> bool:
-        """Whether the alarm is on."""
-        return self._until is not None and now() < self._until
+        """Whether the alarm is on; one that nobody could see yet is."""
+        return self._is_unseen or (self._ends is not None and monotonic() < self._ends)
 
     @property
     def in_motion(self) -> bool:
         """Whether the camera's motion goes on, as far as it has told."""
-        return self._motion_until is not None and now() < self._motion_until
+        return self._motion_ends() > monotonic()
 
-    def motion_started(self, at: datetime, auto_end_s: float) -> None:
-        """Take note of a motion start; without an end it counts as over after ``auto_end_s``."""
-        self._motion_until = at + timedelta(seconds=auto_end_s)
+    def _motion_ends(self) -> float:
+        return max(self._motions.values(), default=0.0)
 
-    def motion_ended(self, at: datetime) -> bool:
-        """Take note of the end of motion; return whether this moved the end of the alarm."""
-        self._motion_until = None
-        if self._until is None or self._held_until is None or not self.is_on:
+    def motion_started(self, lasts_s: float, source: str = "") -> None:
+        """Take note of motion that counts as over after ``lasts_s`` where no end comes.
+
+        A start never shortens motion that goes on already.
+        """
+        ends = monotonic() + lasts_s
+        self._motions[source] = max(ends, self._motions.get(source, ends))
+
+    def motion_ended(self, sources: Collection[str] = ("",)) -> bool:
+        """Take note that some sources see no motion; return whether this moved the alarm's end."""
+        for source in sources:
+            self._motions.pop(source, None)
+        clock = monotonic()
+        if self._ends is None or self._held is None or clock >= self._ends:
             return False
-        end = max(at, self._held_until)
-        if end >= self._until:
+        ends = max(clock, self._held, self._motion_ends())
+        if ends >= self._ends:
             return False
-        self._until = end
-        self._schedule()
+        self._end_at(ends, now(), clock)
         return True
 
     def raise_(self, at: datetime, hold_s: float) -> datetime:
         """Raise or prolong the alarm; return when it ends at the latest.
 
         Where the motion is over the alarm is on for a moment all the same, however short its hold:
-        an alarm that nobody sees would be a miss.
+        an alarm that nobody sees would be a miss. So it does not end before `seen`, either.
+
+        Args:
+            at: this moment.
+            hold_s: how long it stays on even if the motion ends.
         """
-        held = at + timedelta(seconds=hold_s if self.in_motion else max(hold_s, MIN_HOLD_S))
-        end = max(held, self._motion_until or held)
-        self._held_until = max(held, self._held_until or held)
-        self._until = max(end, self._until or end)
-        self._schedule()
-        return self._until
+        clock = monotonic()
+        held = clock + (hold_s if self.in_motion else max(hold_s, MIN_HOLD_S))
+        self._held = max(held, self._held or held)
+        ends = max(held, self._motion_ends(), self._ends or held)
+        self._is_unseen = True
+        return self._end_at(ends, at, clock)
+
+    def seen(self) -> None:
+        """Take note that the alarm can be seen from now on: a moment later it may end."""
+        if not self._is_unseen:
+            return
+        self._is_unseen = False
+        clock = monotonic()
+        least = clock + MIN_HOLD_S
+        self._end_at(max(least, self._ends or least), now(), clock)
 
     def stop(self) -> None:
         """Forget the timer; the alarm itself stays as it is."""
@@ -87,16 +119,27 @@ class Alarm:
             self._timer.cancel()
             self._timer = None
 
+    def _end_at(self, ends: float, at: datetime, clock: float) -> datetime:
+        self._ends = ends
+        self._until = at + timedelta(seconds=ends - clock)
+        self._schedule()
+        return self._until
+
     def _schedule(self) -> None:
         self.stop()
-        if self._until is not None and self.is_on:
-            wait = (self._until - now()).total_seconds()
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, wait), self._expire)
+        if self._ends is not None and self.is_on:
+            wait_s = max(0.0, self._ends - monotonic())
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._expire)
 
     def _expire(self) -> None:
+        self._timer = None
+        if self._is_unseen:
+            return  # `seen` begins anew
         if self.is_on:
-            # The loop's clock runs a little ahead of the wall clock, or that was set back.
             self._schedule()
         else:
-            self._timer = None
             self._ended()
+
+
+def _on_monotonic_clock(moment: datetime | None) -> float | None:
+    return None if moment is None else monotonic() + (moment - now()).total_seconds()

@@ -27,10 +27,12 @@ _LOGGER = logging.getLogger(__name__)
 
 MAX_BRIDGED = 256
 """Cameras that are taken from messages."""
-MAX_BURST_AGE = timedelta(days=7)
-"""As long as a broker keeps messages for a worker that is away."""
-MAX_CLOCK_LEAD = timedelta(hours=1)
-"""How far Home Assistant's clock may run ahead of ours."""
+MAX_BURST_AGE = timedelta(minutes=5)
+"""A burst that is older when it is sent comes from a clock that is behind. Home Assistant takes
+pictures for 12 s, keeps a burst for a minute for a worker that restarts, and 30 s may pass until
+the broker has it."""
+MAX_CLOCK_LEAD = timedelta(minutes=1)
+"""What comes from further ahead comes from a clock that is ahead: set clocks differ by seconds."""
 
 
 class Site(Protocol):
@@ -157,8 +159,20 @@ class Bridge:
                 "is writable and not full"
             ) from error
 
-    async def take_burst(self, camera: CameraWorker, message: Incoming) -> bool:
+    async def take_burst(
+        self,
+        camera: CameraWorker,
+        message: Incoming,
+        received_at: datetime,
+        not_before: datetime | None = None,
+    ) -> bool:
         """Start an event with the frames that a message brings, unless it is known already.
+
+        Args:
+            camera: that it is of.
+            message: from Home Assistant.
+            received_at: when it came, UTC.
+            not_before: since when it may have waited at the broker; None where it came at once.
 
         Returns:
             Whether it is a new one.
@@ -166,32 +180,36 @@ class Bridge:
         Raises:
             CommandError: it is no burst, or the camera takes its bursts itself.
         """
-        received_at = now()
         if camera.id in self._local:
             raise CommandError("the worker takes this camera's bursts itself: send none")
         content = await read_large("burst", message.payload)
-        event_id, motion_at = content["event_id"], content["motion_at"]
-        _check_age(motion_at, received_at)
+        event_id = content["event_id"]
         owner = await camera.owner_of(event_id)
         if owner == camera.id:
             message.acknowledge()
             return False
         if owner is not None:
             raise CommandError(f"the event {event_id} is one of the camera {owner!r}: make new ids")
-        frames = content["frames"]
+        ahead = clock_lead(content, not_before or received_at, received_at)
+        motion_at = min(content["motion_at"] - ahead, received_at)
+        frames = [
+            {**frame, "captured_at": frame["captured_at"] - ahead} for frame in content["frames"]
+        ]
         burst = await asyncio.to_thread(read_frames, frames, motion_at, received_at)
+        camera.note_clock(ahead)
         camera.add_burst(event_id, motion_at, burst, message.acknowledge)
         return True
 
-    def end_motion(self, camera: CameraWorker, payload: bytes) -> None:
-        """End the motion of a burst.
+    def end_motion(self, camera: CameraWorker, message: Incoming) -> None:
+        """End the motion of a burst; the message is acknowledged once that is remembered.
 
         Raises:
             CommandError: the payload says something else.
         """
         if camera.id in self._local:
             raise CommandError("the worker hears of this camera's motion itself: send no end")
-        camera.end_burst(read_command("motion_end", payload)["event_id"])
+        event_id = read_command("motion_end", message.payload)["event_id"]
+        camera.end_burst(event_id, message.acknowledge)
 
     async def burst_to_analyze(
         self, camera: CameraWorker, content: Mapping[str, Any]
@@ -237,17 +255,23 @@ def require_camera_id(camera: str) -> None:
         raise CommandError(f"the camera's id {camera[:64]!r}: {error}") from None
 
 
-def _check_age(motion_at: datetime, received_at: datetime) -> None:
-    if received_at - motion_at > MAX_BURST_AGE:
-        raise CommandError(
-            f"motion_at is more than {MAX_BURST_AGE.days} days old: set the clock of Home "
-            "Assistant's machine or of this one"
-        )
-    if motion_at - received_at > MAX_CLOCK_LEAD:
-        raise CommandError(
-            "motion_at is more than an hour ahead of the worker's clock: set the clock of Home "
-            "Assistant's machine or of this one"
-        )
+def clock_lead(burst: Mapping[str, Any], earliest: datetime, latest: datetime) -> timedelta:
+    """Return how far the clock of who sends a burst is ahead of ours; 0 where it may be right.
+
+    Args:
+        burst: as `contract.read_command` gives it.
+        earliest: first moment at which it may have been sent, by our clock.
+        latest: last one.
+    """
+    # It is sent once the last picture is there.
+    sent_at: datetime = max(
+        [burst["motion_at"], *(frame["captured_at"] for frame in burst["frames"])]
+    )
+    if sent_at - latest > MAX_CLOCK_LEAD:
+        return sent_at - latest
+    if earliest - sent_at > MAX_BURST_AGE:
+        return sent_at - earliest
+    return timedelta()
 
 
 def _write(path: Path, definitions: Mapping[str, Any]) -> None:

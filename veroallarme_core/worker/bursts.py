@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,9 +17,41 @@ MAX_FAILURES = 3
 """A camera that failed so often in one burst is left alone until its next motion."""
 
 
+LATE_AFTER_S = 5.0
+"""A first picture so long after the motion shows nothing of it for sure: who walks, at 1.4 m/s, is
+7 m further by then, and out of the view of a camera over a door or a drive. Three pictures 0.6 s
+apart, of a camera that takes a second for each, still begin in time for motion that had to wait
+while the event before was judged."""
+EARLY_S = 1.0
+"""A picture so shortly before a start shows its motion too: cameras report what has moved for a
+moment already, and their pictures are dated to the second."""
+
 STOPPING_CODES = frozenset({"http_401", "http_403", "redirect", "tls", "no_picture", "closed"})
 """Errors after which a burst asks no more: trying again cannot help, and wrong passwords lock
 accounts."""
+
+
+def covers(taken_at: Iterable[datetime], earliest: datetime, latest: datetime) -> bool:
+    """Tell whether pictures show what moved, whenever between two moments that was.
+
+    They do where none of these moments is more than `LATE_AFTER_S` before the next picture, or
+    `EARLY_S` after the last one.
+
+    Args:
+        taken_at: When the pictures were taken.
+        earliest: First moment at which it may have moved.
+        latest: Last moment at which it may have moved.
+    """
+    covered_to = earliest
+    for at in sorted(taken_at):
+        if at < covered_to - timedelta(seconds=EARLY_S):
+            continue
+        if at - covered_to > timedelta(seconds=LATE_AFTER_S):
+            return False
+        covered_to = at + timedelta(seconds=EARLY_S)
+        if covered_to >= latest:
+            return True
+    return False
 
 
 @dataclass(frozen=True)

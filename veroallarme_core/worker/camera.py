@@ -10,8 +10,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from veroallarme_core.camera_state import CameraState
@@ -19,10 +18,11 @@ from veroallarme_core.event_store import CameraRecord, OpenEvent
 from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.settings import CameraSettings
 from veroallarme_core.verdict import FrameCounts, State, Verdict, iso, new_event_id
-from veroallarme_core.worker.alarm import Alarm, now
-from veroallarme_core.worker.bursts import Burst, take_burst
+from veroallarme_core.worker.alarm import MIN_HOLD_S, Alarm, now
+from veroallarme_core.worker.bursts import Burst, covers, take_burst
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.contract import OFF, ON, CommandError, Topics, dump
+from veroallarme_core.worker.in_order import InOrder
 from veroallarme_core.worker.learning import CameraLearning
 from veroallarme_core.worker.mqtt import Outgoing
 from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
@@ -49,8 +49,23 @@ MAX_WAITING_BYTES = 32 << 20
 """Past either the frames of further bursts are given up, and what they show counts as unknown."""
 MAX_KNOWN_BURSTS = 100
 """Bursts that are recognised when they come again before the journal can tell."""
+MAX_KNOWN_ENDS = 200
+"""Ends of motion that are recognised when the broker delivers them again; it may have sent 100."""
 PRUNE_EVERY = 50
 """Events after which the limits on disk are enforced again."""
+
+BRIDGED_MOTION = "burst"
+"""The source of the motion that Home Assistant tells of."""
+LATE_PICTURES = "late_pictures"
+"""The reason of an event whose pictures prove nothing because of when they were taken."""
+PICTURE_REMEDIES = {
+    "frozen_picture": "start the camera again, or use another picture address",
+    "no_contrast": "look whether something covers its lens, and whether it sees anything at all",
+    LATE_PICTURES: "if this lasts, use a picture address that answers faster, or fewer pictures",
+}
+"""What to do about pictures that prove nothing, by the reason of the verdict."""
+_UNKNOWN = datetime.fromtimestamp(0, UTC)
+"""The earliest moment of motion of which nobody knows when it was."""
 
 STORAGE_ERRORS = (OSError, sqlite3.Error, RuntimeError, TimeoutError)
 """What a full disk, a locked database or a closing worker ends in."""
@@ -63,6 +78,36 @@ class AnalysisError(RuntimeError):
 
 
 Acknowledge = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """A start or an end of motion, as the broker delivered it."""
+
+    received_at: datetime
+    """When it came, UTC."""
+    acknowledge: Acknowledge
+    """Called once the start is safe, or the end is remembered."""
+    trigger: str = ""
+    """Which of the camera's triggers it is of."""
+    delivery: str | None = None
+    """Recognises the message when the broker delivers it again; None for QoS 0."""
+    redelivered: bool = False
+    """Whether the broker says that it has delivered it before."""
+    not_before: datetime | None = None
+    """Since when it may have waited at the broker; None where it came at once."""
+    retained: bool = False
+    """Whether it tells the past, since nobody knows when."""
+
+    @property
+    def motion_at(self) -> datetime:
+        """When it moved, as far as is known."""
+        return self.not_before or self.received_at
+
+    @property
+    def earliest_at(self) -> datetime:
+        """The first moment at which it may have moved."""
+        return _UNKNOWN if self.retained else self.motion_at
 
 
 class Judge(Protocol):
@@ -100,6 +145,8 @@ class Taken:
     """The frames of an event and what fetching them cost."""
 
     frames: list[bytes]
+    taken_at: tuple[datetime, ...] = ()
+    """When each of the frames was taken, by this machine's clock."""
     counts: FrameCounts = field(default_factory=FrameCounts)
     fetch_ms: float = 0.0
     fault: SnapshotError | None = None
@@ -112,15 +159,36 @@ class PendingEvent:
 
     event_id: str
     motion_at: datetime
+    """When it moved, as far as is known."""
     starts: int = 0
     taken: Taken | None = None
-    """Frames that are there already, from Home Assistant or a former run; None takes a burst."""
+    """Its frames: some are there from the beginning, from Home Assistant or a former run."""
     unsafe: list[Acknowledge] = field(default_factory=list)
     """Acknowledgements of starts that could not be journalled; they wait for the verdict."""
     open: bool = True
     """Whether further starts may join."""
     published: bool = False
     """Whether the broker has the verdict."""
+    is_undated: bool = False
+    """Whether nobody knows when one of its starts moved."""
+
+    def __post_init__(self) -> None:
+        """Begin with a known moment."""
+        self.earliest_at = self.latest_at = self.motion_at
+        """First and last moment at which any of its starts may have moved."""
+        self.pictures_at = self.motion_at
+        """The moment of which pictures are wanted."""
+
+    def add_start(self, earliest_at: datetime, latest_at: datetime) -> None:
+        """Cover one more start, which moved between two moments."""
+        self.starts += 1
+        self.is_undated |= earliest_at < latest_at
+        self.earliest_at = min(self.earliest_at, earliest_at)
+        self.latest_at = max(self.latest_at, latest_at)
+
+    def shows(self, earliest_at: datetime, latest_at: datetime) -> bool:
+        """Whether its pictures show what moved between two moments, or may yet do so."""
+        return self.taken is None or covers(self.taken.taken_at, earliest_at, latest_at)
 
 
 class CameraWorker:
@@ -151,7 +219,7 @@ class CameraWorker:
         self.config = config
         self.client = client
         self.settings = settings
-        self.alarm = Alarm(record.alarm_until, self._alarm_ended, _held_until(record, settings))
+        self.alarm = _former_alarm(record, config, settings, self._alarm_ended)
         self._reference = reference
         self._learning = learning
         self._review = review
@@ -165,12 +233,17 @@ class CameraWorker:
         self._waiting: PendingEvent | None = None
         self._taken: deque[PendingEvent] = deque()
         self._bursts: deque[str] = deque(maxlen=MAX_KNOWN_BURSTS)
+        self._ends: deque[str] = deque(maxlen=MAX_KNOWN_ENDS)
+        self._last_verdict = record.last_verdict
+        if record.last_verdict is not None:
+            self._bursts.append(record.last_verdict["event_id"])
         self._analyses = 0
         self._analysing = asyncio.Lock()
         self._analysis_burst: asyncio.Task[Taken] | None = None
         self._wake = asyncio.Event()
         self._stopping = False
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._signals = InOrder(self._spawn)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -191,73 +264,68 @@ class CameraWorker:
 
     # --- motion in -----------------------------------------------------------------------
 
-    def start(
-        self,
-        received_at: datetime,
-        auto_end_s: float,
-        acknowledge: Acknowledge,
-        *,
-        delivery: str | None,
-        redelivered: bool,
-    ) -> None:
+    def start(self, signal: Signal, auto_end_s: float) -> None:
         """Take a motion start.
 
         Args:
-            received_at: when it came, UTC.
+            signal: the message that tells it.
             auto_end_s: seconds after which the motion counts as over without an end.
-            acknowledge: called once the start is safe.
-            delivery: recognises the message when the broker delivers it again; None for QoS 0.
-            redelivered: whether the broker says that it has delivered it before.
         """
-        accept = partial(self._accept, received_at, auto_end_s, acknowledge, delivery)
-        if redelivered and delivery is not None:
-            self._spawn(self._accept_unknown(accept, acknowledge, delivery))
-        else:
-            accept()
+        known: asyncio.Task[str | None] | None = None
+        if signal.redelivered and signal.delivery is not None:
+            known = self._spawn(self._find_delivery(signal.delivery))
 
-    async def _accept_unknown(
-        self, accept: Callable[[], None], acknowledge: Acknowledge, delivery: str
-    ) -> None:
-        """Accept a start that is delivered again only if the journal does not hold it."""
+        def accept() -> None:
+            if (event_id := None if known is None else _result(known)) is None:
+                self._accept(signal, auto_end_s)
+            else:
+                _LOGGER.debug("%s: start delivered again, covered by %s", self.id, event_id)
+                signal.acknowledge()
+
+        self._signals.take(accept, after=known)
+
+    async def _find_delivery(self, delivery: str) -> str | None:
+        """Return the event of a start that the journal holds; None where it cannot be read."""
         try:
             async with asyncio.timeout(STORE_LIMIT_S):
-                known = await self._around.storage.database(
+                return await self._around.storage.database(
                     lambda store: store.find_delivery(delivery)
                 )
         except STORAGE_ERRORS as error:
             self._storage_failed("the journal cannot be read", error)
-            known = None
-        if known is None:
-            accept()
-        else:
-            _LOGGER.debug("%s: start delivered again, covered by %s", self.id, known)
-            acknowledge()
+            return None
 
-    def _accept(
-        self,
-        received_at: datetime,
-        auto_end_s: float,
-        acknowledge: Acknowledge,
-        delivery: str | None,
-    ) -> None:
-        self.alarm.motion_started(received_at, auto_end_s)
-        event = self._event_for(received_at)
-        self._count_start(event)
-        self._spawn(self._journal(event, received_at, acknowledge, delivery))
+    def _accept(self, signal: Signal, auto_end_s: float) -> None:
+        # It may have begun long ago, but whether it is over already is not known.
+        self.alarm.motion_started(auto_end_s, signal.trigger)
+        event = self._event_for(signal)
+        self._count_start(event, signal.earliest_at, signal.received_at)
+        self._spawn(self._journal(event, signal.received_at, signal.acknowledge, signal.delivery))
 
-    def _count_start(self, event: PendingEvent) -> None:
-        event.starts += 1
+    def _count_start(self, event: PendingEvent, earliest_at: datetime, latest_at: datetime) -> None:
+        event.add_start(earliest_at, latest_at)
         self._totals = replace(self._totals, motions=self._totals.motions + 1)
         self._wake.set()
 
-    def _event_for(self, received_at: datetime) -> PendingEvent:
-        """Choose the event that covers a start: the running one, the waiting one or a new one."""
+    def _event_for(self, signal: Signal) -> PendingEvent:
+        """Choose the event that covers a start: the running one, the waiting one or a new one.
+
+        Pictures that were taken before it moved prove nothing about it, so that an event which has
+        its pictures takes only what they show.
+        """
         running = self._running
         window = timedelta(seconds=self.config.merge_window_s)
-        if running is not None and running.open and received_at - running.motion_at <= window:
+        if (
+            running is not None
+            and running.open
+            and signal.motion_at - running.motion_at <= window
+            and running.shows(signal.earliest_at, signal.received_at)
+        ):
             return running
         if self._waiting is None:
-            self._waiting = PendingEvent(new_event_id(received_at), received_at)
+            self._waiting = PendingEvent(new_event_id(signal.motion_at), signal.motion_at)
+            # Of what may have moved at any time the present is the best guess.
+            self._waiting.pictures_at = signal.received_at
         return self._waiting
 
     async def _journal(
@@ -298,20 +366,36 @@ class CameraWorker:
 
         Args:
             event_id: one that no event has yet.
-            motion_at: when it moved, UTC.
+            motion_at: when it moved, UTC, by this machine's clock.
             burst: what came of the frames.
             acknowledge: called once frames and start are safe.
         """
-        received_at = now()
         self._bursts.append(event_id)
-        # A clock that runs ahead must not prolong the alarm.
-        self.alarm.motion_started(min(motion_at, received_at), BURST_AUTO_END_S)
-        waited_ms = max(0.0, (received_at - motion_at).total_seconds() * 1e3)
-        taken = self._note_burst(burst, fetch_ms=waited_ms)
+        waited_s = max(0.0, (now() - motion_at).total_seconds())
+        self.alarm.motion_started(BURST_AUTO_END_S - waited_s, BRIDGED_MOTION)
+        taken = self._note_burst(burst, fetch_ms=waited_s * 1e3)
         event = self._event_of_burst(event_id, motion_at, taken)
-        self._count_start(event)
-        frames = taken.frames if event.taken is taken else []
-        self._spawn(self._journal_burst(event, frames, received_at, acknowledge))
+        self._count_start(event, motion_at, motion_at)
+        stored = taken if event.taken is taken else Taken(frames=[])
+        self._spawn(self._journal_burst(event, stored, motion_at, acknowledge))
+
+    def note_clock(self, ahead: timedelta) -> None:
+        """Take note of how far Home Assistant's clock is ahead of this machine's; 0 where it fits.
+
+        Args:
+            ahead: negative where it is behind.
+        """
+        key = f"{self.id}/clock"
+        if not ahead:
+            self._around.resolve(key)
+            return
+        side = "ahead of" if ahead > timedelta() else "behind"
+        self._around.complain(
+            key,
+            f"{self.id}: the clock of Home Assistant's machine is {_length(abs(ahead))} {side} "
+            "that of the worker's machine: set both by the network; until then motion is dated by "
+            "the worker's clock",
+        )
 
     def _event_of_burst(self, event_id: str, motion_at: datetime, taken: Taken) -> PendingEvent:
         """Make the event of a burst, or choose the one that covers all for which there is no room.
@@ -337,39 +421,72 @@ class CameraWorker:
     async def _journal_burst(
         self,
         event: PendingEvent,
-        frames: list[bytes],
-        received_at: datetime,
+        taken: Taken,
+        motion_at: datetime,
         acknowledge: Acknowledge,
     ) -> None:
         """Journal a burst once its frames are on disk; what cannot be stored is not safe."""
-        if not await self._save_frames(event, frames) and not event.published:
+        if not await self._save_frames(event, taken) and not event.published:
             event.unsafe.append(acknowledge)
             acknowledge = _nothing
-        await self._journal(event, received_at, acknowledge, delivery=None)
+        # Its frames were taken for it, whenever it came.
+        await self._journal(event, motion_at, acknowledge, delivery=None)
 
-    def end_burst(self, event_id: str) -> None:
+    def end_burst(self, event_id: str, acknowledge: Acknowledge) -> None:
         """Take the word that the motion of the latest burst is over; others are over already."""
         if self._bursts and self._bursts[-1] == event_id:
-            self.end(now())
-        elif event_id not in self._bursts:
+            self._end(BRIDGED_MOTION, acknowledge)
+            return
+        if event_id not in self._bursts:
             _LOGGER.info(
                 "%s: the end of motion of %s is not taken: no burst has brought that event since "
                 "the worker began", self.id, event_id,
             )  # fmt: skip
+        acknowledge()
 
-    def end(self, received_at: datetime) -> None:
-        """Take the camera's word that its motion is over."""
-        if self.alarm.motion_ended(received_at):
-            self._remember_alarm()
+    def end(self, signal: Signal) -> None:
+        """Take a trigger's word that its motion is over."""
 
-    def resume(self, event: OpenEvent, frames: list[bytes]) -> None:
-        """Take up an event of the journal that a former run left without a verdict."""
+        def accept() -> None:
+            if signal.redelivered and signal.delivery in self._ends:
+                # It is older than starts that came since, and has ended what it could.
+                signal.acknowledge()
+                return
+            if signal.delivery is not None:
+                self._ends.append(signal.delivery)
+            self._end(signal.trigger, signal.acknowledge)
+
+        self._signals.take(accept)
+
+    def forget_deliveries(self) -> None:
+        """Take note that the broker counts its messages anew."""
+        self._ends.clear()
+
+    def _end(self, source: str, acknowledge: Acknowledge) -> None:
+        if not self.alarm.motion_ended([source]):
+            acknowledge()
+            return
+        if not self.alarm.is_on:
+            self._publish_alarm()
+        if (until := self.alarm.until) is not None:
+            self._spawn(self._store_alarm(until, acknowledge))
+
+    def resume(self, event: OpenEvent, frames: list[bytes], taken_at: list[datetime]) -> None:
+        """Take up an event of the journal that a former run left without a verdict.
+
+        Args:
+            event: of the journal.
+            frames: that are on disk; empty takes pictures of this moment.
+            taken_at: when each of them was taken.
+        """
         pending = PendingEvent(event.event_id, event.motion_at, max(1, event.starts))
+        pending.latest_at = max(event.motion_at, event.latest_at or event.motion_at)
         if frames:
             count = len(frames)
             counts = FrameCounts(requested=count, fetched=count, distinct=count)
-            pending.taken = Taken(frames=frames, counts=counts)
+            pending.taken = Taken(frames=frames, taken_at=tuple(taken_at), counts=counts)
         pending.open = False
+        self._bursts.append(event.event_id)
         self._taken.append(pending)
         self._wake.set()
 
@@ -377,6 +494,8 @@ class CameraWorker:
 
     async def run(self) -> None:
         """Judge events as they come, until cancelled between two of them."""
+        if (last := self._last_verdict) is not None:
+            self._note_reason(last["reason"], last["explanation"])
         while True:
             event = await self._next()
             self._running = event
@@ -424,9 +543,9 @@ class CameraWorker:
                 saving.set_result(True)
                 result = not_judged("disabled", "Judging is switched off.", settings)
             else:
-                taken = event.taken or await self._take(event.motion_at)
-                saving = asyncio.ensure_future(self._save_frames(event, taken.frames))
-                result = await self._judge(event, taken, settings)
+                taken = event.taken = event.taken or await self._take(event.pictures_at)
+                saving = asyncio.ensure_future(self._save_frames(event, taken))
+                result = _timely(event, taken, await self._judge(event, taken, settings))
         except Exception as error:
             result = self._internal_error(event, error)
             if not saving.done() and not isinstance(saving, asyncio.Task):
@@ -473,9 +592,12 @@ class CameraWorker:
         """Take note of what came of a burst."""
         fault = burst.errors[0] if burst.errors else None
         self._note_reachable(bool(burst.fetched), fault)
+        # Clocks of two machines differ a little, and no picture comes from the future.
+        arrived_at = now()
         ages = [shot.age_ms for shot in burst.snapshots if shot.age_ms is not None]
         return Taken(
             frames=[shot.data for shot in burst.snapshots],
+            taken_at=tuple(min(shot.captured_at, arrived_at) for shot in burst.snapshots),
             counts=FrameCounts(
                 requested=burst.requested,
                 fetched=burst.fetched,
@@ -592,12 +714,14 @@ class CameraWorker:
 
     # --- storing and publishing ----------------------------------------------------------
 
-    async def _save_frames(self, event: PendingEvent, frames: list[bytes]) -> bool:
-        if not frames:
+    async def _save_frames(self, event: PendingEvent, taken: Taken) -> bool:
+        if not taken.frames:
             return True
         try:
             await self._around.storage.files(
-                lambda store: store.save_frames(self.id, event.event_id, frames)
+                lambda store: store.save_frames(
+                    self.id, event.event_id, taken.frames, taken.taken_at
+                )
             )
         except STORAGE_ERRORS as error:
             self._storage_failed("frames cannot be stored", error)
@@ -615,12 +739,24 @@ class CameraWorker:
         await asyncio.wait({saving}, timeout=FRAMES_LIMIT_S)
         if not (saving.done() and saving.result()):
             verdict = verdict.unstored()
+        verdict = self._held(verdict)
         storing = self._spawn(self._store_verdict(verdict))
         done, _ = await asyncio.wait({storing}, timeout=STORE_LIMIT_S - FRAMES_LIMIT_S)
         if not done or not storing.result():
             verdict = verdict.unstored()
         self._count(verdict)
-        self._publish_verdict(event, verdict, picture)
+        self._publish_verdict(event, self._held(verdict), picture)
+
+    def _held(self, verdict: Verdict) -> Verdict:
+        """Return the verdict with the end of its alarm as known now: the motion may be over.
+
+        What is stored from here on comes after what the motion's end has stored, and an alarm is
+        never remembered longer than it is.
+        """
+        if not verdict.relevant:
+            return verdict
+        least = verdict.decided_at + timedelta(seconds=MIN_HOLD_S)
+        return replace(verdict, hold_until=max(least, self.alarm.until or least))
 
     async def _store_verdict(self, verdict: Verdict) -> bool:
         storage = self._around.storage
@@ -659,10 +795,20 @@ class CameraWorker:
             self._picture = picture
             self._publish("image", picture)
         self._publish("verdict", payload)
-        self._publish("relevant", ON if self.alarm.is_on else OFF)
+        self._publish_alarm()
         _LOGGER.info("%s", verdict.in_one_line())
         self.publish_event(verdict.event_id, payload, lambda: self._note_published(event))
         self._review.add(verdict)
+        self._note_reason(verdict.reason, verdict.explanation)
+
+    def _note_reason(self, reason: str, explanation: str) -> None:
+        """Tell of pictures that prove nothing, as long as the latest verdict says so."""
+        for known, remedy in PICTURE_REMEDIES.items():
+            key = f"{self.id}/{known}"
+            if known == reason:
+                self._around.complain(key, f"{self.id}: {explanation.rstrip('.')}: {remedy}")
+            else:
+                self._around.resolve(key)
 
     def publish_event(
         self, event_id: str, payload: bytes, on_published: Callable[[], object] | None = None
@@ -752,9 +898,10 @@ class CameraWorker:
             await asyncio.sleep(pause)
 
     async def _take_reference(self) -> None:
+        begun_at = now()
         try:
             async with asyncio.timeout(self.config.burst.limit_s):
-                shot = await self.client.fetch(now())
+                shot = await self.client.fetch(begun_at)
         except (SnapshotError, TimeoutError) as error:
             # A camera that sends pictures by MQTT may do so on motion only.
             if not isinstance(self.config.source, MqttImageSource):
@@ -763,6 +910,9 @@ class CameraWorker:
         self._note_reachable(True, None)
         if self.alarm.in_motion or self.queue_length:
             # Motion began while the picture was taken: it may show the mover.
+            return
+        if begun_at - shot.captured_at > timedelta(seconds=self.config.burst.max_age_s):
+            # A camera that sends pictures on motion only gives one of its last motion.
             return
         reference = self._reference
         try:
@@ -810,13 +960,13 @@ class CameraWorker:
             "connectivity": self._connectivity,
             "image": self._picture,
             "verdict": self._verdict_json,
-            "relevant": ON if self.alarm.is_on else OFF,
         }
-        return [
+        state = [
             Outgoing(topic=self._around.topics.camera(self.id, suffix), payload=data, retain=True)
             for suffix, data in payloads.items()
             if data is not None
         ]
+        return [*state, self._alarm_state()]
 
     def publish_stats(self) -> None:
         """Tell totals and what was learned."""
@@ -830,20 +980,25 @@ class CameraWorker:
         self._around = replace(self._around, publish=_nothing)
 
     def _alarm_ended(self) -> None:
-        self._publish("relevant", OFF)
+        self._publish_alarm()
 
-    def _remember_alarm(self) -> None:
-        until = self.alarm.until
-        if until is not None:
-            self._spawn(self._store_alarm(until))
+    def _publish_alarm(self) -> None:
+        self._around.publish(self._alarm_state())
+
+    def _alarm_state(self) -> Outgoing:
+        """Return the alarm as it is; once the broker has it, it may end."""
+        topic = self._around.topics.camera(self.id, "relevant")
         if not self.alarm.is_on:
-            self._publish("relevant", OFF)
+            return Outgoing(topic=topic, payload=OFF, retain=True)
+        return Outgoing(topic=topic, payload=ON, retain=True, on_published=self.alarm.seen)
 
-    async def _store_alarm(self, until: datetime) -> None:
+    async def _store_alarm(self, until: datetime, acknowledge: Acknowledge) -> None:
+        """Remember when the alarm ends; until then the broker keeps the end of the motion."""
         try:
             await self._around.storage.write(lambda store: store.set_alarm_until(self.id, until))
         except STORAGE_ERRORS as error:
             self._storage_failed("the end of an alarm cannot be stored", error)
+        acknowledge()
 
     def _publish(self, suffix: str, payload: bytes) -> None:
         topic = self._around.topics.camera(self.id, suffix)
@@ -863,15 +1018,59 @@ class CameraWorker:
         return task
 
 
-def _held_until(record: CameraRecord, settings: CameraSettings) -> datetime | None:
-    """Return until when a former run's alarm stays on even if its motion ends; None if unknown."""
-    verdict = record.last_verdict
-    if record.alarm_until is None or verdict is None:
-        return None
-    if verdict["hold_until"] != iso(record.alarm_until):
-        return None
-    held = datetime.fromisoformat(verdict["decided_at"]) + timedelta(seconds=settings.hold_s)
-    return min(held, record.alarm_until)
+def _result(task: asyncio.Task[T]) -> T | None:
+    """Return what a task that has ended has found; None where it failed."""
+    return None if task.cancelled() or task.exception() is not None else task.result()
+
+
+def _timely(event: PendingEvent, taken: Taken, result: PipelineResult) -> PipelineResult:
+    """Let pictures prove nuisance only where they show the moment of the motion."""
+    if result.state is not State.IRRELEVANT:
+        return result
+    if covers(taken.taken_at, event.earliest_at, event.latest_at):
+        return result
+    if event.is_undated:
+        text = "It moved while the worker was away, and the pictures may come too late to show it."
+        return result.without_proof(LATE_PICTURES, text)
+    later = [at for at in taken.taken_at if at > event.earliest_at]
+    if later and not covers(later, event.earliest_at, event.earliest_at):
+        late_s = (min(later) - event.earliest_at).total_seconds()
+        text = f"The pictures begin {late_s:.0f} s after the motion: what moved may have left."
+        return result.without_proof(LATE_PICTURES, text, late_s=late_s)
+    text = "The pictures end before the latest motion that was reported, and cannot show it."
+    return result.without_proof(LATE_PICTURES, text)
+
+
+def _former_alarm(
+    record: CameraRecord,
+    config: CameraConfig,
+    settings: CameraSettings,
+    ended: Callable[[], None],
+) -> Alarm:
+    """Take over the alarm of a former run, as far as its end is known and may be believed."""
+    verdict, until = record.last_verdict, record.alarm_until
+    if until is None:
+        return Alarm(None, ended)
+    # The wall clock may have been set meanwhile, and no alarm is on for longer than it can be.
+    longest_s = max(
+        settings.hold_s, BURST_AUTO_END_S, *(trigger.auto_end_s for trigger in config.triggers)
+    )
+    is_latest = verdict is not None and verdict["hold_until"] == iso(until)
+    # Of several triggers nobody knows any more whose motion it was: none of them ends it.
+    if verdict is None or not is_latest or len(config.triggers) > 1:
+        return Alarm(min(until, now() + timedelta(seconds=longest_s)), ended)
+    decided_at = datetime.fromisoformat(verdict["decided_at"])
+    longest = max(until - decided_at, timedelta(seconds=longest_s))
+    held = min(decided_at + timedelta(seconds=settings.hold_s), until)
+    return Alarm(min(until, now() + longest), ended, held)
+
+
+def _length(time_: timedelta) -> str:
+    """Write a length of time for people, to the minute."""
+    minutes = round(time_.total_seconds() / 60)
+    days, minutes = divmod(minutes, 24 * 60)
+    parts = ((days, "days"), (minutes // 60, "h"), (minutes % 60, "min"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "less than a minute"
 
 
 def _nothing(*_: object) -> None:

@@ -72,6 +72,10 @@ class Topics:
         """How the worker is; retained."""
         return f"{self.root}/worker/{worker}/health"
 
+    def echo(self, worker: str) -> str:
+        """What the worker says to itself, to know what the broker had kept for it."""
+        return f"{self.root}/worker/{worker}/echo"
+
     def camera(self, camera: str, suffix: str) -> str:
         """One of a camera's topics."""
         return f"{self.root}/camera/{camera}/{suffix}"
@@ -100,7 +104,7 @@ def _zones(value: Any) -> Any:
 
 
 _MOMENT = re.compile(
-    r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+    r"(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
 _BURST_ID = re.compile(r"[0-9]{8}_[0-9]{6}_[0-9a-f]{6}")
 

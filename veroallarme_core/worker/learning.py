@@ -197,13 +197,19 @@ class CameraLearning:
     async def finish_adaptation(self, adaptation: Adaptation) -> None:
         """Take over what an adaptation has written, and remember how it ended."""
 
+        taken = adaptation
+
         def take_over(state: CameraState) -> None:
+            nonlocal taken
             if adaptation.outcome is not Outcome.FAILED:
                 state.reload_model()
-            _write_record(self.folder, adaptation)
+            if adaptation.outcome is Outcome.LEARNED and not state.learned:
+                # The camera was turned at the last moment: that model is of the view before.
+                taken = replace(adaptation, outcome=Outcome.LEARNING)
+            _write_record(self.folder, taken)
 
         done = await self._change("what was learned cannot be taken over", take_over)
-        self.last = adaptation if done else replace(adaptation, outcome=Outcome.FAILED)
+        self.last = taken if done else replace(adaptation, outcome=Outcome.FAILED)
 
     async def _change(self, trouble: str, call: Callable[[CameraState], object]) -> bool:
         """Change the state in its thread; return whether that went well."""

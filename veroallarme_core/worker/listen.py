@@ -95,6 +95,9 @@ class _LiveListener:
     def session_began(self) -> None:
         pass
 
+    def session_resumed(self) -> None:
+        pass
+
     def connected(self) -> list[Outgoing]:
         self._fault = None
         return []

@@ -115,6 +115,9 @@ class SessionListener(Protocol):
     def session_began(self) -> None:
         """Take note that the broker knows nothing of us: what it sends repeats nothing."""
 
+    def session_resumed(self) -> None:
+        """Take note that the broker may have kept messages for us, which come first."""
+
     def connected(self) -> list[Outgoing]:
         """Return the retained state to publish before anything else."""
 
@@ -528,6 +531,7 @@ class MqttSession:
     def _note_session(self, client: _Client) -> None:
         """Tell where the broker has forgotten us, and with us what came meanwhile."""
         if client.session_present:
+            self._listener.session_resumed()
             self._listener.resolve("mqtt/session")
         else:
             self._listener.session_began()

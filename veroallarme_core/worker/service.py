@@ -15,10 +15,10 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ from veroallarme_core.settings import CameraSettings
 from veroallarme_core.verdict import is_valid_id, iso
 from veroallarme_core.worker.adaptation import AdaptationError, Adaptations
 from veroallarme_core.worker.alarm import now
+from veroallarme_core.worker.backlog import Backlog
 from veroallarme_core.worker.bridge import Bridge, read_large
 from veroallarme_core.worker.bridge_snapshots import BridgeSource
 from veroallarme_core.worker.camera import (
@@ -46,6 +47,7 @@ from veroallarme_core.worker.camera import (
     AnalysisError,
     CameraWorker,
     PendingEvent,
+    Signal,
     Surroundings,
 )
 from veroallarme_core.worker.complaints import Complaints
@@ -93,7 +95,19 @@ MAX_BACKLOG = 1000
 """Verdicts of a former run that are published again, at most."""
 
 
+CLIENT_ID_FILE = "client_id"
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A message, and when it came."""
+
+    message: Incoming
+    received_at: datetime
+    not_before: datetime | None
+    """Since when it may have waited at the broker; None where it came at once."""
 
 
 class StartError(RuntimeError):
@@ -123,7 +137,7 @@ class Worker:
         self.cameras: dict[str, CameraWorker] = {}
         self._camera_tasks: dict[str, list[asyncio.Task[None]]] = {}
         self._bridge = Bridge(self, config.cameras, config.state_dir / "bridged.json")
-        self._bridged: asyncio.Queue[tuple[str, str, Incoming]] = asyncio.Queue()
+        self._bridged: asyncio.Queue[tuple[str, str, Arrived]] = asyncio.Queue()
         self._held_bytes = 0
         self._health_changed = asyncio.Event()
         self._complaints = Complaints(self._health_changed.set)
@@ -149,6 +163,8 @@ class Worker:
             self._storage.close()
             self._lock.close()
             raise
+        self._backlog = Backlog(config.state_dir / CLIENT_ID_FILE, self._lost_mark)
+        self._echo = config.topics.echo(config.worker_id)
         self._adaptations = Adaptations(
             config.learning,
             config.data_dir,
@@ -253,6 +269,7 @@ class Worker:
             await camera.client.close()
         self._judging.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._learning_thread.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._backlog.remember)
         await asyncio.to_thread(self._storage.close)
         self._lock.close()
 
@@ -392,9 +409,9 @@ class Worker:
     async def _resume_camera(self, camera: CameraWorker, opened: list[OpenEvent]) -> None:
         unseen: list[OpenEvent] = []
         for event in opened:
-            frames = await self._storage.files(partial(_load_frames, event=event))
+            frames, taken_at = await self._storage.files(partial(_load_frames, event=event))
             if frames:
-                camera.resume(event, frames)
+                camera.resume(event, frames, taken_at)
             else:
                 unseen.append(event)
         if not unseen:
@@ -408,18 +425,21 @@ class Worker:
                 camera=camera.id,
                 motion_at=first.motion_at,
                 starts=starts,
+                latest_at=max(event.latest_at or event.motion_at for event in unseen),
             ),
+            [],
             [],
         )
         _LOGGER.info("%s: %d motion starts of a former run are judged now", camera.id, starts)
 
     async def _publish_backlog(self) -> None:
         """Queue the decisions that a former run had no broker for."""
-        backlog = await self._storage.database(lambda store: store.unpublished(MAX_BACKLOG))
+        cameras = list(self.cameras)
+        backlog = await self._storage.database(
+            lambda store: store.unpublished(cameras, MAX_BACKLOG)
+        )
         for verdict in backlog:
-            camera = self.cameras.get(verdict["camera"])
-            if camera is not None:
-                camera.publish_event(verdict["event_id"], dump(verdict))
+            self.cameras[verdict["camera"]].publish_event(verdict["event_id"], dump(verdict))
 
     def _subscriptions(self) -> list[tuple[str, int]]:
         topics = [trigger.topic for camera in self.config.cameras for trigger in camera.triggers]
@@ -428,20 +448,22 @@ class Worker:
             for camera in self.config.cameras
             if isinstance(camera.source, MqttImageSource)
         ]
-        topics += [*self.config.topics.commands, self.config.broker.birth_topic]
+        topics += [*self.config.topics.commands, self.config.broker.birth_topic, self._echo]
         return [(topic, 1) for topic in dict.fromkeys(topics)]
 
     # --- the session's listener ----------------------------------------------------------
 
     def connected(self) -> list[Outgoing]:
         """Return all retained state of the site; see `SessionListener`."""
-        topics = self.config.topics
-        state = [self._info()]
+        state = []
+        if self._backlog.since is not None:
+            state.append(Outgoing(self._echo, self._backlog.send_mark(), retain=False))
+        state.append(self._info())
         for removed in self._removed:
             state += self._clearing(removed)
         for camera in self.cameras.values():
             state += camera.state()
-        state.append(Outgoing(topics.health(self.config.worker_id), self._health(), retain=True))
+        state.append(self._health_message())
         self.resolve("mqtt")
         return state
 
@@ -467,7 +489,22 @@ class Worker:
 
     def session_began(self) -> None:
         """Forget what was delivered in an earlier session; see `SessionListener`."""
+        self._backlog.connected(resumed=False)
         self._spawn(self._forget_deliveries())
+        for camera in self.cameras.values():
+            camera.forget_deliveries()
+
+    def session_resumed(self) -> None:
+        """Take note that what comes first may have waited; see `SessionListener`."""
+        self._backlog.connected(resumed=True)
+
+    def _lost_mark(self) -> None:
+        self.complain(
+            "echo",
+            f"the broker does not give back what the worker says on {self._echo}, so motion that "
+            "comes in the first seconds of a connection raises the alarm: let its access control "
+            "allow the worker to read and to write that topic",
+        )
 
     def subscribed(self, refused: Mapping[str, Refusal]) -> None:
         """Take note of what the broker does not let us hear; see `SessionListener`."""
@@ -477,6 +514,7 @@ class Worker:
 
     def disconnected(self, reason: str) -> None:
         """Take note that the broker is gone; see `SessionListener`."""
+        self._backlog.disconnected()
         self._complaints.note("mqtt", f"broker: {reason}")
 
     def received(self, message: Incoming) -> None:
@@ -488,26 +526,26 @@ class Worker:
             message.acknowledge()
 
     def _route(self, message: Incoming) -> None:
+        self._backlog.heard()
         if (command := self.config.topics.command(message.topic)) is not None:
             self._take_command(*command, message)
+            return
+        if message.topic == self._echo:
+            self._backlog.take_mark(message.payload)
+            self.resolve("echo")
+            message.acknowledge()
             return
         if message.topic == self.config.broker.birth_topic and not message.retain:
             # Whoever else listens there, such as a trigger, hears it too.
             self._take_birth(message)
         self._offer_picture(message)
-        starts = self._signals(message)
-        if not starts:
+        steps = list(self._steps(message))
+        if not steps:
             message.acknowledge()
             return
-        acknowledge = _after_all(message.acknowledge, len(starts))
-        for camera, trigger in starts:
-            camera.start(
-                now(),
-                trigger.auto_end_s,
-                acknowledge,
-                delivery=_delivery(message, camera.id),
-                redelivered=message.redelivered,
-            )
+        acknowledge = _after_all(message.acknowledge, len(steps))
+        for step in steps:
+            step(acknowledge)
 
     def _take_birth(self, message: Incoming) -> None:
         word = plain_text(message.payload)
@@ -522,19 +560,66 @@ class Worker:
                 "mqtt.birth_topic",
             )
 
-    def _signals(self, message: Incoming) -> list[tuple[CameraWorker, Trigger]]:
-        """Tell cameras about ends; return those for which motion starts, each once."""
-        starts: dict[str, tuple[CameraWorker, Trigger]] = {}
+    def _steps(self, message: Incoming) -> Iterator[Callable[[Callable[[], None]], None]]:
+        """Yield what a message lets cameras do, each with what acknowledges it.
+
+        A message that starts motion by several triggers of a camera is one start, whose motion
+        lasts as long as the longest of them.
+        """
         for camera in self.cameras.values():
-            for trigger in camera.config.triggers:
-                if not topic_matches(trigger.topic, message.topic):
-                    continue
-                signal_ = self._listening.motion(camera.id, trigger, message)
-                if signal_ is MotionSignal.START:
-                    starts.setdefault(camera.id, (camera, trigger))
-                elif signal_ is MotionSignal.END:
-                    camera.end(now())
-        return list(starts.values())
+            starts: list[tuple[int, Trigger]] = []
+            for number, trigger in enumerate(camera.config.triggers):
+                match self._read(camera, trigger, message):
+                    case MotionSignal.START:
+                        starts.append((number, trigger))
+                    case MotionSignal.END:
+                        yield partial(self._end_motion, camera, message, number)
+            if starts:
+                number, longest = max(starts, key=lambda start: start[1].auto_end_s)
+                yield partial(self._start_motion, camera, message, number, longest.auto_end_s)
+
+    def _read(
+        self, camera: CameraWorker, trigger: Trigger, message: Incoming
+    ) -> MotionSignal | None:
+        if not topic_matches(trigger.topic, message.topic):
+            return None
+        return self._listening.motion(camera.id, trigger, message)
+
+    def _start_motion(
+        self,
+        camera: CameraWorker,
+        message: Incoming,
+        trigger: int,
+        auto_end_s: float,
+        acknowledge: Callable[[], None],
+    ) -> None:
+        camera.start(self._signal(camera, message, trigger, acknowledge), auto_end_s)
+
+    def _end_motion(
+        self,
+        camera: CameraWorker,
+        message: Incoming,
+        trigger: int,
+        acknowledge: Callable[[], None],
+    ) -> None:
+        camera.end(self._signal(camera, message, trigger, acknowledge))
+
+    def _signal(
+        self,
+        camera: CameraWorker,
+        message: Incoming,
+        trigger: int,
+        acknowledge: Callable[[], None],
+    ) -> Signal:
+        return Signal(
+            received_at=now(),
+            acknowledge=acknowledge,
+            trigger=str(trigger),
+            delivery=_delivery(message, camera.id),
+            redelivered=message.redelivered,
+            not_before=self._backlog.since,
+            retained=message.retain,
+        )
 
     def _offer_picture(self, message: Incoming) -> None:
         for camera in self.cameras.values():
@@ -544,7 +629,9 @@ class Worker:
                 and isinstance(client, MqttSnapshotClient)
                 and topic_matches(source.topic, message.topic)
             ):
-                client.offer(message.payload, now(), retained=message.retain)
+                # A picture that may have waited is dated by the time since which it may have.
+                taken_at = self._backlog.since or now()
+                client.offer(message.payload, taken_at, retained=message.retain)
                 self._listening.picture(camera.id, message)
 
     # --- commands ------------------------------------------------------------------------
@@ -565,23 +652,28 @@ class Worker:
             message.acknowledge()
             message = replace(message, acknowledge=lambda: None)
         self._held_bytes += len(message.payload) + 1024
+        arrived = Arrived(message, now(), self._backlog.since)
         if name in BRIDGED:
-            self._bridged.put_nowait((camera, name, message))
+            self._bridged.put_nowait((camera, name, arrived))
         else:
-            self._spawn(self._obey(camera, name, message))
+            self._spawn(self._obey(camera, name, arrived))
 
     async def _serve_bridge(self) -> None:
         """Carry out what Home Assistant says of its cameras, in the order in which it came."""
         while True:
             await self._obey(*await self._bridged.get())
 
-    async def _obey(self, camera: str, name: str, message: Incoming) -> None:
+    async def _obey(self, camera: str, name: str, arrived: Arrived) -> None:
         """Carry out a command; it is acknowledged once it is stored or refused."""
-        key = _command_key(camera, name)
+        key, message = _command_key(camera, name), arrived.message
         try:
             if name == "burst":
-                if await self._bridge.take_burst(self._known(camera), message):
+                if await self._bridge.take_burst(
+                    self._known(camera), message, arrived.received_at, arrived.not_before
+                ):
                     self._listening.burst(camera)
+            elif name == "motion_end":
+                self._bridge.end_motion(self._known(camera), message)
             else:
                 await self._carry_out(camera, name, message.payload)
                 message.acknowledge()
@@ -606,8 +698,6 @@ class Worker:
         match name:
             case "config":
                 await self._bridge.define(camera, payload)
-            case "motion_end":
-                self._bridge.end_motion(self._known(camera), payload)
             case "analyze":
                 await self._analyze(camera, payload)
             case "set":
@@ -747,14 +837,22 @@ class Worker:
 
     async def _report(self) -> None:
         """Publish the worker's health now and then, and soon after an error."""
-        topic = self.config.topics.health(self.config.worker_id)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEALTH_EVERY_S):
                     await self._health_changed.wait()
             self._health_changed.clear()
-            self._session.publish(Outgoing(topic, self._health(), retain=True))
+            self._session.publish(self._health_message())
             await asyncio.sleep(1.0)
+
+    def _health_message(self) -> Outgoing:
+        topic = self.config.topics.health(self.config.worker_id)
+        return Outgoing(topic, self._health(), retain=True, on_published=self._heard)
+
+    def _heard(self) -> None:
+        """Take note that the broker was there: what comes after a kill is dated by that."""
+        self._backlog.heard()
+        self._spawn(asyncio.to_thread(self._backlog.remember))
 
     def _health(self) -> bytes:
         errors = self._complaints.shown()
@@ -807,8 +905,9 @@ def _command_key(camera: str, name: str) -> str:
     return f"command/{camera[:64]}/{name}"
 
 
-def _load_frames(store: EventStore, event: OpenEvent) -> list[bytes]:
-    return store.load_frames(event.camera, event.event_id)
+def _load_frames(store: EventStore, event: OpenEvent) -> tuple[list[bytes], list[datetime]]:
+    camera, event_id = event.camera, event.event_id
+    return store.load_frames(camera, event_id), store.frames_taken_at(camera, event_id)
 
 
 def _after_all(acknowledge: Callable[[], None], count: int) -> Callable[[], None]:
@@ -865,7 +964,7 @@ def _lock_folder(state_dir: Path) -> Any:
 
 def _client_id(config: WorkerConfig) -> str:
     """Return the client id kept in the state folder, so that the broker knows us again."""
-    path = config.state_dir / "client_id"
+    path = config.state_dir / CLIENT_ID_FILE
     with contextlib.suppress(OSError, UnicodeDecodeError):
         text = path.read_text(encoding="ascii").strip()
         if is_valid_id(text):
