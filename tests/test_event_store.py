@@ -116,6 +116,38 @@ def test_backlog_is_limited_and_oldest_first(store: EventStore) -> None:
     assert [one["event_id"] for one in store.unpublished(["front"], 2)] == sorted(ids)[:2]
 
 
+def test_cameras_that_are_gone_do_not_fill_the_backlog(store: EventStore) -> None:
+    for number in range(20):
+        store.add_verdict(verdict(f"20261123_1200{number:02}_aaaaaa", camera="gone"))
+    store.add_verdict(verdict())
+    assert [one["event_id"] for one in store.unpublished(["front"], 10)] == [EVENT]
+    assert len(store.unpublished(["front", "gone"], 100)) == 21
+    store.forget_camera("gone")
+    assert [one["event_id"] for one in store.unpublished(["front", "gone"], 100)] == [EVENT]
+    store.prune("gone", KeepLimits(days=1), now=MOTION_AT + timedelta(days=2))
+    assert store.get_verdict("20261123_120000_aaaaaa") is None, "nobody waits for it"
+
+
+def test_the_last_verdict_is_the_one_that_was_decided_last(store: EventStore) -> None:
+    """What waited at the broker moved earlier, and is judged later."""
+    decided_at = MOTION_AT + timedelta(hours=1)
+    store.add_verdict(verdict(decided_at=decided_at))
+    waited = "20261123_070000_abcdef"
+    later = decided_at + timedelta(seconds=1)
+    motion_at = MOTION_AT - timedelta(hours=5)
+    store.add_verdict(verdict(waited, motion_at=motion_at, decided_at=later))
+    last = store.remember_camera("front").last_verdict
+    assert last is not None
+    assert last["event_id"] == waited
+
+
+def test_open_events_know_when_their_latest_start_came(store: EventStore) -> None:
+    for second in (3, 9, 6):
+        store.add_start("front", EVENT, MOTION_AT, MOTION_AT + timedelta(seconds=second), None)
+    (event,) = store.open_events()
+    assert event.latest_at == MOTION_AT + timedelta(seconds=9)
+
+
 def test_merged_events_leave_one_that_covers_all_starts(store: EventStore) -> None:
     ids = [f"20261123_12000{second}_abcdef" for second in range(3)]
     for event_id in ids:
@@ -294,6 +326,19 @@ def test_frames_of_an_event_are_written_once(store: EventStore) -> None:
     store.save_frames("front", EVENT, [b"first"])
     store.save_frames("front", EVENT, [b"second"])
     assert store.load_frames("front", EVENT) == [b"first"]
+
+
+def test_frames_know_when_they_were_taken(store: EventStore) -> None:
+    taken_at = [MOTION_AT + timedelta(seconds=0.6 * number) for number in range(11)]
+    store.save_frames("front", EVENT, [b"x"] * 11, taken_at)
+    found = store.frames_taken_at("front", EVENT)
+    assert len(found) == 11
+    for at, then in zip(found, taken_at, strict=True):
+        assert abs(at - then) < timedelta(milliseconds=1)
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    young = "20261124_120000_abcdef"
+    store.save_frames("front", young, [b"x"])
+    assert before < store.frames_taken_at("front", young)[0]
 
 
 def test_event_without_frames_has_none(store: EventStore) -> None:
@@ -521,6 +566,15 @@ def test_folder_that_came_while_pruning_is_left_alone(tmp_path: Path) -> None:
     limits = KeepLimits(size_mb=1.0)
     assert store.remove_folders("front", limits, spared, MOTION_AT) == 0
     assert store.remove_folders("front", limits, spared, MOTION_AT + timedelta(seconds=1)) == 1
+
+
+def test_folders_of_a_clock_that_was_ahead_do_not_stay_for_ever(tmp_path: Path) -> None:
+    store = EventStore(tmp_path)
+    ahead = f"{MOTION_AT + timedelta(days=400):%Y%m%d_%H%M%S}_abcdef"
+    store.save_frames("front", ahead, [b"x" * 2_000_000])
+    limits = KeepLimits(size_mb=1.0)
+    assert store.remove_folders("front", limits, {ahead}, MOTION_AT) == 0
+    assert store.remove_folders("front", limits, set(), MOTION_AT) == 1
 
 
 # --- review -----------------------------------------------------------------------------------

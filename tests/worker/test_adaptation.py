@@ -364,8 +364,26 @@ def night(day: int, hour: int, minute: int = 0) -> datetime:
         ([night(23, 2, 59), night(23, 3), night(23, 3, 1), night(23, 3, 59), night(23, 4)], 1),
         # The same hour twice, as when summer time ends.
         ([night(23, 3, 59), night(23, 3)], 1),
+        # An adaptation that began before the hour and ended after it.
+        ([night(23, 2, 50), night(23, 4, 5), night(23, 4, 6)], 1),
+        ([night(22, 23), night(23, 11)], 1),
+        ([night(23, 3), night(23, 4, 30), night(24, 2), night(24, 5)], 2),
+        # The hour is left out, as when summer time begins.
+        ([night(23, 2, 59), night(23, 4)], 1),
+        ([night(23, 4), night(23, 1), night(23, 5)], 1),
     ],
-    ids=["before", "after", "in the hour", "all through", "twice"],
+    ids=[
+        "before",
+        "after",
+        "in the hour",
+        "all through",
+        "twice",
+        "over the hour",
+        "long over it",
+        "two nights",
+        "no such hour",
+        "set back",
+    ],
 )
 async def test_cameras_are_adapted_once_a_night(
     bench: Bench, moments: list[datetime], adapted: int, monkeypatch: pytest.MonkeyPatch
