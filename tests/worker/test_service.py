@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sqlite3
 import sys
 import time
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, until
 from tests.onnx_networks import write_network
+from tests.test_event_store import verdict as verdict_of_the_store
 from tests.worker.conftest import Site, TinyDisk
 from tests.worker.fake_state import PROMISE, FakeState
 from tests.worker.talk import HEALTH, ROOT, STATUS, C, Judging, events, retained, sender
@@ -29,7 +31,9 @@ from veroallarme_core.event_store import EventStore
 from veroallarme_core.model_meta import ModelError, ModelMeta
 from veroallarme_core.pipeline import MODEL
 from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.verdict import State, new_event_id
+from veroallarme_core.verdict import State, Verdict, new_event_id
+from veroallarme_core.worker import backlog as backlog_module
+from veroallarme_core.worker import bursts as bursts_module
 from veroallarme_core.worker import mqtt as mqtt_module
 from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.camera import Signal
@@ -172,6 +176,148 @@ async def test_backlog_after_the_worker_was_away_becomes_one_event(site: Site) -
         await heard.until(lambda: sum(1 + v["merged"] for v in events(heard)) >= 20)
         assert sum(1 + verdict["merged"] for verdict in events(heard)) == 20
         assert len(events(heard)) <= 3
+
+
+def away_since(site: Site, at: datetime) -> None:
+    """Let a worker that is stopped believe that it last heard the broker at a moment."""
+    os.utime(site.folder / "state" / "client_id", (at.timestamp(), at.timestamp()))
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_start_that_waited_at_the_broker_is_told_as_late(site: Site, protocol: str) -> None:
+    site.protocol = protocol
+    async with site.worker():
+        pass
+    since = datetime.now(UTC) - timedelta(hours=1)
+    away_since(site, since)
+    async with sender(site.port) as broker:
+        # More than a broker sends ahead of their acknowledgement.
+        for _ in range(120):
+            await broker.motion()
+        quiet = Judging(State.IRRELEVANT)
+        async with site.listener() as heard, site.worker(quiet.install) as worker:
+            await heard.until(lambda: sum(1 + v["merged"] for v in events(heard)) >= 120)
+            late = events(heard)
+            assert {verdict["reason"] for verdict in late} == {"late_pictures"}
+            assert all(verdict["relevant"] for verdict in late)
+            told = since.isoformat(timespec="milliseconds")
+            assert late[0]["motion_at"] == told
+            assert "while the worker was away" in late[0]["explanation"]
+            await until(lambda: worker._backlog.since is None)
+            await broker.motion()
+            await heard.until(lambda: events(heard)[-1]["reason"] == "test")
+            assert events(heard)[-1]["relevant"] is False
+
+
+async def test_a_start_that_waited_while_the_connection_was_gone_is_told_as_late(
+    site: Site, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_module, "BACKOFF_S", (4.0, 4.0))
+    monkeypatch.setattr(bursts_module, "LATE_AFTER_S", 0.1)
+    quiet = Judging(State.IRRELEVANT)
+    async with site.worker(quiet.install) as worker:
+        async with sender(site.port) as broker:
+            await broker.motion("OFF")
+            # So that the broker has written down that the worker listens.
+            await asyncio.sleep(1.5)
+        mosquitto.kill()
+        await until(lambda: not worker._session.is_connected)
+        before = datetime.now(UTC)
+        mosquitto.start()
+        async with sender(site.port) as broker, site.listener() as heard:
+            assert not worker._session.is_connected
+            await broker.motion()
+            await heard.until(lambda: events(heard))
+            (verdict,) = events(heard)
+            assert verdict["reason"] == "late_pictures"
+            assert datetime.fromisoformat(verdict["motion_at"]) < before
+
+
+async def test_a_short_restart_still_judges_what_waited(site: Site) -> None:
+    async with site.worker():
+        pass
+    away_since(site, datetime.now(UTC))
+    async with sender(site.port) as broker:
+        await broker.motion()
+    quiet = Judging(State.IRRELEVANT)
+    async with site.listener() as heard, site.worker(quiet.install):
+        await heard.until(lambda: events(heard))
+        took_s = events(heard)[0]["timing_ms"]["total"] / 1e3
+        expected = "test" if took_s < bursts_module.LATE_AFTER_S else "late_pictures"
+        assert events(heard)[0]["reason"] == expected
+
+
+async def test_pictures_that_waited_at_the_broker_are_not_of_this_moment(
+    site: Site, frames: tuple[bytes, ...]
+) -> None:
+    site.more["source"] = MqttImageSource(topic="cam/front/image", timeout_s=0.3)
+    async with site.worker():
+        pass
+    away_since(site, datetime.now(UTC) - timedelta(hours=1))
+    async with sender(site.port) as broker:
+        for frame in frames[:3]:
+            await broker.send("cam/front/image", frame)
+        quiet = Judging(State.IRRELEVANT)
+        async with site.listener() as heard, site.worker(quiet.install) as worker:
+            await until(lambda: worker._backlog.since is None)
+            await broker.motion()
+            await heard.until(lambda: events(heard))
+            (verdict,) = events(heard)
+    assert (verdict["reason"], verdict["relevant"]) == ("no_snapshot", True)
+    assert verdict["cues"]["snapshot_error"] == "stale"
+
+
+async def test_a_broker_that_withholds_the_mark_is_told(
+    site: Site, tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog_module, "QUIET_S", 0.5)
+    strict = Mosquitto(tmp_path / "strict")
+    acl = tmp_path / "acl"
+    acl.write_text(f"topic readwrite #\ntopic deny {ROOT}/worker/main/echo\n")
+    acl.chmod(0o600)
+    with strict._config.open("a") as config:
+        config.write(f"acl_file {acl}\n")
+    strict.start()
+    try:
+        site.port = strict.port
+        async with site.worker():
+            pass
+        away_since(site, datetime.now(UTC) - timedelta(hours=1))
+        quiet = Judging(State.IRRELEVANT)
+        async with site.worker(quiet.install) as worker, site.listener() as heard:
+            await until(lambda: worker._backlog.since is None)
+            await heard.until(lambda: "/worker/main/echo" in str(heard.payloads(HEALTH)[-1:]))
+            async with sender(site.port) as broker:
+                await broker.motion()
+                await heard.until(lambda: events(heard))
+            assert events(heard)[0]["reason"] == "test"
+    finally:
+        strict.kill()
+
+
+async def test_each_trigger_has_a_motion_of_its_own_and_the_longest_lasts(site: Site) -> None:
+    site.settings = replace(site.settings, hold_s=0.0)
+    site.more["triggers"] = (
+        Trigger(topic="cam/front/radar", start=("ON",), end=("OFF",), auto_end_s=300.0),
+        Trigger(topic="cam/front/motion", start=("ON",), end=("OFF",), auto_end_s=0.5),
+        Trigger(topic="cam/front/radar", start=("ON",), auto_end_s=0.2),
+    )
+    async with (
+        site.listener() as heard,
+        site.worker(Judging().install) as worker,
+        sender(site.port) as broker,
+    ):
+        await broker.send("cam/front/radar", "ON")
+        await heard.until(lambda: events(heard))
+        await broker.motion("ON")
+        await heard.until(lambda: len(events(heard)) == 2)
+        await broker.motion("OFF")
+        await asyncio.sleep(0.7)
+        assert worker.cameras["front"].alarm.in_motion
+        assert heard.payloads(f"{C}/relevant")[-1] == b"ON"
+        await broker.send("cam/front/radar", "OFF")
+        await heard.until(lambda: heard.payloads(f"{C}/relevant")[-1] == b"OFF")
+        assert sum(1 + verdict["merged"] for verdict in events(heard)) == 2
 
 
 async def test_cameras_are_judged_independently(site: Site) -> None:
@@ -363,6 +509,31 @@ async def test_broker_that_has_lost_its_memory_counts_packets_anew(
             return not await worker._storage.database(lambda store: store.find_delivery(text))
 
         await until(is_forgotten)
+
+
+async def test_verdicts_of_removed_cameras_do_not_fill_the_backlog(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "MAX_BACKLOG", 3)
+    store = EventStore(site.folder / "data")
+    at = datetime.now(UTC) - timedelta(hours=1)
+    for number in range(5):
+        store.add_verdict(stored_verdict(at + timedelta(seconds=number), "gone"))
+    waiting = stored_verdict(at + timedelta(minutes=1), "front")
+    store.add_verdict(waiting)
+    store.close()
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: events(heard))
+        assert [verdict["event_id"] for verdict in events(heard)] == [waiting.event_id]
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+    store = EventStore(site.folder / "data")
+    assert store.unpublished(["gone", "front"], 10) == []
+    store.close()
+
+
+def stored_verdict(at: datetime, camera: str) -> Verdict:
+    whole = verdict_of_the_store(new_event_id(at), camera=camera, motion_at=at)
+    return replace(whole, decided_at=at, hold_until=at)
 
 
 async def test_stop_in_the_middle_of_events_repeats_none(site: Site) -> None:
