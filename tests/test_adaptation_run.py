@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import LearnedCamera
 from tests.watched import TURNED, garden_model, history, learned_memory, scene_encoder, watch
-from veroallarme_core.adaptation import AdaptationError, AdaptationOptions
+from veroallarme_core import adaptation_run
+from veroallarme_core.adaptation import AdaptationError, AdaptationOptions, adapt_camera
 from veroallarme_core.adaptation_run import ProgressLine, adapt_folder
 from veroallarme_core.camera_model import CameraModel
 from veroallarme_core.camera_state import (
@@ -84,6 +86,41 @@ def test_model_of_the_view_before_stays_out(data: Path, tmp_path: Path) -> None:
         state.observe(turned.event_id, turned.moment, turned)
     adapt_folder(data, tmp_path, None, FEW, keep_memory=True)
     assert not state.reload_model()
+
+
+@pytest.mark.parametrize("reads_before", [True, False], ids=["before", "after"])
+def test_model_of_an_adaptation_during_which_the_camera_was_turned_stays_out(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads_before: bool
+) -> None:
+    """Whether the worker notices the turn before the adaptation ends, or just after."""
+    memory = learned_memory()
+    memory.save(tmp_path / MEMORY_FILE)
+    state = CameraState(tmp_path, memory, garden_model(memory))
+
+    def turn() -> None:
+        for number in range(4):
+            turned = watch(40 + number, turn=TURNED)
+            state.observe(turned.event_id, turned.moment, turned)
+        state.save()
+
+    def adapt_and_turn(*arguments: Any) -> Any:
+        learned = adapt_camera(*arguments)
+        turn()
+        return learned
+
+    if reads_before:
+        monkeypatch.setattr(adaptation_run, "adapt_camera", adapt_and_turn)
+    report = adapt_folder(data, tmp_path, None, FEW, keep_memory=True)
+    if not reads_before:
+        turn()
+    assert not state.reload_model()
+    assert not state.learned
+    assert not CameraState.open(tmp_path).learned
+    assert state.progress.events_seen == 1
+    if reads_before:
+        assert not (tmp_path / MODEL_FILE).exists()
+        assert (report["learned"], report["promise"]) == (False, None)
+        assert "turned" in report["missing"]
 
 
 @pytest.mark.parametrize("wrong", ["events", "labels"])

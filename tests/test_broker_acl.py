@@ -131,22 +131,25 @@ async def test_home_assistant_gives_orders_and_nothing_else(port):
 
 @pytest.mark.parametrize("user", ["display", "frigate"])
 async def test_others_neither_give_orders_nor_forge_alarms(port, user):
-    assert await seen_of(port, "homeassistant", user, [*STATE, *ORDERS]) == set()
+    topics = [*STATE, *ORDERS, TOPICS.echo("main")]
+    assert await seen_of(port, "homeassistant", user, topics) == set()
 
 
 async def test_the_worker_hears_motion_orders_and_the_birth_of_home_assistant(port):
     motion = "frigate/drive/motion"
     async with as_user(port, "veroallarme") as worker:
         await worker.subscribe([(topic, 1) for topic in (*TOPICS.commands, "#")])
+        await worker.publish(TOPICS.echo("main"), "x", qos=1)
         async with as_user(port, "frigate") as frigate, as_user(port, "homeassistant") as home:
             await frigate.publish(motion, "ON", qos=1)
             for topic in (*ORDERS, "homeassistant/status"):
                 await home.publish(topic, "x", qos=1)
         heard = set()
+        expected = {motion, *ORDERS, "homeassistant/status", TOPICS.echo("main")}
         async with asyncio.timeout(10):
             async for message in worker.messages:
                 heard.add(message.topic.value)
-                if heard == {motion, *ORDERS, "homeassistant/status"}:
+                if heard == expected:
                     break
 
 

@@ -193,6 +193,7 @@ def test_camera_that_was_turned_is_noticed_and_learned_anew(memory: SceneMemory)
     assert not memory.knows(turned[0].evidence)
     assert not memory.knows(other_tree().evidence), "what was usual in another view says nothing"
     assert observe(memory, *turned[3:]) == [True, False]
+    assert memory.events == 2, "what the view before has shown is no progress of this one"
     assert memory.reaimed == 1
     assert len(memory.sessions) == 2
     assert memory.bank.session.min() == int(turned[3].at // SESSION_S)

@@ -16,9 +16,11 @@ from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess, unt
 from tests.worker.conftest import drawn_jpegs
 from tests.worker.talk import burst, sender
 from veroallarme_core.event_store import EventStore
+from veroallarme_core.worker.bursts import LATE_AFTER_S
 
 C = "veroallarme/home/camera/front"
 STATUS = "veroallarme/home/worker/main/status"
+HEALTH = "veroallarme/home/worker/main/health"
 
 
 def configuration(port: int, camera: HttpCamera, **more: Any) -> dict[str, Any]:
@@ -123,6 +125,74 @@ async def test_event_in_flight_at_a_kill_is_judged_after_the_restart(
         assert verdict["merged"] == 0
         assert heard.payloads(f"{C}/relevant")[-1] in (b"ON", b"OFF")
     assert "Traceback" not in worker.log
+
+
+async def test_start_before_a_kill_is_not_called_nuisance_by_pictures_of_later(
+    mosquitto: Mosquitto, tmp_path: Path, cameras: HttpCamera
+) -> None:
+    """What moves outside the zones is nuisance, but not where nobody looked in time."""
+    corner = {"name": "Corner", "points": [[0, 0], [0.02, 0], [0.02, 0.02]]}
+    settings = {"mode": "filter", "hold_s": 0.5, "zones": [corner]}
+    process = WorkerProcess(
+        tmp_path,
+        configuration(
+            mosquitto.port, cameras, settings=settings, burst={"size": 2, "spacing_s": 1.5}
+        ),
+    )
+    try:
+        async with listening(mosquitto) as heard:
+            process.start()
+            await heard.until(lambda: online(heard), limit_s=30)
+            await motion(mosquitto.port)
+            await heard.until(lambda: heard.on("/event"))
+            assert heard.on("/event")[0].json()["reason"] == "outside_zones"
+            assert heard.payloads(f"{C}/relevant")[-1] == b"OFF"
+            await motion(mosquitto.port)
+            await asyncio.sleep(0.4)
+            process.kill()
+            await asyncio.sleep(LATE_AFTER_S)
+            process.start()
+            await heard.until(lambda: len(heard.on("/event")) == 2, limit_s=30)
+            verdict = heard.on("/event")[1].json()
+            assert (verdict["state"], verdict["reason"]) == ("unknown", "late_pictures")
+            assert verdict["cues"]["pictures_say"] == "outside_zones"
+            assert b"ON" in heard.payloads(f"{C}/relevant")
+            await heard.until(lambda: b"front/late_pictures" in heard.payloads(HEALTH)[-1])
+    finally:
+        process.kill()
+    assert "Traceback" not in process.log
+
+
+async def test_a_kill_before_the_end_of_an_alarm_is_stored_does_not_revive_it(
+    mosquitto: Mosquitto, tmp_path: Path, cameras: HttpCamera
+) -> None:
+    trigger = {"topic": "cam/front/motion", "start": "ON", "end": "OFF", "auto_end_s": 300}
+    settings = {"mode": "shadow", "hold_s": 0}
+    process = WorkerProcess(
+        tmp_path,
+        configuration(mosquitto.port, cameras, settings=settings, triggers=[trigger]),
+    )
+    try:
+        async with listening(mosquitto) as heard:
+            process.start()
+            await heard.until(lambda: online(heard), limit_s=30)
+            await motion(mosquitto.port)
+            await heard.until(lambda: heard.on("/event") and heard.on("/stats"))
+            assert heard.payloads(f"{C}/relevant")[-1] == b"ON"
+            await asyncio.sleep(0.5)
+            other = sqlite3.connect(process.data_dir / "events.sqlite", isolation_level=None)
+            other.execute("BEGIN EXCLUSIVE")
+            await motion(mosquitto.port, "OFF")
+            await heard.until(lambda: heard.payloads(f"{C}/relevant")[-1] == b"OFF")
+            process.kill()
+            other.close()
+            since = len(heard.heard)
+            process.start()
+            await heard.until(lambda: STATUS in [h.topic for h in heard.heard[since:]], limit_s=30)
+            await heard.until(lambda: online(heard), limit_s=30)
+            assert set(heard.payloads(f"{C}/relevant", since)) == {b"OFF"}
+    finally:
+        process.kill()
 
 
 async def test_kill_loses_no_burst_of_a_bridged_camera(

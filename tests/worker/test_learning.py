@@ -310,3 +310,17 @@ async def test_a_camera_without_files_starts_empty(desk: Desk) -> None:
     assert learning.last is None
     assert desk.complaints == {}
     assert learning.stats()["learning"]["events_seen"] == 0
+
+
+async def test_a_model_that_is_not_taken_over_is_not_called_learned(
+    desk: Desk, state: FakeState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The camera was turned while it was learned."""
+    monkeypatch.setattr(state, "reload_model", lambda: False)
+    learning = await desk.opened()
+    await learning.finish_adaptation(ADAPTATION)
+    assert learning.last is not None
+    assert learning.last.outcome is Outcome.LEARNING
+    assert not learning.learned
+    again = await desk.opened()
+    assert again.last == learning.last
