@@ -269,6 +269,7 @@ class Worker:
             await camera.client.close()
         self._judging.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._learning_thread.shutdown, cancel_futures=True)
+        self._backlog.disconnected()
         await asyncio.to_thread(self._backlog.remember)
         await asyncio.to_thread(self._storage.close)
         self._lock.close()
