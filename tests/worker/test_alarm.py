@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from veroallarme_core.worker import alarm as alarm_module
-from veroallarme_core.worker.alarm import MIN_HOLD_S, Alarm
+from veroallarme_core.worker.alarm import MIN_HOLD_S, REFUSED_LIMIT_S, Alarm
 
 START = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -237,6 +237,76 @@ async def test_the_end_of_an_alarm_that_was_seen_late_is_told() -> None:
     async with asyncio.timeout(5):
         await ended.get()
     assert not alarm.is_on
+
+
+@pytest.mark.parametrize(("hold_s", "ends_s"), [(0.0, REFUSED_LIMIT_S), (500.0, 500.0)])
+async def test_an_alarm_that_the_broker_refuses_is_not_on_for_ever(
+    clock: Clock, hold_s: float, ends_s: float
+) -> None:
+    alarm = Alarm(None, lambda: None)
+    alarm.raise_(clock.now, hold_s)
+    alarm.refused()
+    clock.go_on_to(100)
+    alarm.refused()
+    assert alarm.is_on
+    clock.go_on_to(ends_s - 0.1)
+    assert alarm.is_on
+    clock.go_on_to(ends_s)
+    assert not alarm.is_on
+    alarm.stop()
+
+
+async def test_an_alarm_that_the_broker_takes_at_last_is_on_for_a_moment(clock: Clock) -> None:
+    alarm = Alarm(None, lambda: None)
+    alarm.raise_(clock.now, hold_s=0.0)
+    alarm.refused()
+    clock.go_on_to(60)
+    alarm.seen()
+    assert alarm.is_on
+    clock.go_on_to(60 + MIN_HOLD_S)
+    assert not alarm.is_on
+    alarm.refused()
+    assert not alarm.is_on, "it has been seen"
+    alarm.stop()
+
+
+async def test_a_new_alarm_waits_anew_to_be_seen(clock: Clock) -> None:
+    alarm = Alarm(None, lambda: None)
+    alarm.raise_(clock.now, hold_s=0.0)
+    alarm.refused()
+    clock.go_on_to(100)
+    alarm.raise_(clock.now, hold_s=0.0)
+    alarm.refused()
+    clock.go_on_to(REFUSED_LIMIT_S)
+    assert alarm.is_on
+    clock.go_on_to(100 + REFUSED_LIMIT_S)
+    assert not alarm.is_on
+    alarm.stop()
+
+
+async def test_the_end_of_an_alarm_that_was_refused_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alarm_module, "REFUSED_LIMIT_S", 0.3)
+    ended = asyncio.Queue[bool]()
+    alarm = Alarm(None, lambda: ended.put_nowait(alarm.is_on))
+    alarm.raise_(alarm_module.now(), hold_s=0.0)
+    alarm.refused()
+    async with asyncio.timeout(5):
+        assert await ended.get() is False
+    alarm.seen()
+    assert not alarm.is_on, "what the broker takes after its end brings it back no more"
+
+
+async def test_a_start_tells_whether_it_begins_a_motion_of_its_source(clock: Clock) -> None:
+    alarm = Alarm(None, lambda: None)
+    assert alarm.motion_started(60, "radar")
+    assert not alarm.motion_started(5, "radar")
+    assert alarm.motion_started(60, "picture")
+    alarm.motion_ended(["radar"])
+    assert alarm.motion_started(60, "radar")
+    clock.go_on_to(60)
+    assert alarm.motion_started(60, "radar"), "the motion before counts as over"
 
 
 # --- a wall clock that is set -----------------------------------------------------------------

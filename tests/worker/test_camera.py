@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -292,6 +293,64 @@ async def test_restart_neither_ends_nor_revives_an_alarm(stage: Stage) -> None:
     async with stage.play() as camera:
         relevant = {m.topic: m.payload for m in camera.state()}[C + "relevant"]
         assert relevant == b"OFF"
+
+
+# --- what the log says of motion ---------------------------------------------------------------
+
+
+def motion_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line for line in caplog.messages if "motion starts" in line]
+
+
+async def test_each_motion_is_one_line(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with stage.play():
+        for _ in range(3):
+            stage.start(shown="ON")
+        stage.end()
+        stage.start(shown="once more")
+        stage.start(shown="1", trigger="another one")
+        await stage.until(lambda: sum(1 + verdict["merged"] for verdict in stage.verdicts) == 5)
+    assert motion_lines(caplog) == [
+        "front: motion starts (ON)",
+        "front: motion starts (once more)",
+        "front: motion starts (1)",
+    ]
+
+
+async def test_a_start_that_is_delivered_again_is_no_second_line(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with stage.play():
+        stage.start(delivery="1:on", shown="ON")
+        await stage.until(lambda: stage.acknowledged)
+        stage.end()
+        stage.start(delivery="1:on", shown="ON", redelivered=True)
+        await stage.until(lambda: len(stage.acknowledged) == 2)
+        stage.start(delivery="2:on", shown="never heard", redelivered=True)
+        await stage.until(lambda: len(stage.acknowledged) == 3)
+    assert motion_lines(caplog) == [
+        "front: motion starts (ON)",
+        "front: motion starts (never heard)",
+    ]
+
+
+async def test_the_log_tells_a_late_start_as_late(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    since = datetime(2026, 11, 23, 6, 14, 2, tzinfo=UTC)
+    async with stage.play():
+        stage.start(shown="ON", not_before=since)
+        stage.end()
+        stage.start(shown="ON", retained=True)
+        await stage.until(lambda: sum(1 + verdict["merged"] for verdict in stage.verdicts) == 2)
+    assert motion_lines(caplog) == [
+        "front: motion starts (ON, may have waited at the broker since "
+        "2026-11-23T06:14:02.000+00:00)",
+        "front: motion starts (ON, retained: nobody knows when)",
+    ]
 
 
 # --- the order of starts and ends, and what can be seen of an alarm -----------------------------

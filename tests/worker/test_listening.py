@@ -1,8 +1,9 @@
 """What topics have brought, and what could not be understood, is known and told."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -38,7 +39,10 @@ class Bench:
             }
         )
         self.complaints = Complaints(lambda: None)
-        self.listening = Listening(Topics(), "homeassistant/status", self.complaints, lambda: None)
+        topics = Topics()
+        self.listening = Listening(
+            topics, topics.echo("main"), "homeassistant/status", self.complaints, lambda: None
+        )
         self.listening.add(config)
 
     def hear(self, payload: bytes, trigger: int = 0, **more: Any) -> MotionSignal | None:
@@ -126,14 +130,6 @@ def test_silence_and_retained_messages_stand_in_the_notes(
     assert bench.notes == [None]
 
 
-def test_each_motion_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    bench = Bench()
-    for payload in (b"ON", b"ON", b"ON", b"OFF", b"ON"):
-        bench.hear(payload)
-    assert lines(caplog) == [f"front: motion starts (b'ON' on {MOTION})"] * 2
-
-
 def test_pictures_are_counted() -> None:
     bench = Bench(source=MqttImageSource(topic="cam/front/jpeg"))
     assert bench.notes[1] == "no picture on this topic yet"
@@ -153,6 +149,38 @@ def test_a_camera_that_goes_takes_its_topics_along() -> None:
 
 
 # --- in a worker --------------------------------------------------------------------------------
+
+
+async def test_one_message_that_several_triggers_hear_is_one_line(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    site.more["triggers"] = (SWITCH, replace(SWITCH, auto_end_s=5.0))
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: heard.on(f"{C}/stats") and stats(heard)["events"] == 1)
+        assert stats(heard)["motions"] == 1
+    told = [line for line in lines(caplog) if "motion starts" in line]
+    assert told == [f"front: motion starts (b'ON' on {MOTION})"]
+
+
+async def test_a_wrong_value_that_waited_is_told_and_is_no_motion(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with site.worker():
+        pass
+    async with sender(site.port) as broker:
+        await broker.send(MOTION, "ONN")
+        await broker.send(MOTION, "ON")
+        async with site.listener() as heard, site.worker():
+            await heard.until(lambda: heard.on(f"{C}/stats") and stats(heard)["events"] == 1)
+            await heard.until(lambda: heard.on(HEALTH) and note(heard) is None)
+            assert stats(heard)["motions"] == 1
+    assert sum("'ONN'" in line for line in lines(caplog, logging.WARNING)) == 1
+
+
+def stats(heard: Listener) -> dict[str, Any]:
+    return cast(dict[str, Any], heard.on(f"{C}/stats")[-1].json())
 
 
 def note(heard: Listener) -> str | None:

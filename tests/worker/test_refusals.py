@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +17,15 @@ from tests.worker.conftest import Site
 from tests.worker.guarded_broker import GuardedBroker, MuzzlingBroker
 from tests.worker.talk import HEALTH, ROOT, C, burst, events, retained, sender
 from tests.worker.test_mqtt import Ears, session
+from veroallarme_core.worker import alarm as alarm_module
+from veroallarme_core.worker import backlog as backlog_module
 from veroallarme_core.worker import mqtt as mqtt_module
+from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.mqtt import Outgoing, Refusal, read_answers
 from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
 
 MOTION = "cam/front/motion"
+ECHO = f"{ROOT}/worker/main/echo"
 B = TypeVar("B", bound=Mosquitto)
 
 
@@ -112,6 +117,7 @@ async def test_refusal_that_ends_is_taken_back_and_motion_is_heard(
         (f"{ROOT}/camera/+/feedback", "the command feedback cannot be heard"),
         (f"{ROOT}/camera/+/burst", "the cameras that Home Assistant bridges cannot be heard"),
         ("homeassistant/status", "a start of Home Assistant goes unnoticed"),
+        (ECHO, "motion in the first seconds of a connection may have waited and raises the alarm"),
         ("cam/front/picture", "pictures of front cannot be heard"),
     ],
 )
@@ -163,6 +169,25 @@ async def test_bridged_camera_counts_its_bursts(
         await heard.until(lambda: events(heard))
     lines = [record.getMessage() for record in caplog.records]
     assert lines.count("porch: motion starts (a burst of Home Assistant)") == 1
+
+
+async def test_refused_echo_is_told_once_and_taken_back(
+    tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.5)
+    monkeypatch.setattr(backlog_module, "QUIET_S", 0.3)
+    with started(GuardedBroker(tmp_path, subscribe=None)) as broker:
+        site = Site(tmp_path, broker.port, cameras)
+        async with site.worker():
+            pass
+        async with site.worker() as worker:
+            assert worker._backlog.since is not None
+            await until(lambda: worker._backlog.since is None)
+            keys = [error["key"] for error in worker._complaints.shown()]
+            assert [key for key in keys if "echo" in key] == [f"subscription/{ECHO}"]
+            await broker.allow_all()
+            await until(lambda: worker._complaints.shown() == [])
+            assert ECHO not in str(worker._listening.state())
 
 
 GRANTED = ReasonCode(PacketTypes.SUBACK, identifier=1)
@@ -232,6 +257,74 @@ async def test_refused_verdict_stays_in_the_store_as_not_published(
         async with site.listener() as heard, site.worker():
             await heard.until(lambda: events(heard))
             assert events(heard)[0]["event_id"] == unpublished[0]["event_id"]
+
+
+async def test_refused_alarm_is_shown_once_the_broker_takes_it(
+    tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.3)
+    with started(MuzzlingBroker(tmp_path, publish=[f"{C}/relevant"])) as broker:
+        site = Site(tmp_path, broker.port, cameras)
+        async with site.listener() as heard, site.worker() as worker, sender(broker.port) as cam:
+            await cam.motion()
+            await cam.motion("OFF")
+            await heard.until(lambda: events(heard))
+            # Long after its hold and its motion.
+            await asyncio.sleep(1.0)
+            assert worker.cameras["front"].alarm.is_on
+            broker.allow_all()
+            await heard.until(lambda: heard.payloads(f"{C}/relevant")[-1:] == [b"OFF"])
+            assert heard.payloads(f"{C}/relevant") == [b"ON", b"OFF"]
+            await heard.until(lambda: errors(heard) == {})
+
+
+async def test_alarm_that_stays_refused_ends(
+    tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.3)
+    monkeypatch.setattr(alarm_module, "REFUSED_LIMIT_S", 1.0)
+    with started(MuzzlingBroker(tmp_path, publish=[f"{C}/relevant"])) as broker:
+        site = Site(tmp_path, broker.port, cameras)
+        async with site.listener() as heard, site.worker() as worker, sender(broker.port) as cam:
+            await cam.motion()
+            await cam.motion("OFF")
+            await heard.until(lambda: events(heard))
+            await heard.until(lambda: f"publish/{C}/relevant" in errors(heard))
+            await until(lambda: not worker.cameras["front"].alarm.is_on)
+            broker.allow_all()
+            await heard.until(lambda: errors(heard) == {})
+            assert heard.payloads(f"{C}/relevant") == [b"OFF"], "an alarm long ago would be stale"
+
+
+async def test_what_every_connection_brings_anew_does_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = Outgoing("site/echo", b"mark", retain=False, is_renewed=True)
+    ears = Ears(state=[mark])
+    with started(MuzzlingBroker(tmp_path, publish=["site/echo"])) as broker:
+        async with session(broker.port, ears, protocol="5") as link:
+            for connections in (1, 2, 3):
+                await until(lambda: ears.connections == connections and link._refused)  # noqa: B023
+                assert link._refused == [mark]
+                broker.kill()
+                broker.start()
+
+
+async def test_health_that_was_refused_tells_the_time_when_it_is_taken(
+    tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.2)
+    monkeypatch.setattr(service_module, "HEALTH_EVERY_S", 0.5)
+    with started(MuzzlingBroker(tmp_path, publish=[HEALTH])) as broker:
+        site = Site(tmp_path, broker.port, cameras)
+        async with site.listener() as heard, site.worker() as worker:
+            await until(lambda: f"publish/{HEALTH}" in str(worker._complaints.shown()))
+            await asyncio.sleep(1.0)
+            before = datetime.now(UTC)
+            broker.allow_all()
+            await heard.until(lambda: heard.on(HEALTH) and errors(heard) == {})
+            first = datetime.fromisoformat(heard.on(HEALTH)[0].json()["sent_at"])
+            assert first >= before - timedelta(milliseconds=1)
 
 
 async def test_old_brokers_refuse_messages_without_a_word(tmp_path: Path) -> None:

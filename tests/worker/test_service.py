@@ -286,7 +286,8 @@ async def test_a_broker_that_withholds_the_mark_is_told(
         quiet = Judging(State.IRRELEVANT)
         async with site.worker(quiet.install) as worker, site.listener() as heard:
             await until(lambda: worker._backlog.since is None)
-            await heard.until(lambda: "/worker/main/echo" in str(heard.payloads(HEALTH)[-1:]))
+            told = "what the worker says on veroallarme/home/worker/main/echo"
+            await heard.until(lambda: told in str(heard.payloads(HEALTH)[-1:]))
             async with sender(site.port) as broker:
                 await broker.motion()
                 await heard.until(lambda: events(heard))

@@ -13,6 +13,9 @@ from time import monotonic
 
 MIN_HOLD_S = 0.2
 """How long an alarm is on at least, from the moment at which it can be seen."""
+REFUSED_LIMIT_S = 150.0
+"""How long an alarm that the broker refuses to show waits to be seen: it is sent again each minute,
+and an alarm of a motion long ago would be stale."""
 
 
 def now() -> datetime:
@@ -45,6 +48,7 @@ class Alarm:
         self._held = _on_monotonic_clock(held_until or until)
         self._motions: dict[str, float] = {}
         self._is_unseen = False
+        self._given_up: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._schedule()
 
@@ -56,23 +60,36 @@ class Alarm:
     @property
     def is_on(self) -> bool:
         """Whether the alarm is on; one that nobody could see yet is."""
-        return self._is_unseen or (self._ends is not None and monotonic() < self._ends)
+        ends = self._is_on_until()
+        return ends is None or monotonic() < ends
 
     @property
     def in_motion(self) -> bool:
         """Whether the camera's motion goes on, as far as it has told."""
         return self._motion_ends() > monotonic()
 
+    def _is_on_until(self) -> float | None:
+        """Return the end as far as it is known; None as long as it waits to be seen."""
+        ends = self._ends or 0.0
+        if not self._is_unseen:
+            return ends
+        return None if self._given_up is None else max(ends, self._given_up)
+
     def _motion_ends(self) -> float:
         return max(self._motions.values(), default=0.0)
 
-    def motion_started(self, lasts_s: float, source: str = "") -> None:
+    def motion_started(self, lasts_s: float, source: str = "") -> bool:
         """Take note of motion that counts as over after ``lasts_s`` where no end comes.
 
         A start never shortens motion that goes on already.
+
+        Returns:
+            Whether it is a new one for its source.
         """
-        ends = monotonic() + lasts_s
-        self._motions[source] = max(ends, self._motions.get(source, ends))
+        clock = monotonic()
+        known = self._motions.get(source, 0.0)
+        self._motions[source] = max(clock + lasts_s, known)
+        return known <= clock
 
     def motion_ended(self, sources: Collection[str] = ("",)) -> bool:
         """Take note that some sources see no motion; return whether this moved the alarm's end."""
@@ -101,7 +118,7 @@ class Alarm:
         held = clock + (hold_s if self.in_motion else max(hold_s, MIN_HOLD_S))
         self._held = max(held, self._held or held)
         ends = max(held, self._motion_ends(), self._ends or held)
-        self._is_unseen = True
+        self._is_unseen, self._given_up = True, None
         return self._end_at(ends, at, clock)
 
     def seen(self) -> None:
@@ -112,6 +129,16 @@ class Alarm:
         clock = monotonic()
         least = clock + MIN_HOLD_S
         self._end_at(max(least, self._ends or least), now(), clock)
+
+    def refused(self) -> None:
+        """Take note that the broker does not show it: it may yet, but not for ever.
+
+        The end of an alarm that nobody can see is bounded, or no reference picture would be taken
+        as long as the broker refuses it.
+        """
+        if self._is_unseen and self._given_up is None:
+            self._given_up = monotonic() + REFUSED_LIMIT_S
+            self._schedule()
 
     def stop(self) -> None:
         """Forget the timer; the alarm itself stays as it is."""
@@ -127,17 +154,17 @@ class Alarm:
 
     def _schedule(self) -> None:
         self.stop()
-        if self._ends is not None and self.is_on:
-            wait_s = max(0.0, self._ends - monotonic())
+        ends = self._is_on_until()
+        if ends is not None and self.is_on:
+            wait_s = max(0.0, ends - monotonic())
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        if self._is_unseen:
-            return  # `seen` begins anew
         if self.is_on:
             self._schedule()
         else:
+            self._is_unseen = False
             self._ended()
 
 

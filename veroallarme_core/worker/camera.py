@@ -19,7 +19,7 @@ from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.settings import CameraSettings
 from veroallarme_core.verdict import FrameCounts, State, Verdict, iso, new_event_id
 from veroallarme_core.worker.alarm import MIN_HOLD_S, Alarm, now
-from veroallarme_core.worker.bursts import Burst, covers, take_burst
+from veroallarme_core.worker.bursts import LATE_AFTER_S, Burst, covers, take_burst
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.contract import OFF, ON, CommandError, Topics, dump
 from veroallarme_core.worker.in_order import InOrder
@@ -98,6 +98,8 @@ class Signal:
     """Since when it may have waited at the broker; None where it came at once."""
     retained: bool = False
     """Whether it tells the past, since nobody knows when."""
+    shown: str = ""
+    """What a log says of the message."""
 
     @property
     def motion_at(self) -> datetime:
@@ -108,6 +110,15 @@ class Signal:
     def earliest_at(self) -> datetime:
         """The first moment at which it may have moved."""
         return _UNKNOWN if self.retained else self.motion_at
+
+    @property
+    def told(self) -> str:
+        """What a log says of it."""
+        if self.retained:
+            return f"{self.shown}, retained: nobody knows when"
+        if self.not_before is not None:
+            return f"{self.shown}, may have waited at the broker since {iso(self.not_before)}"
+        return self.shown
 
 
 class Judge(Protocol):
@@ -297,7 +308,9 @@ class CameraWorker:
 
     def _accept(self, signal: Signal, auto_end_s: float) -> None:
         # It may have begun long ago, but whether it is over already is not known.
-        self.alarm.motion_started(auto_end_s, signal.trigger)
+        is_new = self.alarm.motion_started(auto_end_s, signal.trigger)
+        level = logging.INFO if is_new else logging.DEBUG
+        _LOGGER.log(level, "%s: motion starts (%s)", self.id, signal.told)
         event = self._event_for(signal)
         self._count_start(event, signal.earliest_at, signal.received_at)
         self._spawn(self._journal(event, signal.received_at, signal.acknowledge, signal.delivery))
@@ -372,6 +385,8 @@ class CameraWorker:
         """
         self._bursts.append(event_id)
         waited_s = max(0.0, (now() - motion_at).total_seconds())
+        late = f", {waited_s:.0f} s after it" if waited_s > LATE_AFTER_S else ""
+        _LOGGER.info("%s: motion starts (a burst of Home Assistant%s)", self.id, late)
         self.alarm.motion_started(BURST_AUTO_END_S - waited_s, BRIDGED_MOTION)
         taken = self._note_burst(burst, fetch_ms=waited_s * 1e3)
         event = self._event_of_burst(event_id, motion_at, taken)
@@ -452,6 +467,7 @@ class CameraWorker:
                 # It is older than starts that came since, and has ended what it could.
                 signal.acknowledge()
                 return
+            _LOGGER.debug("%s: motion ends (%s)", self.id, signal.told)
             if signal.delivery is not None:
                 self._ends.append(signal.delivery)
             self._end(signal.trigger, signal.acknowledge)
@@ -990,7 +1006,13 @@ class CameraWorker:
         topic = self._around.topics.camera(self.id, "relevant")
         if not self.alarm.is_on:
             return Outgoing(topic=topic, payload=OFF, retain=True)
-        return Outgoing(topic=topic, payload=ON, retain=True, on_published=self.alarm.seen)
+        return Outgoing(
+            topic=topic,
+            payload=ON,
+            retain=True,
+            on_published=self.alarm.seen,
+            on_refused=self.alarm.refused,
+        )
 
     async def _store_alarm(self, until: datetime, acknowledge: Acknowledge) -> None:
         """Remember when the alarm ends; until then the broker keeps the end of the motion."""

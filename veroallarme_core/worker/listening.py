@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,8 +76,6 @@ class Ear:
     refusal: str | None = None
     mistake: str | None = None
     told: set[str] = field(default_factory=set)
-    moves_until_s: float = 0.0
-    """On the monotonic clock; starts before it repeat one that has been logged."""
 
     @property
     def note(self) -> str | None:
@@ -144,6 +141,11 @@ def ears_of(camera: CameraConfig, topics: Topics) -> dict[Trigger | None, Ear]:
     return ears
 
 
+def show_message(message: Incoming) -> str:
+    """Write a motion message for people."""
+    return f"{show_payload(message.payload)} on {message.topic}"
+
+
 def _payload_key(ear: Ear) -> str:
     return f"{ear.camera}/payload/{ear.topic}"
 
@@ -153,6 +155,7 @@ class Listening:
 
     Args:
         topics: of the site.
+        echo: the topic of what the worker says to itself.
         birth_topic: where Home Assistant tells that it has started.
         complaints: tells people what is wrong.
         changed: called when the health has something new to say.
@@ -161,11 +164,13 @@ class Listening:
     def __init__(
         self,
         topics: Topics,
+        echo: str,
         birth_topic: str,
         complaints: Complaints,
         changed: Callable[[], None],
     ) -> None:
         self._topics = topics
+        self._echo = echo
         self._birth_topic = birth_topic
         self._complaints = complaints
         self._changed = changed
@@ -183,6 +188,10 @@ class Listening:
         """Forget a camera."""
         self._ears.pop(camera, None)
         self._changed()
+
+    def is_refused(self, topic: str) -> bool:
+        """Tell whether the broker refuses a subscription."""
+        return topic in self._refused
 
     def can_hear(self, camera: str) -> bool:
         """Tell whether the broker lets us listen to all that a camera depends on."""
@@ -202,7 +211,7 @@ class Listening:
     # --- what comes ------------------------------------------------------------------------
 
     def motion(self, camera: str, trigger: Trigger, message: Incoming) -> MotionSignal | None:
-        """Judge a motion message; tell once where it is none, and log the motion where it is.
+        """Judge a motion message, and tell once where it is none.
 
         Returns:
             What it says, or None where it cannot be understood.
@@ -214,20 +223,11 @@ class Listening:
             signal = ear.hear(trigger, message.payload, message.retain)
         except MotionPayloadError as error:
             self._tell_misunderstood(ear, str(error))
-        shown = f"{show_payload(message.payload)} on {message.topic}"
-        match signal:
-            case MotionSignal.START:
-                self._complaints.resolve(_payload_key(ear))
-                goes_on = time.monotonic() < ear.moves_until_s
-                ear.moves_until_s = time.monotonic() + trigger.auto_end_s
-                level = logging.DEBUG if goes_on else logging.INFO
-                _LOGGER.log(level, "%s: motion starts (%s)", camera, shown)
-            case MotionSignal.END:
-                ear.moves_until_s = 0.0
-                _LOGGER.debug("%s: motion ends (%s)", camera, shown)
-            case MotionSignal.PAST if ear.past == 1:
-                _LOGGER.info("%s: retained, so it tells the past and is not taken: %s",
-                             camera, shown)  # fmt: skip
+        if signal is MotionSignal.START:
+            self._complaints.resolve(_payload_key(ear))
+        elif signal is MotionSignal.PAST and ear.past == 1:
+            _LOGGER.info("%s: retained, so it tells the past and is not taken: %s",
+                         camera, show_message(message))  # fmt: skip
         if ear.note != before:
             self._changed()
         return signal
@@ -250,7 +250,6 @@ class Listening:
 
     def burst(self, camera: str) -> None:
         """Count a burst that was taken."""
-        _LOGGER.info("%s: motion starts (a burst of Home Assistant)", camera)
         self._bring(camera, retained=False)
 
     def _bring(self, camera: str, *, retained: bool) -> None:
@@ -302,6 +301,10 @@ class Listening:
                 losses.append("the cameras that Home Assistant bridges cannot be heard")
             else:
                 losses.append(f"the command {command[1]} cannot be heard")
+        if topic == self._echo:
+            losses.append(
+                "motion in the first seconds of a connection may have waited and raises the alarm"
+            )
         if topic == self._birth_topic:
             losses.append("a start of Home Assistant goes unnoticed")
         return " and ".join(losses)

@@ -99,6 +99,18 @@ class Outgoing:
     payload: bytes
     retain: bool
     on_published: Callable[[], object] | None = None
+    """Called once the broker has taken it."""
+    on_refused: Callable[[], object] | None = None
+    """Called whenever the broker does not take it, or where it is dropped."""
+    is_renewed: bool = False
+    """Whether every connection brings it anew, as it does with all that is retained."""
+    is_tried_again: bool = True
+    """Whether what the broker refuses is sent again, and not out of date by then."""
+
+    @property
+    def is_state(self) -> bool:
+        """Whether a newer message to its topic takes its place."""
+        return self.retain or self.is_renewed
 
 
 @dataclass(frozen=True)
@@ -283,6 +295,11 @@ def read_answers(
     return refused
 
 
+def _note_refusal(message: Outgoing) -> None:
+    if message.on_refused is not None:
+        message.on_refused()
+
+
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel tasks until they have ended.
 
@@ -348,13 +365,13 @@ class MqttSession:
     def publish(self, message: Outgoing) -> None:
         """Queue a message with QoS 1; order is kept, and what is not retained waits for a broker.
 
-        Retained messages are dropped while there is no connection: the whole state follows
-        after the next one.
+        State is dropped while there is no connection: all of it follows after the next one.
         """
-        if message.retain and not self.is_connected:
+        if message.is_state and not self.is_connected:
             return
         if len(self._outbox) >= self.MAX_OUTBOX:
             dropped = self._outbox.popleft()
+            _note_refusal(dropped)
             self._listener.complain(
                 f"publish/{dropped.topic}",
                 f"the outbox is full: dropped the oldest message to {dropped.topic}",
@@ -401,7 +418,7 @@ class MqttSession:
     async def _send_state(self, client: _Client) -> None:
         waiting = [*self._refused, *self._outbox]
         self._refused = []
-        self._outbox = deque(message for message in waiting if not message.retain)
+        self._outbox = deque(message for message in waiting if not message.is_state)
         for message in self._listener.connected():
             await self._publish(client, message)
         await self._tell_status(client, ONLINE)
@@ -435,7 +452,8 @@ class MqttSession:
         if not self._refused:
             self._try_again_at = asyncio.get_running_loop().time() + REFUSED_AGAIN_S
         self._forget_refused(message)
-        self._refused.append(message)
+        if message.is_tried_again:
+            self._refused.append(message)
         if message.topic not in self._failing:
             self._listener.complain(f"publish/{message.topic}", sentence)
         self._failing[message.topic] = sentence
@@ -448,12 +466,13 @@ class MqttSession:
                 f"the broker refuses more than {MAX_REFUSED} messages: dropped the oldest one, to "
                 f"{dropped.topic}",
             )
+        _note_refusal(message)
 
     def _forget_refused(self, message: Outgoing) -> None:
         """Forget an older state of the same topic that the broker has refused."""
-        if message.retain and self._refused:
+        if message.is_state and self._refused:
             self._refused = [
-                one for one in self._refused if not (one.retain and one.topic == message.topic)
+                one for one in self._refused if not (one.is_state and one.topic == message.topic)
             ]
 
     def _queue_refused(self) -> None:

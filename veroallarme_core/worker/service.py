@@ -63,7 +63,7 @@ from veroallarme_core.worker.contract import (
 )
 from veroallarme_core.worker.health import Signs, answering
 from veroallarme_core.worker.learning import CameraLearning
-from veroallarme_core.worker.listening import Listening
+from veroallarme_core.worker.listening import Listening, show_message
 from veroallarme_core.worker.motion_sources import (
     MotionSignal,
     Trigger,
@@ -141,8 +141,10 @@ class Worker:
         self._held_bytes = 0
         self._health_changed = asyncio.Event()
         self._complaints = Complaints(self._health_changed.set)
+        self._echo = config.topics.echo(config.worker_id)
         self._listening = Listening(
             config.topics,
+            self._echo,
             config.broker.birth_topic,
             self._complaints,
             self._health_changed.set,
@@ -164,7 +166,6 @@ class Worker:
             self._lock.close()
             raise
         self._backlog = Backlog(config.state_dir / CLIENT_ID_FILE, self._lost_mark)
-        self._echo = config.topics.echo(config.worker_id)
         self._adaptations = Adaptations(
             config.learning,
             config.data_dir,
@@ -458,7 +459,8 @@ class Worker:
         """Return all retained state of the site; see `SessionListener`."""
         state = []
         if self._backlog.since is not None:
-            state.append(Outgoing(self._echo, self._backlog.send_mark(), retain=False))
+            mark = self._backlog.send_mark()
+            state.append(Outgoing(self._echo, mark, retain=False, is_renewed=True))
         state.append(self._info())
         for removed in self._removed:
             state += self._clearing(removed)
@@ -500,6 +502,8 @@ class Worker:
         self._backlog.connected(resumed=True)
 
     def _lost_mark(self) -> None:
+        if self._listening.is_refused(self._echo):
+            return  # that has been told
         self.complain(
             "echo",
             f"the broker does not give back what the worker says on {self._echo}, so motion that "
@@ -620,6 +624,7 @@ class Worker:
             redelivered=message.redelivered,
             not_before=self._backlog.since,
             retained=message.retain,
+            shown=show_message(message),
         )
 
     def _offer_picture(self, message: Incoming) -> None:
@@ -848,7 +853,14 @@ class Worker:
 
     def _health_message(self) -> Outgoing:
         topic = self.config.topics.health(self.config.worker_id)
-        return Outgoing(topic, self._health(), retain=True, on_published=self._heard)
+        return Outgoing(
+            topic,
+            self._health(),
+            retain=True,
+            on_published=self._heard,
+            # It tells the time, and the next one comes soon.
+            is_tried_again=False,
+        )
 
     def _heard(self) -> None:
         """Take note that the broker was there: what comes after a kill is dated by that."""
