@@ -171,6 +171,18 @@ async def test_an_alarm_that_is_restated_after_nuisance_lasts_until_the_worker_e
     assert state(hass, *ALARM) == "on"
 
 
+async def test_an_alarm_that_the_broker_took_long_after_its_verdict_is_shown(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
+) -> None:
+    """The broker had refused it for a minute."""
+    await say(hass, "camera/drive/verdict", verdict(hold_until=moment(0.2)))
+    await pass_time(hass, freezer, 61)
+    await say(hass, "camera/drive/relevant", "ON")
+    assert state(hass, *ALARM) == "on"
+    await pass_time(hass, freezer, 2)
+    assert state(hass, *ALARM) == "off"
+
+
 async def test_a_second_alarm_prolongs_the_first(
     freezer: FrozenDateTimeFactory, hass: HomeAssistant, site
 ) -> None:
