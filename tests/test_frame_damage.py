@@ -1,5 +1,6 @@
 """Corrupt blocks are found where they are, and nowhere else."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.drawn import (
     burst_of,
@@ -87,6 +89,31 @@ def test_truncated_jpeg_loses_its_tail() -> None:
     assert damage.blocks[-1].all()
     assert not damage.blocks[0].any()
     assert 0.3 < damage.share < 0.7
+
+
+def test_truncated_jpeg_that_stands_upright_loses_the_side_that_it_lost() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    stream = io.BytesIO()
+    Image.fromarray(YARD).save(stream, "JPEG", exif=exif)
+    whole = decode_frame(stream.getvalue())
+    cut = decode_frame(stream.getvalue()[: len(stream.getvalue()) // 2])
+    damage = find_damage([whole, cut, whole])
+    assert kinds(damage) == [set(), {"truncated"}, set()]
+    assert damage[1].blocks[:, -1].all()
+    assert not damage[1].blocks[:, 0].any()
+
+
+def test_truncated_progressive_jpeg_has_no_usable_block() -> None:
+    data = cv2.imencode(".jpg", YARD, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    damage = find_damage([YARD, decode_frame(data[: len(data) // 2]), YARD])[1]
+    assert damage.kinds == {DamageKind.TRUNCATED}
+    assert not damage.is_usable
+
+
+def test_jpeg_without_end_marker_is_not_damaged() -> None:
+    data = encode(YARD)
+    assert kinds(find_damage([decode_frame(data), decode_frame(data[:-2])])) == [set(), set()]
 
 
 def test_grey_band_is_found_unless_every_frame_has_it() -> None:

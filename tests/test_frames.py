@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from tests.drawn import draw_yard, encode
 from veroallarme_core.frames import (
@@ -112,8 +113,116 @@ def test_truncated_jpeg_keeps_its_readable_part() -> None:
     assert np.ptp(decoded.image[-8:]) == 0
 
 
-def test_trailing_zeros_are_no_truncation() -> None:
-    assert not decode_frame(JPEG + b"\x00\x00").truncated
+@pytest.mark.parametrize("behind", [b"\0\0", b"\0" * 900, b"\xff\xda", JPEG[:900], b"\xff\xd8\xff"])
+def test_what_stands_behind_the_end_is_no_truncation(behind: bytes) -> None:
+    decoded = decode_frame(JPEG + behind)
+    assert not decoded.truncated
+    np.testing.assert_array_equal(decoded.image, decode_frame(JPEG).image)
+
+
+def coded(picture: NDArray[np.uint8], *options: int) -> bytes:
+    return cv2.imencode(".jpg", picture, options)[1].tobytes()
+
+
+SCENE = draw_yard(144, 176)
+GREY_BELOW = SCENE.copy()
+GREY_BELOW[-50:] = 128
+"""What libjpeg shows where nothing came: a real picture may look like that too."""
+
+JPEGS = {
+    "plain": coded(SCENE),
+    "grey below": coded(GREY_BELOW),
+    "all grey": coded(np.full_like(SCENE, 128)),
+    "optimized": coded(SCENE, cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+    "restarts": coded(SCENE, cv2.IMWRITE_JPEG_RST_INTERVAL, 1),
+    "few restarts": coded(SCENE, cv2.IMWRITE_JPEG_RST_INTERVAL, 11),
+    "grey below with restarts": coded(GREY_BELOW, cv2.IMWRITE_JPEG_RST_INTERVAL, 4),
+    "progressive": coded(SCENE, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+    "one channel": coded(np.ascontiguousarray(SCENE[..., 0])),
+    "no subsampling": coded(SCENE, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, 0x111111),
+}
+
+
+@pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
+@pytest.mark.parametrize("instead", [b"", b"\xff", b"\xff\xff"])
+def test_a_jpeg_without_its_end_marker_is_whole(data: bytes, instead: bytes) -> None:
+    decoded = decode_frame(data.removesuffix(b"\xff\xd9") + instead)
+    assert not decoded.truncated
+    np.testing.assert_array_equal(decoded.image, decode_frame(data).image)
+
+
+@pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
+@pytest.mark.parametrize("padding", [b"", b"\0" * 600])
+def test_a_jpeg_that_is_cut_anywhere_is_never_taken_for_whole(data: bytes, padding: bytes) -> None:
+    """A block that is missing looks like grey that is there, as in these pictures."""
+    whole = decode_frame(data).image
+    coded_from = data.rfind(b"\xff\xda")
+    for missing in [*range(3, 60), *range(60, len(data) - coded_from - 20, 97)]:
+        decoded = decode_frame(data[:-missing] + padding)
+        if decoded.lost is None:
+            np.testing.assert_array_equal(decoded.image, whole)
+        else:
+            np.testing.assert_array_equal(decoded.image[~decoded.lost], whole[~decoded.lost])
+
+
+@pytest.mark.parametrize("name", ["plain", "grey below", "restarts", "one channel"])
+def test_a_jpeg_that_was_ended_too_early_has_lost_its_rows(name: str) -> None:
+    data = JPEGS[name]
+    decoded = decode_frame(data[: len(data) // 2] + b"\xff\xd9")
+    assert decoded.lost is not None
+    assert decoded.lost[-1].all()
+    assert not decoded.lost[0].any()
+
+
+def test_a_progressive_jpeg_that_is_cut_is_lost_as_a_whole() -> None:
+    data = JPEGS["progressive"]
+    decoded = decode_frame(data[: len(data) * 2 // 3])
+    assert decoded.lost is not None
+    assert decoded.lost.all()
+
+
+def oriented(picture: NDArray[np.uint8], orientation: int, format_: str = "PNG") -> bytes:
+    """Encode a picture with an orientation beside its pixels."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture[..., ::-1])).save(stream, format_, exif=exif)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_stands_as_its_orientation_says(orientation: int, format_: str) -> None:
+    data = oriented(YARD, orientation, format_)
+    with Image.open(io.BytesIO(data)) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))[..., ::-1]
+    image = decode_frame(data).image
+    np.testing.assert_array_equal(image, expected)
+    assert image.flags.c_contiguous
+    assert image.shape[:2] == ((96, 128) if orientation < 5 else (128, 96))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_is_none_turns_nothing(orientation: int) -> None:
+    np.testing.assert_array_equal(decode_frame(oriented(YARD, orientation)).image, YARD)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_broken_tags_cost_no_picture() -> None:
+    tags = b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\x01\x12" * 20
+    segment = b"\xff\xe1" + (len(tags) + 2).to_bytes(2, "big") + tags
+    decoded = decode_frame(JPEG[:2] + segment + JPEG[2:])
+    np.testing.assert_array_equal(decoded.image, decode_frame(JPEG).image)
+
+
+def test_what_is_lost_turns_with_the_picture() -> None:
+    data = oriented(draw_yard(288, 352), 6, "JPEG")
+    decoded = decode_frame(data[: len(data) // 2])
+    assert decoded.lost is not None
+    assert decoded.lost.shape == decoded.image.shape[:2] == (352, 288)
+    # Stored from top to bottom, shown turned to the right: the end of the data is on the left.
+    assert decoded.lost[:, 0].all()
+    assert not decoded.lost[:, -1].any()
 
 
 @settings(deadline=None, max_examples=150)
@@ -124,7 +233,9 @@ def test_jpeg_cut_at_any_byte_never_crashes(length: int) -> None:
         assert outcome.code in {"empty", "not_an_image", "undecodable"}
     else:
         assert outcome.image.shape == (96, 128, 3)
-        assert outcome.truncated == (length < len(JPEG))
+        assert outcome.truncated or length >= len(JPEG) - len(b"\xff\xd9")
+        if outcome.lost is None:
+            np.testing.assert_array_equal(outcome.image, decode_frame(JPEG).image)
 
 
 @settings(deadline=None, max_examples=150)

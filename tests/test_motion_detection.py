@@ -193,7 +193,9 @@ def test_paths_are_read_and_a_lost_file_is_damage(tmp_path: Path) -> None:
 
 
 def test_decoded_frames_tell_their_truncation() -> None:
-    frames = [DecodedFrame(YARD), DecodedFrame(YARD, truncated=True)]
+    lost = np.zeros(YARD.shape[:2], np.bool_)
+    lost[-20:] = True
+    frames = [DecodedFrame(YARD), DecodedFrame(YARD, lost=lost)]
     assert DETECTOR.detect_motion(frames).damage[1].kinds == {DamageKind.TRUNCATED}
 
 

@@ -124,11 +124,11 @@ def find_damage(
         size; a frame of another size is foreign as a whole.
     """
     images = [f.image if isinstance(f, DecodedFrame) else f for f in frames]
-    truncated = [isinstance(f, DecodedFrame) and f.truncated for f in frames]
+    lost = [f.lost if isinstance(f, DecodedFrame) else None for f in frames]
     size = common_size(images)
     evidence = [
-        _examine(image, cut) if image is not None and image.shape[:2] == size else None
-        for image, cut in zip(images, truncated, strict=True)
+        _examine(image, gone) if image is not None and image.shape[:2] == size else None
+        for image, gone in zip(images, lost, strict=True)
     ]
     _discard_shared_grey(evidence)
     _find_mosaics(images, evidence)
@@ -147,7 +147,7 @@ def common_size(images: Sequence[NDArray[np.uint8] | None]) -> tuple[int, int]:
 # --- one frame alone -----------------------------------------------------------------------------
 
 
-def _examine(image: NDArray[np.uint8], truncated: bool) -> _Evidence:
+def _examine(image: NDArray[np.uint8], lost: NDArray[np.bool_] | None) -> _Evidence:
     picture = shrink(image, _WORK_WIDTH)
     kinds: set[DamageKind] = set()
     band, patches = _green_cells(picture)
@@ -155,11 +155,13 @@ def _examine(image: NDArray[np.uint8], truncated: bool) -> _Evidence:
         kinds.add(DamageKind.GREEN_BAND)
     if patches.any():
         kinds.add(DamageKind.MACROBLOCKS)
-    tail = _undecoded_tail(picture, truncated)
-    if truncated:
+    if lost is not None:
+        tail = _lost_cells(lost)
         kinds.add(DamageKind.TRUNCATED)
-    elif tail.any():
-        kinds.add(DamageKind.GREY_BAND)
+    else:
+        tail = _undecoded_tail(picture)
+        if tail.any():
+            kinds.add(DamageKind.GREY_BAND)
     smooth = np.asarray(cv2.blur(picture, (3, 3)), dtype=np.uint8)
     return _Evidence(smooth, kinds, band | patches | tail)
 
@@ -227,8 +229,15 @@ def _connected_to(seeds: NDArray[np.bool_], cells: NDArray[np.bool_]) -> NDArray
     return np.asarray(cells & np.isin(labels, touched[touched > 0]), dtype=np.bool_)
 
 
-def _undecoded_tail(picture: NDArray[np.uint8], truncated: bool) -> NDArray[np.bool_]:
-    """Find the flat cells with which a picture ends, in the order in which cells are decoded."""
+def _lost_cells(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the cells of pixels for which the file holds no data."""
+    cells = _cell_means(shrink(lost.astype(np.uint8) * 255, _WORK_WIDTH)) > 0
+    # Frames are blurred a little before they are compared, over the border of a cell.
+    return _dilate(cells, (3, 3))
+
+
+def _undecoded_tail(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Find the flat grey rows of cells with which a picture of a broken stream ends."""
     height, width = picture.shape[:2]
     tail = np.zeros((-(-height // _CELL), -(-width // _CELL)), np.bool_)
     off_grey = np.abs(picture.astype(np.int16) - _GREY_LEVEL) > _FLAT_SPREAD
@@ -236,9 +245,6 @@ def _undecoded_tail(picture: NDArray[np.uint8], truncated: bool) -> NDArray[np.b
     lost = (height - 1 - int(decoded[-1])) // _CELL if decoded.size else len(tail)
     if lost > 0:
         tail[len(tail) - lost :] = True
-    if truncated:
-        # The row of macroblocks in which the data ends is lost too, in part.
-        tail[max(len(tail) - lost - 2, 0) :] = True
     return tail
 
 

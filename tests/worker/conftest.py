@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import cv2
 import pytest
 
@@ -77,12 +76,6 @@ async def camera() -> AsyncIterator[Camera]:
     yield camera
     for server in camera.servers:
         await server.close()
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield session
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
-"""A camera over HTTP that counts what it is asked, and bytes that pass for pictures."""
+"""A camera over HTTP that counts what it is asked, and small pictures for it."""
 
 import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import cache
 
+import cv2
+import numpy as np
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -11,9 +14,12 @@ MOTION_AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+@cache
 def jpeg(number: int = 0) -> bytes:
-    """Bytes that begin and end as a JPEG; nothing here decodes them."""
-    return b"\xff\xd8\xff\xe0" + f"frame {number}".encode() + b"\xff\xd9"
+    """A small JPEG; each number gives another picture."""
+    noise = np.random.default_rng(number).integers(40, 216, (6, 8, 3), np.uint8)
+    picture = cv2.resize(noise, (64, 48), interpolation=cv2.INTER_CUBIC)
+    return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
 def now() -> datetime:

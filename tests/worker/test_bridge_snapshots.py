@@ -69,7 +69,7 @@ def test_the_largest_frame_is_taken():
 
 async def test_without_frames_it_is_said_that_there_is_no_picture():
     assert [error.code for error in burst_of().errors] == ["no_picture"]
-    client = open_client(BridgeSource(), None)  # type: ignore[arg-type]
+    client = open_client(BridgeSource())  # type: ignore[arg-type]
     assert isinstance(client, BridgeSnapshotClient)
     with pytest.raises(SnapshotError, match="Home Assistant") as caught:
         await client.fetch(datetime.now(UTC))

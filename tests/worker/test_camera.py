@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
@@ -95,35 +94,34 @@ class Stage:
         learning = CameraLearning("front", self.folder / "state", thread, complain, self._resolve)
         if self.learns:
             await learning.open()
-        async with aiohttp.ClientSession() as http:
-            camera = CameraWorker(
-                config,
-                open_client(config.source, http),
-                await storage.database(lambda store: store.remember_camera("front")),
-                self.settings,
-                ReferencePicture(self.folder / "reference.jpg"),
-                learning,
-                Review([], [], REVIEW_DAYS, self.reviews.append),
-                Surroundings(
-                    topics=Topics(),
-                    storage=storage,
-                    judge=self.judge or self._judge,
-                    publish=self._publish,
-                    complain=complain,
-                    resolve=self._resolve,
-                ),
-            )
-            self.storage, self.camera = storage, camera
-            running = asyncio.create_task(camera.run())
-            try:
-                yield camera
-            finally:
-                await camera.finish(5)
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await running
-                thread.shutdown()
-                await asyncio.to_thread(storage.close)
+        camera = CameraWorker(
+            config,
+            open_client(config.source),
+            await storage.database(lambda store: store.remember_camera("front")),
+            self.settings,
+            ReferencePicture(self.folder / "reference.jpg"),
+            learning,
+            Review([], [], REVIEW_DAYS, self.reviews.append),
+            Surroundings(
+                topics=Topics(),
+                storage=storage,
+                judge=self.judge or self._judge,
+                publish=self._publish,
+                complain=complain,
+                resolve=self._resolve,
+            ),
+        )
+        self.storage, self.camera = storage, camera
+        running = asyncio.create_task(camera.run())
+        try:
+            yield camera
+        finally:
+            await camera.finish(5)
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            thread.shutdown()
+            await asyncio.to_thread(storage.close)
 
     def _resolve(self, key: str) -> None:
         self.complaints.pop(key, None)

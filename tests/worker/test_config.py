@@ -32,7 +32,7 @@ from veroallarme_core.worker.file_snapshots import FileSource
 from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.motion_sources import MotionSignal, Trigger, read_signal
 from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
-from veroallarme_core.worker.presets import PRESETS
+from veroallarme_core.worker.presets import OVER_HTTP, PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CAMERA = """
@@ -700,11 +700,12 @@ PRESETS_PAGE = (ROOT / "docs" / "presets.md").read_text(encoding="utf-8")
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_documented_with_its_parameters(name):
     preset = PRESETS[name]
-    required = [f"**`{key}`**" for key, one in preset.parameters.items() if one.required]
+    own = {k: one for k, one in preset.parameters.items() if one is not OVER_HTTP.get(k)}
+    required = [f"**`{key}`**" for key, one in own.items() if one.required]
     others = [
         f"`{key}`" + (f" ({one.default})" if one.default is not None else "")
-        for key, one in preset.parameters.items()
-        if not one.required and key not in {"verify_tls", "ca_file"}
+        for key, one in own.items()
+        if not one.required
     ]
     row = f"| {preset.title} | `{name}` | {', '.join(required + others)} |"
     assert row in PRESETS_PAGE

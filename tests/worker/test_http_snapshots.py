@@ -10,14 +10,13 @@ import socket
 import ssl
 from datetime import timedelta
 
-import aiohttp
 import pytest
 import trustme
 from aiohttp import web
 from aiohttp.test_utils import unused_port
 
 from tests.worker.counting_camera import Camera, Handler, answers, jpeg, now
-from veroallarme_core.worker import http_snapshots
+from veroallarme_core.worker import http_exchange
 from veroallarme_core.worker.bursts import MAX_FAILURES, take_burst
 from veroallarme_core.worker.http_snapshots import HttpSource, show_url
 from veroallarme_core.worker.snapshot_sources import open_client
@@ -38,9 +37,9 @@ def moving() -> Handler:
     return handler
 
 
-async def fetch_error(source: HttpSource, session: aiohttp.ClientSession) -> SnapshotError:
+async def fetch_error(source: HttpSource) -> SnapshotError:
     with pytest.raises(SnapshotError) as caught:
-        await open_client(source, session).fetch(now())
+        await open_client(source).fetch(now())
     text = str(caught.value)
     assert "\n" not in text
     assert len(text) < 300
@@ -50,10 +49,10 @@ async def fetch_error(source: HttpSource, session: aiohttp.ClientSession) -> Sna
 # --- HTTP: logins -------------------------------------------------------------------------------
 
 
-async def test_a_picture_comes_as_it_is(camera, session):
+async def test_a_picture_comes_as_it_is(camera):
     url = await camera.start(answers(jpeg(7)))
     before = now()
-    snapshot = await open_client(HttpSource(url=url), session).fetch(before)
+    snapshot = await open_client(HttpSource(url=url)).fetch(before)
     assert snapshot.data == jpeg(7)
     assert snapshot.age_ms is None
     assert before <= snapshot.captured_at <= now()
@@ -69,22 +68,22 @@ def wants(scheme: str, expected: str) -> Handler:
     return handler
 
 
-async def test_basic_login_in_utf8(camera, session):
+async def test_basic_login_in_utf8(camera):
     login = base64.b64encode("jörg:päss".encode()).decode()
     url = await camera.start(wants("Basic", f"Basic {login}"))
     source = HttpSource(url=url, auth="basic", username="jörg", password="päss")
-    assert (await open_client(source, session).fetch(now())).data == jpeg()
+    assert (await open_client(source).fetch(now())).data == jpeg()
     wrong = HttpSource(url=url, auth="basic", username="jörg", password=SECRET)
-    error = await fetch_error(wrong, session)
+    error = await fetch_error(wrong)
     assert error.code == "http_401"
     assert "check user name and password" in str(error)
 
 
-async def test_bearer_login(camera, session):
+async def test_bearer_login(camera):
     url = await camera.start(wants("Bearer", "Bearer abc.def"))
     source = HttpSource(url=url, auth="bearer", token="abc.def")
-    assert (await open_client(source, session).fetch(now())).data == jpeg()
-    error = await fetch_error(HttpSource(url=url, auth="bearer", token="wrong"), session)
+    assert (await open_client(source).fetch(now())).data == jpeg()
+    error = await fetch_error(HttpSource(url=url, auth="bearer", token="wrong"))
     assert error.code == "http_401"
     assert "make a new one" in str(error)
 
@@ -116,20 +115,20 @@ def digest_camera(username: str, password: str) -> Handler:
     return handler
 
 
-async def test_digest_login_serves_a_whole_burst_with_one_challenge(camera, session):
+async def test_digest_login_serves_a_whole_burst_with_one_challenge(camera):
     url = await camera.start(digest_camera("admin", SECRET)) + "?channel=1"
     source = HttpSource(url=url, auth="digest", username="admin", password=SECRET)
-    burst = await take_burst(open_client(source, session), spacing_s=0.01, motion_at=now())
+    burst = await take_burst(open_client(source), spacing_s=0.01, motion_at=now())
     assert len(burst.snapshots) == 3
     assert burst.errors == ()
     assert len(camera.requests) == 4
     assert not any("Basic" in r.headers.get("Authorization", "") for r in camera.requests)
 
 
-async def test_a_wrong_digest_password_is_tried_once_per_burst(camera, session):
+async def test_a_wrong_digest_password_is_tried_once_per_burst(camera):
     url = await camera.start(digest_camera("admin", "right"))
     source = HttpSource(url=url, auth="digest", username="admin", password=SECRET)
-    burst = await take_burst(open_client(source, session), spacing_s=0.01, motion_at=now())
+    burst = await take_burst(open_client(source), spacing_s=0.01, motion_at=now())
     assert burst.snapshots == ()
     assert [error.code for error in burst.errors] == ["http_401"]
     assert len([r for r in camera.requests if "Authorization" in r.headers]) == 1
@@ -139,9 +138,9 @@ async def test_a_wrong_digest_password_is_tried_once_per_burst(camera, session):
     ("offered", "remedy"),
     [("Digest", "set auth to digest"), ("Basic", "set auth to basic"), ("Weird", "wants a login")],
 )
-async def test_a_refused_login_names_the_one_that_is_wanted(camera, session, offered, remedy):
+async def test_a_refused_login_names_the_one_that_is_wanted(camera, offered, remedy):
     url = await camera.start(wants(offered, "never"))
-    error = await fetch_error(HttpSource(url=url), session)
+    error = await fetch_error(HttpSource(url=url))
     assert error.code == "http_401"
     assert remedy in str(error)
 
@@ -160,21 +159,21 @@ async def test_a_refused_login_names_the_one_that_is_wanted(camera, session, off
         (503, "own log"),
     ],
 )
-async def test_a_status_becomes_a_code_with_a_remedy(camera, session, status, remedy):
+async def test_a_status_becomes_a_code_with_a_remedy(camera, status, remedy):
     url = await camera.start(answers(jpeg(), status=status))
-    error = await fetch_error(HttpSource(url=url), session)
+    error = await fetch_error(HttpSource(url=url))
     assert error.code == f"http_{status}"
     assert f"HTTP {status}" in str(error)
     assert remedy in str(error)
 
 
-async def test_a_redirect_to_another_host_is_not_followed(camera, session):
+async def test_a_redirect_to_another_host_is_not_followed(camera):
     elsewhere = Camera()
     target = await elsewhere.start(answers(jpeg()))
     target = target.replace("127.0.0.1", "localhost") + f"?token={SECRET}"
     url = await camera.start(answers(status=302, Location=target))
     source = HttpSource(url=url, auth="basic", username="admin", password=SECRET)
-    error = await fetch_error(source, session)
+    error = await fetch_error(source)
     assert error.code == "redirect"
     assert "http://localhost:" in str(error)
     assert "put the final address into url" in str(error)
@@ -184,9 +183,9 @@ async def test_a_redirect_to_another_host_is_not_followed(camera, session):
 
 
 @pytest.mark.parametrize("location", ["/login.html", "", "//[", "http://"])
-async def test_other_redirects_are_errors_too(camera, session, location):
+async def test_other_redirects_are_errors_too(camera, location):
     url = await camera.start(answers(status=307, Location=location))
-    error = await fetch_error(HttpSource(url=url), session)
+    error = await fetch_error(HttpSource(url=url))
     assert error.code == "redirect"
     assert len(camera.requests) == 1
 
@@ -208,9 +207,9 @@ async def test_other_redirects_are_errors_too(camera, session, location):
         (b"RIFF1234WAVE", "not_an_image", "text"),
     ],
 )
-async def test_what_is_no_picture_is_described(camera, session, body, code, says):
+async def test_what_is_no_picture_is_described(camera, body, code, says):
     url = await camera.start(answers(body))
-    error = await fetch_error(HttpSource(url=url), session)
+    error = await fetch_error(HttpSource(url=url))
     assert error.code == code
     assert says in str(error)
 
@@ -218,12 +217,12 @@ async def test_what_is_no_picture_is_described(camera, session, body, code, says
 @pytest.mark.parametrize(
     "body", [jpeg(), b"\x89PNG\r\n\x1a\n rest", b"RIFF\x10\x00\x00\x00WEBPVP8 "]
 )
-async def test_jpeg_png_and_webp_are_pictures_whatever_the_type_says(camera, session, body):
+async def test_jpeg_png_and_webp_are_pictures_whatever_the_type_says(camera, body):
     url = await camera.start(answers(body, Content_Type="text/html"))
-    assert (await open_client(HttpSource(url=url), session).fetch(now())).data == body
+    assert (await open_client(HttpSource(url=url)).fetch(now())).data == body
 
 
-async def test_a_video_stream_is_not_read(camera, session):
+async def test_a_video_stream_is_not_read(camera):
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={"Content-Type": "multipart/x-mixed-replace; boundary=x"}
@@ -232,12 +231,12 @@ async def test_a_video_stream_is_not_read(camera, session):
         await asyncio.sleep(30)
         return response
 
-    error = await fetch_error(HttpSource(url=await camera.start(stream)), session)
+    error = await fetch_error(HttpSource(url=await camera.start(stream)))
     assert error.code == "not_an_image"
     assert "video stream" in str(error)
 
 
-async def test_an_endless_body_is_cut_off(camera, session):
+async def test_an_endless_body_is_cut_off(camera):
     sent = 0
 
     async def endless(request: web.Request) -> web.StreamResponse:
@@ -252,23 +251,23 @@ async def test_an_endless_body_is_cut_off(camera, session):
         except ConnectionError:
             return response
 
-    error = await fetch_error(HttpSource(url=await camera.start(endless), timeout_s=30), session)
+    error = await fetch_error(HttpSource(url=await camera.start(endless), timeout_s=30))
     assert error.code == "too_large"
     assert sent < 4 * MAX_PICTURE_BYTES
 
 
-async def test_a_declared_length_over_the_limit_is_not_read(camera, session):
+async def test_a_declared_length_over_the_limit_is_not_read(camera):
     async def huge(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(MAX_PICTURE_BYTES + 1)})
         await response.prepare(request)
         await asyncio.sleep(30)
         return response
 
-    error = await fetch_error(HttpSource(url=await camera.start(huge)), session)
+    error = await fetch_error(HttpSource(url=await camera.start(huge)))
     assert error.code == "too_large"
 
 
-async def test_a_body_that_breaks_off_is_incomplete(camera, session):
+async def test_a_body_that_breaks_off_is_incomplete(camera):
     async def broken(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "1000"})
         await response.prepare(request)
@@ -277,12 +276,12 @@ async def test_a_body_that_breaks_off_is_incomplete(camera, session):
         request.transport.close()
         return response
 
-    error = await fetch_error(HttpSource(url=await camera.start(broken)), session)
+    error = await fetch_error(HttpSource(url=await camera.start(broken)))
     assert error.code == "incomplete"
 
 
 @pytest.mark.parametrize("first_bytes", [b"", jpeg()])
-async def test_a_slow_camera_times_out(camera, session, first_bytes):
+async def test_a_slow_camera_times_out(camera, first_bytes):
     async def slow(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         if first_bytes:
@@ -292,20 +291,20 @@ async def test_a_slow_camera_times_out(camera, session, first_bytes):
         return response
 
     source = HttpSource(url=await camera.start(slow), timeout_s=0.2)
-    error = await fetch_error(source, session)
+    error = await fetch_error(source)
     assert error.code == "timeout"
     assert "within 0.2 s" in str(error)
 
 
-async def test_a_refused_connection_is_unreachable(session):
+async def test_a_refused_connection_is_unreachable():
     url = f"http://127.0.0.1:{unused_port()}/snap.jpg"
-    error = await fetch_error(HttpSource(url=url), session)
+    error = await fetch_error(HttpSource(url=url))
     assert error.code == "unreachable"
     assert "camera is on" in str(error)
 
 
-async def test_a_host_that_accepts_no_connection_times_out(session, monkeypatch):
-    monkeypatch.setattr(http_snapshots, "CONNECT_LIMIT_S", 0.1)
+async def test_a_host_that_accepts_no_connection_times_out(monkeypatch):
+    monkeypatch.setattr(http_exchange, "CONNECT_LIMIT_S", 0.1)
     with socket.socket() as listener, contextlib.ExitStack() as waiting:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -315,13 +314,13 @@ async def test_a_host_that_accepts_no_connection_times_out(session, monkeypatch)
             stuck.setblocking(False)
             stuck.connect_ex(listener.getsockname())
         port = listener.getsockname()[1]
-        error = await fetch_error(HttpSource(url=f"http://127.0.0.1:{port}/"), session)
+        error = await fetch_error(HttpSource(url=f"http://127.0.0.1:{port}/"))
     assert error.code == "timeout"
     assert "accepts no connection" in str(error)
 
 
-async def test_an_unknown_host_is_unreachable(session):
-    error = await fetch_error(HttpSource(url="http://camera.invalid/snap.jpg"), session)
+async def test_an_unknown_host_is_unreachable():
+    error = await fetch_error(HttpSource(url="http://camera.invalid/snap.jpg"))
     assert error.code == "unreachable"
     assert "host name" in str(error)
 
@@ -329,7 +328,7 @@ async def test_an_unknown_host_is_unreachable(session):
 @pytest.mark.parametrize(
     ("greeting", "code"), [(b"SSH-2.0-OpenSSH_9.7\r\n", "bad_response"), (b"", "unreachable")]
 )
-async def test_what_speaks_no_http_is_an_error(session, greeting, code):
+async def test_what_speaks_no_http_is_an_error(greeting, code):
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(greeting)
@@ -338,7 +337,7 @@ async def test_what_speaks_no_http_is_an_error(session, greeting, code):
 
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    error = await fetch_error(HttpSource(url=f"http://127.0.0.1:{port}/"), session)
+    error = await fetch_error(HttpSource(url=f"http://127.0.0.1:{port}/"))
     assert error.code == code
     server.close()
     await server.wait_closed()
@@ -359,49 +358,48 @@ async def tls_url(camera, authority) -> str:
     return await camera.start(answers(jpeg()), tls=context)
 
 
-async def test_an_unknown_certificate_is_refused_before_anything_is_sent(tls_url, camera, session):
+async def test_an_unknown_certificate_is_refused_before_anything_is_sent(tls_url, camera):
     source = HttpSource(url=tls_url, auth="basic", username="admin", password=SECRET)
-    error = await fetch_error(source, session)
+    error = await fetch_error(source)
     assert error.code == "tls"
     assert "ca_file" in str(error)
     assert "verify_tls" in str(error)
     assert camera.requests == []
 
 
-async def test_verification_can_be_switched_off(tls_url, session):
-    client = open_client(HttpSource(url=tls_url, verify_tls=False), session)
+async def test_verification_can_be_switched_off(tls_url):
+    client = open_client(HttpSource(url=tls_url, verify_tls=False))
     assert (await client.fetch(now())).data == jpeg()
-    # A shared session keeps such a connection apart from the verified ones.
-    assert (await fetch_error(HttpSource(url=tls_url), session)).code == "tls"
+    assert (await fetch_error(HttpSource(url=tls_url))).code == "tls"
 
 
-async def test_a_ca_file_is_trusted(tls_url, authority, session, tmp_path):
+async def test_a_ca_file_is_trusted(tls_url, authority, tmp_path):
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
-    client = open_client(HttpSource(url=tls_url, ca_file=ca_file), session)
+    client = open_client(HttpSource(url=tls_url, ca_file=ca_file))
     assert (await client.fetch(now())).data == jpeg()
 
 
-async def test_the_certificate_must_be_for_the_host(tls_url, authority, session, tmp_path):
+async def test_the_certificate_must_be_for_the_host(tls_url, authority, tmp_path):
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(ca_file))
     url = tls_url.replace("127.0.0.1", "localhost")
-    assert (await fetch_error(HttpSource(url=url, ca_file=ca_file), session)).code == "tls"
+    assert (await fetch_error(HttpSource(url=url, ca_file=ca_file))).code == "tls"
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])
-async def test_an_unusable_ca_file_is_named(tls_url, session, tmp_path, content):
+async def test_an_unusable_ca_file_is_named(tls_url, tmp_path, content):
     ca_file = tmp_path / "ca.pem"
     if content is not None:
         ca_file.write_bytes(content)
-    error = await fetch_error(HttpSource(url=tls_url, ca_file=ca_file), session)
+    error = await fetch_error(HttpSource(url=tls_url, ca_file=ca_file))
     assert error.code == "tls"
     assert str(ca_file) in str(error)
 
 
-async def test_https_to_a_port_without_tls(camera, session):
+async def test_https_to_a_port_without_tls(camera):
     url = (await camera.start(answers(jpeg()))).replace("http:", "https:")
-    assert (await fetch_error(HttpSource(url=url), session)).code == "tls"
+    assert (await fetch_error(HttpSource(url=url))).code == "tls"
 
 
 # --- HTTP: ages, past frames, secrets -----------------------------------------------------------
@@ -421,19 +419,19 @@ async def test_https_to_a_port_without_tls(camera, session):
         ("Mon, 23 Nov 2026 12:00:00 GMT", "Mon, 99 Nov 2026 12:00:00 GMT", None),
     ],
 )
-async def test_age_by_the_cameras_own_clock(camera, session, date, modified, age_ms):
+async def test_age_by_the_cameras_own_clock(camera, date, modified, age_ms):
     url = await camera.start(answers(jpeg(), Date=date, Last_Modified=modified))
     before = now()
-    snapshot = await open_client(HttpSource(url=url), session).fetch(before)
+    snapshot = await open_client(HttpSource(url=url)).fetch(before)
     after = now()
     age = timedelta(milliseconds=age_ms or 0)
     assert snapshot.age_ms == age_ms
     assert before <= snapshot.captured_at + age <= after
 
 
-async def test_past_frames_are_asked_by_timestamp(camera, session):
+async def test_past_frames_are_asked_by_timestamp(camera):
     url = (await camera.start(moving())).replace("snap.jpg", "at/{timestamp}/snap.jpg")
-    client = open_client(HttpSource(url=url), session)
+    client = open_client(HttpSource(url=url))
     motion_at = now() - timedelta(seconds=30)
     burst = await take_burst(client, spacing_s=0.02, motion_at=motion_at)
     moments = [float(request.path.split("/")[2]) for request in camera.requests]
@@ -443,16 +441,14 @@ async def test_past_frames_are_asked_by_timestamp(camera, session):
     assert burst.errors == ()
 
 
-async def test_a_recorder_gets_time_to_write(camera, session):
+async def test_a_recorder_gets_time_to_write(camera):
     async def recorder(request: web.Request) -> web.Response:
         if len(camera.requests) <= 2 * MAX_FAILURES:
             return web.Response(status=404)
         return web.Response(body=jpeg(len(camera.requests)))
 
     url = (await camera.start(recorder)) + "?t={timestamp}"
-    burst = await take_burst(
-        open_client(HttpSource(url=url), session), spacing_s=0.01, motion_at=now()
-    )
+    burst = await take_burst(open_client(HttpSource(url=url)), spacing_s=0.01, motion_at=now())
     assert len(burst.snapshots) == 3
     assert [error.code for error in burst.errors] == ["not_recorded"]
     assert len({request.query["t"] for request in camera.requests[: 2 * MAX_FAILURES]}) == 1
@@ -468,7 +464,7 @@ SECRET_URLS = {
 
 
 @pytest.mark.parametrize("fields", SECRET_URLS.values(), ids=SECRET_URLS)
-async def test_no_secret_shows_even_when_the_camera_repeats_it(camera, session, fields):
+async def test_no_secret_shows_even_when_the_camera_repeats_it(camera, fields):
     async def echo(request: web.Request) -> web.Response:
         said = f"{request.raw_path} {request.query_string} {SECRET}"
         match len(camera.requests):
@@ -485,7 +481,7 @@ async def test_no_secret_shows_even_when_the_camera_repeats_it(camera, session, 
     source = HttpSource(**{**fields, "url": fields["url"].replace("{url}", url)})
     shown = [repr(source), str(source), source.shown_url]
     for _ in range(4):
-        shown.append(str(await fetch_error(source, session)))
+        shown.append(str(await fetch_error(source)))
     spellings = {SECRET, SECRET.replace("+", " "), "s3cr3t%2Bpass%2Fword", "s3cr3t%2Bpass/word"}
     for text in shown:
         assert not [spelling for spelling in spellings if spelling in text]

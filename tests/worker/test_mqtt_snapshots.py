@@ -4,7 +4,6 @@ import asyncio
 import base64
 from datetime import datetime, timedelta
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,9 +15,9 @@ from veroallarme_core.worker.snapshot_sources import open_client
 from veroallarme_core.worker.snapshots import MAX_PICTURE_BYTES, Snapshot, SnapshotError
 
 
-def mqtt_client(session: aiohttp.ClientSession | None = None, **fields: object):
+def mqtt_client(**fields: object):
     source = MqttImageSource(**{"topic": "cam/image", "timeout_s": 0.2, **fields})
-    return open_client(source, session)  # type: ignore[arg-type]
+    return open_client(source)  # type: ignore[arg-type]
 
 
 def at(seconds: float) -> datetime:

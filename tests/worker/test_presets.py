@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -400,11 +399,11 @@ async def test_quoted_parameters_reach_the_server_as_they_were(name, changes, pa
 
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
-    async with TestServer(app, host="127.0.0.1") as server, aiohttp.ClientSession() as session:
+    async with TestServer(app, host="127.0.0.1") as server:
         parameters = {**PARAMETERS[name], **changes, "url": str(server.make_url("/"))}
         _, source = expand(name, parameters)
         assert isinstance(source, HttpSource)
-        await open_client(source, session).fetch(datetime.now(UTC))
+        await open_client(source).fetch(datetime.now(UTC))
     assert unquote(seen[0].raw_path.partition("?")[0]) == path
     assert {key: seen[0].query[key] for key in query} == query
 

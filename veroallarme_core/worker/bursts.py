@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from veroallarme_core.frames import FrameError
+from veroallarme_core.worker.distinct_pictures import Seen, SeenPicture, look_at
 from veroallarme_core.worker.snapshots import Snapshot, SnapshotClient, SnapshotError
 
 MAX_FAILURES = 3
@@ -59,15 +61,18 @@ class Burst:
     """What came of asking a camera for several snapshots.
 
     Attributes:
-        snapshots: Distinct pictures in order of time; may be fewer than requested, or none.
-        requested: Number of distinct snapshots that were asked for.
-        fetched: Number of pictures that came, identical and stale ones included.
+        snapshots: Different pictures in order of time; may be fewer than requested, or none. Where
+            none could be decoded, the undecodable ones, so that the verdict can tell what came.
+        requested: Number of different pictures that were asked for.
+        fetched: Number of pictures that came; repeated, stale and undecodable ones included.
+        distinct: Number of different pictures among the snapshots.
         errors: What went wrong on the way, in order of time.
     """
 
     snapshots: tuple[Snapshot, ...]
     requested: int
     fetched: int
+    distinct: int
     errors: tuple[SnapshotError, ...]
 
 
@@ -80,18 +85,20 @@ async def take_burst(
     max_age_s: float = 10.0,
     motion_at: datetime,
 ) -> Burst:
-    """Take several distinct snapshots.
+    """Take several snapshots that show different pictures.
 
-    Identical pictures (by SHA-256) and stale ones are dropped and asked for again, at most `size`
-    times over all. The burst ends early once trying again is no use: a refused login, an invalid
-    certificate, or `MAX_FAILURES` failures.
+    Pictures that repeat another one, whatever their bytes, and stale ones are dropped and asked
+    for again until the time is over; of a file that was read before all of it was written the
+    longest reading counts. The burst ends early once trying again is no use: a refused login, an
+    invalid certificate, or `MAX_FAILURES` failures, undecodable pictures among them.
 
     Args:
         client: The camera.
-        size: Number of distinct snapshots wanted.
+        size: Number of different pictures wanted.
         spacing_s: Seconds from the start of one request to the start of the next; also the
             distance between the moments that are asked for, beginning with `motion_at`.
-        limit_s: Seconds that the whole burst may take; what has come by then is returned.
+        limit_s: Seconds that the whole burst may take; what has come by then is returned. All of
+            them pass with a camera that repeats one picture.
         max_age_s: A picture taken more than so many seconds before the motion is stale.
         motion_at: When the camera reported motion, with a time zone.
 
@@ -113,8 +120,9 @@ async def take_burst(
         burst.errors.append(
             SnapshotError(
                 "timeout",
-                f"the burst ended after {limit_s:g} s with {len(burst.snapshots)} of {size} "
-                "snapshots: the camera is slow, ask for fewer snapshots or allow more time",
+                f"the burst ended after {limit_s:g} s with {len(burst.pictures)} of {size} "
+                f"different pictures ({burst.fetched} came): the camera is slow or repeats its "
+                "picture, ask for fewer pictures or use an address that gives a fresh one",
             )
         )
     return burst.finish()
@@ -127,19 +135,24 @@ class BurstInProgress:
         self.size = size
         self.motion_at = motion_at
         self.oldest = motion_at - max_age
-        self.snapshots: dict[bytes, Snapshot] = {}
+        self.pictures: list[SeenPicture] = []
         self.errors: list[SnapshotError] = []
         self.fetched = 0
+        self._known: set[bytes] = set()  # digests of the bytes that came
+        self._undecodable: list[Snapshot] = []
 
     async def collect(self, client: SnapshotClient, spacing_s: float) -> None:
         """Fetch until there are enough, or until trying again is no use."""
         clock = asyncio.get_running_loop().time
         failures = 0
-        while len(self.snapshots) < self.size and self.fetched < 2 * self.size:
+        while len(self.pictures) < self.size:
             started = clock()
             moment = self.motion_at + timedelta(seconds=self.fetched * spacing_s)
             try:
-                self.add(await client.fetch(moment))
+                snapshot = await client.fetch(moment)
+                if self._is_news(snapshot):
+                    seen = await asyncio.to_thread(look_at, snapshot, tuple(self.pictures))
+                    self._keep(snapshot, seen)
             except SnapshotError as error:
                 # What a recorder has not written yet is only a question of time.
                 waiting = error.code == "not_recorded"
@@ -148,11 +161,20 @@ class BurstInProgress:
                     self.errors.append(error)
                 if error.code in STOPPING_CODES or failures >= MAX_FAILURES:
                     return
-            if len(self.snapshots) < self.size:
+            if len(self.pictures) < self.size:
                 await asyncio.sleep(max(0.0, started + spacing_s - clock()))
 
     def add(self, snapshot: Snapshot) -> None:
-        """Take a snapshot, unless it is stale or there already."""
+        """Take a snapshot, unless it is stale or there already; blocks while it is decoded.
+
+        Raises:
+            SnapshotError: It cannot be decoded.
+        """
+        if self._is_news(snapshot):
+            self._keep(snapshot, look_at(snapshot, self.pictures))
+
+    def _is_news(self, snapshot: Snapshot) -> bool:
+        """Count a snapshot; tell whether it is fresh, and none of the bytes that came before."""
         self.fetched += 1
         if snapshot.captured_at < self.oldest:
             early_s = (self.motion_at - snapshot.captured_at).total_seconds()
@@ -160,11 +182,35 @@ class BurstInProgress:
                 f"the picture was taken {early_s:.0f} s before the motion: the camera repeats an "
                 "old picture, use another snapshot address or allow older pictures"
             )
+            self._note_stale(message)
+            return False
+        digest = hashlib.blake2b(snapshot.data).digest()
+        is_known = digest in self._known
+        self._known.add(digest)
+        return not is_known
+
+    def _note_stale(self, message: str) -> None:
+        if not (self.errors and str(self.errors[-1]) == message):
             self.errors.append(SnapshotError("stale", message))
-            return
-        self.snapshots.setdefault(hashlib.sha256(snapshot.data).digest(), snapshot)
+
+    def _keep(self, snapshot: Snapshot, seen: Seen | FrameError) -> None:
+        if isinstance(seen, FrameError):
+            self._undecodable.append(snapshot)
+            raise SnapshotError(seen.code, f"a picture of the camera cannot be used: {seen}")
+        picture, same = seen
+        if same is None:
+            self.pictures.append(picture)
+        elif picture.has_more_than(self.pictures[same]):
+            # The same file, once more of it was written.
+            self.pictures[same] = picture
 
     def finish(self) -> Burst:
         """Return what there is, in order of time."""
-        in_order = sorted(self.snapshots.values(), key=lambda snapshot: snapshot.captured_at)
-        return Burst(tuple(in_order), self.size, self.fetched, tuple(self.errors))
+        snapshots = [picture.snapshot for picture in self.pictures] or self._undecodable
+        return Burst(
+            tuple(sorted(snapshots, key=lambda snapshot: snapshot.captured_at)),
+            requested=self.size,
+            fetched=self.fetched,
+            distinct=len(self.pictures),
+            errors=tuple(self.errors),
+        )

@@ -617,7 +617,7 @@ class CameraWorker:
             counts=FrameCounts(
                 requested=burst.requested,
                 fetched=burst.fetched,
-                distinct=len(burst.snapshots),
+                distinct=burst.distinct,
                 age_ms=max(ages, default=None),
             ),
             fetch_ms=fetch_ms,

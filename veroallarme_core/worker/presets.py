@@ -17,15 +17,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import quote, urlencode
 
 from yarl import URL
 
+from veroallarme_core.worker.http_login import AUTHS, Auth
 from veroallarme_core.worker.http_snapshots import (
     MALFORMED_URL,
     TIMESTAMP,
-    Auth,
     HttpSource,
     show_url,
 )
@@ -135,12 +135,14 @@ def _address(example: str, *, optional: bool = False) -> Parameter:
 
 _USERNAME = Parameter("the user name on the camera")
 _PASSWORD = Parameter("the password on the camera", kind="secret")
-_OPTIONAL_LOGIN = {
+_LOGIN = {"username": _USERNAME, "password": _PASSWORD}
+OVER_HTTP = {
+    "auth": Parameter(
+        "the kind of login, where the usual one is refused", optional=True, choices=AUTHS
+    ),
     "username": Parameter("the user name, where a login is needed", optional=True),
     "password": Parameter("the password, where a login is needed", kind="secret", optional=True),
-}
-_LOGIN = {"username": _USERNAME, "password": _PASSWORD}
-_TLS = {
+    "token": Parameter("the token, where auth is bearer", kind="secret", optional=True),
     "verify_tls": Parameter(
         "whether the certificate must be valid",
         kind="truth",
@@ -149,12 +151,19 @@ _TLS = {
     ),
     "ca_file": Parameter("a PEM file with the certificate to trust", optional=True),
 }
+"""So that each advice about a login can be followed, whatever the system usually wants."""
+
+
+def _over_http(own: Mapping[str, Parameter]) -> Mapping[str, Parameter]:
+    """Add what every picture over HTTP takes to a system's own parameters."""
+    return {**own, **{name: known for name, known in OVER_HTTP.items() if name not in own}}
+
+
 _SNAPSHOT_URL = {
     "snapshot_url": Parameter(
         "the complete address of the camera's picture", kind="url", optional=True
     ),
-    **_OPTIONAL_LOGIN,
-    **_TLS,
+    **OVER_HTTP,
 }
 _MOTION_TOPIC = {
     "motion_topic": Parameter(
@@ -205,13 +214,10 @@ def _checked_address(where: str, parameter: Parameter, value: str) -> str:
 # --- pieces of triggers and sources -------------------------------------------------------------
 
 
-def _http(values: Values, url: str, auth: Auth = "none", timeout_s: float = 5.0) -> HttpSource:
-    """Make an HTTP source; without credentials there is no login."""
+def _http(values: Values, url: str, usual: Auth = "none", timeout_s: float = 5.0) -> HttpSource:
+    """Make an HTTP source; without credentials there is no login, unless one is demanded."""
     token, username = values.get("token"), values.get("username")
-    if auth == "bearer":
-        auth = "bearer" if token else "none"
-    elif not username:
-        auth = "none"
+    auth = _auth_of(values, usual)
     with_login = auth in {"basic", "digest"}
     return HttpSource(
         url=url,
@@ -223,6 +229,13 @@ def _http(values: Values, url: str, auth: Auth = "none", timeout_s: float = 5.0)
         ca_file=Path(values["ca_file"]) if "ca_file" in values else None,
         timeout_s=timeout_s,
     )
+
+
+def _auth_of(values: Values, usual: Auth) -> Auth:
+    """Return the kind of login that is written, else the system's usual one where it can be."""
+    if "auth" in values:
+        return cast("Auth", values["auth"])  # one of the choices, else it was refused
+    return usual if values.get("token" if usual == "bearer" else "username") else "none"
 
 
 def _snapshot_url(values: Values, auth: Auth) -> HttpSource | None:
@@ -436,34 +449,36 @@ _ALARM_SERVER = {
 PRESETS: Mapping[str, Preset] = {
     "frigate": Preset(
         "Frigate",
-        {
-            "topic": _topic("frigate", "Frigate's topic_prefix"),
-            "camera": _camera("the camera's name in Frigate"),
-            "url": _address("http://frigate.local:5000"),
-            "trigger": Parameter(
-                "what starts an event",
-                default="motion",
-                choices=("motion", "events", "reviews"),
-            ),
-            "picture": Parameter(
-                "the live picture, or past frames of the recording",
-                default="latest",
-                choices=("latest", "recording"),
-            ),
-            "token": Parameter("a token, for port 8971", kind="secret", optional=True),
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic("frigate", "Frigate's topic_prefix"),
+                "camera": _camera("the camera's name in Frigate"),
+                "url": _address("http://frigate.local:5000"),
+                "trigger": Parameter(
+                    "what starts an event",
+                    default="motion",
+                    choices=("motion", "events", "reviews"),
+                ),
+                "picture": Parameter(
+                    "the live picture, or past frames of the recording",
+                    default="latest",
+                    choices=("latest", "recording"),
+                ),
+                "token": Parameter("a token, for port 8971", kind="secret", optional=True),
+            }
+        ),
         _frigate,
     ),
     "viseron": Preset(
         "Viseron",
-        {
-            "topic": _topic("viseron", "Viseron's MQTT client_id"),
-            "camera": _camera("the camera's identifier in Viseron"),
-            "url": _address("http://viseron.local:8888", optional=True),
-            "image": Parameter("the MQTT image entity to use", kind="level", optional=True),
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic("viseron", "Viseron's MQTT client_id"),
+                "camera": _camera("the camera's identifier in Viseron"),
+                "url": _address("http://viseron.local:8888", optional=True),
+                "image": Parameter("the MQTT image entity to use", kind="level", optional=True),
+            }
+        ),
         _viseron,
     ),
     "scrypted": Preset(
@@ -481,45 +496,46 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "amcrest2mqtt": Preset(
         "amcrest2mqtt",
-        {
-            "topic": _topic("amcrest2mqtt"),
-            "serial": _camera("the camera's serial number, as in its topics"),
-            "url": _address("http://192.168.1.20"),
-            **_LOGIN,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic("amcrest2mqtt"),
+                "serial": _camera("the camera's serial number, as in its topics"),
+                "url": _address("http://192.168.1.20"),
+                **_LOGIN,
+            }
+        ),
         _amcrest2mqtt,
     ),
     "yi_hack": Preset(
         "yi-hack",
-        {
-            "topic": _topic("yicam", "the MQTT prefix of the camera"),
-            "url": _address("http://192.168.1.20:8080", optional=True),
-            **_OPTIONAL_LOGIN,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic("yicam", "the MQTT prefix of the camera"),
+                "url": _address("http://192.168.1.20:8080", optional=True),
+            }
+        ),
         _yi_hack,
     ),
     "blue_iris": Preset(
         "Blue Iris",
-        {
-            "topic": _topic("BlueIris", "the first part of the topic &CAM/Status"),
-            "camera": _camera("the camera's short name"),
-            "url": _address("http://blueiris.local:81"),
-            **_OPTIONAL_LOGIN,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic("BlueIris", "the first part of the topic &CAM/Status"),
+                "camera": _camera("the camera's short name"),
+                "url": _address("http://blueiris.local:81"),
+            }
+        ),
         _blue_iris,
     ),
     "zoneminder": Preset(
         "ZoneMinder event notification server",
-        {
-            "topic": _topic("zoneminder"),
-            "monitor": Parameter("the monitor's id", kind="number"),
-            "url": _address("http://zoneminder.local/zm"),
-            **_OPTIONAL_LOGIN,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic("zoneminder"),
+                "monitor": Parameter("the monitor's id", kind="number"),
+                "url": _address("http://zoneminder.local/zm"),
+            }
+        ),
         _zoneminder,
     ),
     "ring_mqtt": Preset(
@@ -533,30 +549,34 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "wyze_bridge": Preset(
         "docker-wyze-bridge",
-        {
-            "topic": _topic("wyzebridge"),
-            "camera": _camera("the camera's name in addresses, such as front-door"),
-            "url": _address("http://wyze.local:5000"),
-            "api_key": Parameter(
-                "the bridge's own API key, where its login is on", kind="secret", optional=True
-            ),
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic("wyzebridge"),
+                "camera": _camera("the camera's name in addresses, such as front-door"),
+                "url": _address("http://wyze.local:5000"),
+                "api_key": Parameter(
+                    "the bridge's own API key, where its login is on", kind="secret", optional=True
+                ),
+            }
+        ),
         _wyze_bridge,
     ),
     "axis": Preset(
         "Axis",
-        {
-            "topic": _topic(None, "the MQTT topic prefix of the camera, such as axis/ACCC8E012345"),
-            "event": _topic(
-                "tns:axis/CameraApplicationPlatform/VMD/Camera1ProfileANY",
-                "the topic of the motion event",
-            ),
-            "url": _address("http://192.168.1.20"),
-            "channel": Parameter("the number of the image", kind="number", default="1"),
-            **_LOGIN,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic(
+                    None, "the MQTT topic prefix of the camera, such as axis/ACCC8E012345"
+                ),
+                "event": _topic(
+                    "tns:axis/CameraApplicationPlatform/VMD/Camera1ProfileANY",
+                    "the topic of the motion event",
+                ),
+                "url": _address("http://192.168.1.20"),
+                "channel": Parameter("the number of the image", kind="number", default="1"),
+                **_LOGIN,
+            }
+        ),
         _axis,
     ),
     "onvif2mqtt": Preset(
@@ -571,73 +591,78 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "hikvision": Preset(
         "Hikvision by alarmserver",
-        {
-            **_ALARM_SERVER,
-            "event": Parameter("the kind of event", kind="level", default="VMD"),
-            "channel": Parameter("the channel's number", kind="number", default="101"),
-            **_TLS,
-        },
+        _over_http(
+            {
+                **_ALARM_SERVER,
+                "event": Parameter("the kind of event", kind="level", default="VMD"),
+                "channel": Parameter("the channel's number", kind="number", default="101"),
+            }
+        ),
         _hikvision,
     ),
     "dahua": Preset(
         "Dahua by alarmserver",
-        {
-            **_ALARM_SERVER,
-            "event": Parameter("the kind of event", kind="level", default="VideoMotion"),
-            "channel": Parameter("the channel's number", kind="number", default="1"),
-            **_TLS,
-        },
+        _over_http(
+            {
+                **_ALARM_SERVER,
+                "event": Parameter("the kind of event", kind="level", default="VideoMotion"),
+                "channel": Parameter("the channel's number", kind="number", default="1"),
+            }
+        ),
         _dahua,
     ),
     "motioneye": Preset(
         "motionEye",
-        {
-            "topic": _topic(None, "the topic to which the motion command publishes"),
-            "start": Parameter("what it publishes when motion starts", default="ON"),
-            "end": Parameter("what it publishes when motion ends", default="OFF"),
-            "url": _address("http://motioneye.local:8765"),
-            "camera": Parameter("the camera's id", kind="number"),
-            "username": Parameter("the surveillance user's name", default="user"),
-            "password": Parameter("its password", kind="secret", optional=True),
-            **_TLS,
-        },
+        _over_http(
+            {
+                "topic": _topic(None, "the topic to which the motion command publishes"),
+                "start": Parameter("what it publishes when motion starts", default="ON"),
+                "end": Parameter("what it publishes when motion ends", default="OFF"),
+                "url": _address("http://motioneye.local:8765"),
+                "camera": Parameter("the camera's id", kind="number"),
+                "username": Parameter("the surveillance user's name", default="user"),
+                "password": Parameter("its password", kind="secret", optional=True),
+            }
+        ),
         _motioneye,
     ),
     "reolink": Preset(
         "Reolink, directly",
-        {
-            "url": _address("http://192.168.1.20"),
-            "channel": Parameter("the channel's number", kind="number", default="0"),
-            **_LOGIN,
-            **_MOTION_TOPIC,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "url": _address("http://192.168.1.20"),
+                "channel": Parameter("the channel's number", kind="number", default="0"),
+                **_LOGIN,
+                **_MOTION_TOPIC,
+            }
+        ),
         _reolink,
     ),
     "go2rtc": Preset(
         "go2rtc, pictures only",
-        {
-            "url": _address("http://go2rtc.local:1984"),
-            "stream": Parameter("the stream's name"),
-            **_OPTIONAL_LOGIN,
-            **_MOTION_TOPIC,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "url": _address("http://go2rtc.local:1984"),
+                "stream": Parameter("the stream's name"),
+                **_MOTION_TOPIC,
+            }
+        ),
         _go2rtc,
     ),
     "home_assistant": Preset(
         "Home Assistant camera entity",
-        {
-            "url": Parameter(
-                "the address of Home Assistant",
-                kind="address",
-                default="http://homeassistant.local:8123",
-            ),
-            "entity": _camera("the camera's entity id, such as camera.drive"),
-            "token": Parameter("a long-lived access token", kind="secret"),
-            **_MOTION_TOPIC,
-            **_TLS,
-        },
+        _over_http(
+            {
+                "url": Parameter(
+                    "the address of Home Assistant",
+                    kind="address",
+                    default="http://homeassistant.local:8123",
+                ),
+                "entity": _camera("the camera's entity id, such as camera.drive"),
+                "token": Parameter("a long-lived access token", kind="secret"),
+                **_MOTION_TOPIC,
+            }
+        ),
         _home_assistant,
     ),
 }

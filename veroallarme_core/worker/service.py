@@ -23,7 +23,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import aiohttp
 import numpy as np
 import voluptuous as vol
 
@@ -196,14 +195,10 @@ class Worker:
 
     async def run(self) -> None:
         """Serve until `stop`; then finish or store what is in flight."""
-        # Cookies could carry one camera's login to another; identical hosts share nothing.
-        async with (
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
-            contextlib.AsyncExitStack() as around,
-        ):
+        async with contextlib.AsyncExitStack() as around:
             try:
                 await self._open_health(around)
-                await self._set_up(http)
+                await self._set_up()
             except BaseException:
                 await self._close()
                 raise
@@ -301,11 +296,10 @@ class Worker:
             judging_s=time.monotonic() - min(begun) if begun else 0.0,
         )
 
-    async def _set_up(self, http: aiohttp.ClientSession) -> None:
+    async def _set_up(self) -> None:
         removed = await self._storage.files(lambda store: store.remove_partial())
         if removed:
             _LOGGER.info("removed %d half-written events of a former run", removed)
-        self._open_client = partial(open_client, session=http)
         try:
             configs = [*self.config.cameras, *await asyncio.to_thread(self._bridge.load)]
             await self._forget_removed({config.id for config in configs})
@@ -370,7 +364,7 @@ class Worker:
             self._adaptations.add(learning)
         camera = CameraWorker(
             config,
-            self._open_client(config.source),
+            open_client(config.source),
             record,
             settings,
             ReferencePicture(folder / "reference.jpg"),

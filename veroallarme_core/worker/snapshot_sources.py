@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import overload
 
-import aiohttp
-
 from veroallarme_core.worker.bridge_snapshots import BridgeSnapshotClient, BridgeSource
 from veroallarme_core.worker.file_snapshots import FileSnapshotClient, FileSource
 from veroallarme_core.worker.http_snapshots import HttpSnapshotClient, HttpSource
@@ -16,24 +14,18 @@ Source = HttpSource | MqttImageSource | FileSource | BridgeSource
 
 
 @overload
-def open_client(source: HttpSource, session: aiohttp.ClientSession) -> HttpSnapshotClient: ...
+def open_client(source: HttpSource) -> HttpSnapshotClient: ...
 @overload
-def open_client(source: MqttImageSource, session: aiohttp.ClientSession) -> MqttSnapshotClient: ...
+def open_client(source: MqttImageSource) -> MqttSnapshotClient: ...
 @overload
-def open_client(source: FileSource, session: aiohttp.ClientSession) -> FileSnapshotClient: ...
+def open_client(source: FileSource) -> FileSnapshotClient: ...
 @overload
-def open_client(source: Source, session: aiohttp.ClientSession) -> SnapshotClient: ...
-def open_client(source: Source, session: aiohttp.ClientSession) -> SnapshotClient:
-    """Make the client of a source; one per camera, so that a camera has one request in flight.
-
-    Args:
-        source: Where the snapshots come from.
-        session: For HTTP; stays the caller's. Give it `aiohttp.DummyCookieJar()`, so that no
-            camera gets another one's cookies.
-    """
+def open_client(source: Source) -> SnapshotClient: ...
+def open_client(source: Source) -> SnapshotClient:
+    """Make the client of a source; one per camera, so that a camera has one request in flight."""
     match source:
         case HttpSource():
-            return HttpSnapshotClient(source, session)
+            return HttpSnapshotClient(source)
         case MqttImageSource():
             return MqttSnapshotClient(source)
         case FileSource():

@@ -2,7 +2,8 @@
 
 A source (`HttpSource`, `MqttImageSource`, `FileSource`, `BridgeSource`) is what the configuration
 says; a client fetches single snapshots from it; `bursts.take_burst` asks a client for several.
-Nothing is decoded here: a picture is checked only by its magic bytes.
+Nothing is decoded here: a picture is checked only by its magic bytes; a burst decodes what came to
+tell whether its pictures differ.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from veroallarme_core.encoded_picture import is_picture_start
 
 MAX_PICTURE_BYTES = 16 << 20
 """Largest encoded picture that is read; a 12-megapixel JPEG of a camera has about 6 MB."""
@@ -28,8 +31,8 @@ class SnapshotError(Exception):
     Attributes:
         code: What went wrong, for programs: "unreachable", "timeout", "http_<status>",
             "not_recorded", "redirect", "tls", "bad_response", "incomplete", "too_large",
-            "empty", "not_an_image", "stale", "no_picture", "bad_encoding", "file", "flood" or
-            "closed".
+            "empty", "not_an_image", "undecodable", "stale", "no_picture", "bad_encoding", "file",
+            "flood" or "closed".
 
     The text is one sentence with the remedy, free of secrets.
     """
@@ -94,9 +97,7 @@ def check_picture(data: bytes, where: str, scrub: Scrub) -> None:
         raise SnapshotError(
             "empty", f"{where} sent an empty picture: check the camera, it may be starting"
         )
-    if data.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (
-        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    ):
+    if is_picture_start(data):
         return
     raise SnapshotError(
         "not_an_image",
