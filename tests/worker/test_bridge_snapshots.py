@@ -37,6 +37,13 @@ def test_frames_are_distinct_dated_and_in_order_of_time():
     assert (burst.requested, burst.fetched, burst.errors) == (3, 3, ())
 
 
+def test_the_same_picture_in_other_bytes_is_one_frame():
+    cut = frame(jpeg(1)[:-90], 0.3)
+    burst = burst_of(cut, frame(jpeg(1), 0.6), frame(jpeg(1) + b"\0", 1.2), frame(jpeg(2), 1.8))
+    assert [shot.data for shot in burst.snapshots] == [jpeg(1), jpeg(2)]
+    assert (burst.fetched, burst.distinct, burst.errors) == (4, 2, ())
+
+
 def test_a_frame_from_the_future_has_no_age():
     assert [shot.age_ms for shot in burst_of(frame(jpeg(), 60)).snapshots] == [0]
 

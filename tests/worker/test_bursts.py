@@ -2,14 +2,18 @@
 
 import asyncio
 import itertools
+import threading
 from datetime import datetime, timedelta
 
+import cv2
+import numpy as np
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worker.counting_camera import MOTION_AT, answers, jpeg, now
+from veroallarme_core.worker import bursts
 from veroallarme_core.worker.bursts import (
     EARLY_S,
     LATE_AFTER_S,
@@ -66,6 +70,82 @@ async def test_a_frozen_camera_is_asked_until_the_time_is_over():
     assert (burst.fetched, burst.distinct) == (20, 1)
     assert [error.code for error in burst.errors] == ["timeout"]
     assert "1 of 3 different pictures (20 came)" in str(burst.errors[0])
+
+
+def coded(data: bytes, quality: int) -> bytes:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+REPEATED = {
+    "bytes behind the end": [jpeg(1) + b"%d" % number for number in range(6)],
+    "a comment": [jpeg(1)[:2] + b"\xff\xfe\0\4%02d" % n + jpeg(1)[2:] for n in range(6)],
+    "other qualities": [coded(jpeg(1), quality) for quality in (50, 60, 70, 80, 90, 98)],
+}
+
+
+@pytest.mark.parametrize("pictures", REPEATED.values(), ids=REPEATED)
+async def test_a_frozen_camera_is_one_picture_whatever_its_bytes(pictures):
+    """The same must hold for what a camera sends while nothing but its clock goes on."""
+    steps = [Snapshot(data, MOTION_AT, None) for data in pictures]
+    burst = await burst_of(*steps)
+    assert [s.data for s in burst.snapshots] == pictures[:1]
+    assert (burst.fetched, burst.distinct) == (6, 1)
+    burst = await burst_of(*steps, shot(2), shot(3))
+    assert [s.data for s in burst.snapshots] == [pictures[0], jpeg(2), jpeg(3)]
+    assert (burst.fetched, burst.distinct, burst.errors) == (8, 3, ())
+
+
+async def test_a_file_that_was_read_half_written_and_then_whole_is_one_picture():
+    cut = [jpeg(1)[: len(jpeg(1)) * share // 10] for share in (5, 9)]
+    steps = [Snapshot(data, MOTION_AT, None) for data in (*cut, cut[0] + bytes(900), jpeg(1))]
+    burst = await burst_of(*steps)
+    assert [s.data for s in burst.snapshots] == [jpeg(1)]
+    assert (burst.fetched, burst.distinct) == (4, 1)
+    # Whatever comes first: the whole picture is kept.
+    burst = await burst_of(*reversed(steps))
+    assert [s.data for s in burst.snapshots] == [jpeg(1)]
+
+
+async def test_a_camera_that_cuts_every_picture_gives_different_ones():
+    cut = [Snapshot(jpeg(number)[:-60], MOTION_AT, None) for number in range(3)]
+    burst = await burst_of(*cut)
+    assert burst.snapshots == tuple(cut)
+    assert (burst.distinct, burst.errors) == (3, ())
+
+
+def broken(number: int) -> Snapshot:
+    return Snapshot(b"\xff\xd8\xff %d" % number, MOTION_AT, None)
+
+
+async def test_what_cannot_be_decoded_is_told_and_no_picture():
+    burst = await burst_of(shot(1), broken(1), shot(2), shot(3))
+    assert [s.data for s in burst.snapshots] == [jpeg(1), jpeg(2), jpeg(3)]
+    assert (burst.fetched, burst.distinct) == (4, 3)
+    assert [error.code for error in burst.errors] == ["not_an_image"]
+    assert "cannot be used" in str(burst.errors[0])
+
+
+async def test_a_camera_that_sends_nothing_decodable_is_left_alone():
+    """What came is kept, so that the verdict can tell what it was."""
+    burst = await burst_of(*map(broken, range(9)))
+    assert burst.snapshots == tuple(map(broken, range(MAX_FAILURES)))
+    assert burst.distinct == 0
+    assert len(burst.errors) == MAX_FAILURES
+
+
+async def test_pictures_are_compared_off_the_event_loop(monkeypatch):
+    compared_in = []
+    look_at = bursts.look_at
+
+    def noted(*arguments):
+        compared_in.append(threading.current_thread())
+        return look_at(*arguments)
+
+    monkeypatch.setattr(bursts, "look_at", noted)
+    await burst_of(shot(1), shot(2), shot(3))
+    assert len(compared_in) == 3
+    assert threading.main_thread() not in compared_in
 
 
 async def test_snapshots_are_in_order_of_time():
@@ -152,11 +232,11 @@ async def test_never_two_requests_in_flight(camera):
         return web.Response(body=jpeg(len(camera.requests)))
 
     client = open_client(HttpSource(url=await camera.start(slow)))
-    bursts = await asyncio.gather(
+    results = await asyncio.gather(
         *(take_burst(client, spacing_s=0.0, motion_at=now()) for _ in range(3)),
         *(client.fetch(now()) for _ in range(3)),
     )
-    assert len(bursts) == 6
+    assert len(results) == 6
     assert len(camera.requests) == 12
     assert camera.most_in_flight == 1
 

@@ -63,6 +63,16 @@ async def test_a_burst_of_a_camera_with_one_picture_per_motion():
     assert [error.code for error in burst.errors] == ["no_picture"]
 
 
+@pytest.mark.parametrize("encoding", ["raw", "base64"])
+async def test_a_picture_that_is_published_half_and_then_whole_is_one(encoding):
+    client = mqtt_client(encoding=encoding)
+    for number, data in enumerate((jpeg(1)[:-90], jpeg(1), jpeg(1) + b"again", jpeg(2)[:-2])):
+        client.offer(data if encoding == "raw" else base64.b64encode(data), at(number))
+    burst = await take_burst(client, spacing_s=0.0, motion_at=MOTION_AT)
+    assert [s.data for s in burst.snapshots] == [jpeg(1), jpeg(2)[:-2]]
+    assert (burst.fetched, burst.distinct) == (4, 2)
+
+
 async def test_only_the_newest_mqtt_pictures_are_kept():
     client = mqtt_client()
     for number in range(100):

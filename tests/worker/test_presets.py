@@ -6,11 +6,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veroallarme_core.cli import main
 from veroallarme_core.worker.http_snapshots import HttpSource
 from veroallarme_core.worker.motion_sources import (
     MotionSignal,
@@ -19,8 +21,9 @@ from veroallarme_core.worker.motion_sources import (
     topic_matches,
 )
 from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
-from veroallarme_core.worker.presets import PRESETS, expand
+from veroallarme_core.worker.presets import OVER_HTTP, PRESETS, expand
 from veroallarme_core.worker.snapshot_sources import open_client
+from veroallarme_core.worker.snapshots import SnapshotError
 
 START, END, OTHER = MotionSignal.START, MotionSignal.END, MotionSignal.OTHER
 LOGIN = {"username": "admin", "password": "p&ss wörd/"}
@@ -413,3 +416,72 @@ def test_malformed_address_is_refused_in_one_sentence(address: str) -> None:
     with pytest.raises(ValueError, match="url") as refused:
         expand("frigate", {"camera": "drive", "url": address})
     assert "\n" not in str(refused.value)
+
+
+# --- logins: what is advised can be written ------------------------------------------------------
+
+OVER_HTTP_ALONE = sorted(
+    name for name, preset in PRESETS.items() if OVER_HTTP.keys() <= preset.parameters.keys()
+)
+
+
+def config_of(name: str, more: dict[str, str]) -> dict[str, object]:
+    camera = {"preset": name, **PARAMETERS[name], **more}
+    if not expand(name, {key: value for key, value in camera.items() if key != "preset"})[0]:
+        camera["triggers"] = [{"topic": "cam/motion", "start": "ON"}]
+    return {"mqtt": {"host": "localhost"}, "cameras": {"drive": camera}}
+
+
+def test_every_system_with_pictures_over_http_takes_every_login():
+    assert set(PRESETS) - set(OVER_HTTP_ALONE) == {"neolink", "ring_mqtt"}
+
+
+@pytest.mark.parametrize("name", OVER_HTTP_ALONE)
+@pytest.mark.parametrize("offered", ["Basic realm=x", "Digest realm=x, nonce=y", "Bearer"])
+async def test_the_advice_about_a_login_is_accepted_by_check_config(
+    name, offered, tmp_path, capsys
+):
+    """Ask a camera that wants another login, follow what is advised, and check that."""
+
+    async def demand(request: web.Request) -> web.Response:
+        return web.Response(status=401, headers={"WWW-Authenticate": offered})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", demand)
+    async with TestServer(app, host="127.0.0.1") as server:
+        key = "snapshot_url" if "snapshot_url" in PRESETS[name].parameters else "url"
+        address = {key: str(server.make_url("/"))}
+        _, source = expand(name, {**PARAMETERS[name], **address, "auth": "none"})
+        assert isinstance(source, HttpSource)
+        with pytest.raises(SnapshotError) as refused:
+            await open_client(source).fetch(datetime.now(UTC))
+    advised = re.search(r"set auth to (\w+), with (\w+)(?: and (\w+))?", str(refused.value))
+    assert advised is not None
+    auth, *needed = advised.groups()
+    assert auth == offered.split(" ")[0].lower()
+    followed = {**address, "auth": auth, **{key: "admin" for key in needed if key}}
+    file = tmp_path / "veroallarme.yaml"
+    file.write_text(yaml.safe_dump(config_of(name, followed)), encoding="utf-8")
+    assert main(["check-config", "--config", str(file)]) == 0, capsys.readouterr()
+    _, source = expand(name, {**PARAMETERS[name], **followed})
+    assert isinstance(source, HttpSource)
+    assert source.auth == auth
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"auth": "ntlm"}, "use one of none, basic, digest, bearer"),
+        ({"auth": "basic"}, "set username"),
+        ({"auth": "bearer"}, "belong together"),
+    ],
+)
+def test_a_login_that_cannot_be_is_named(parameters, says):
+    with pytest.raises(ValueError, match=says):
+        expand("frigate", {**PARAMETERS["frigate"], **parameters})
+
+
+def test_a_login_can_be_switched_off():
+    _, source = expand("hikvision", {**PARAMETERS["hikvision"], "auth": "none"})
+    assert isinstance(source, HttpSource)
+    assert (source.auth, source.username, source.password) == ("none", None, None)

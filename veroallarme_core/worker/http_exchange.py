@@ -85,15 +85,7 @@ class Answer:
         if self._start is None:
             self._find_start()
         if self._end is None and self._start is not None:
-            near = max(0, seen - LONGEST_START)
-            if self.body.startswith(b"RIFF", self._start) or any(
-                self.body.find(mark, near) >= 0 for mark in _MAY_END_A_PICTURE
-            ):
-                length = picture_end(self.body[self._start :])
-                self._end = None if length is None else self._start + length
-            elif self._boundary:
-                after = self.body.find(self._boundary, max(self._start, near - len(self._boundary)))
-                self._end = after if after >= 0 else None
+            self._find_end(self._start, seen)
 
     def picture(self, max_bytes: int) -> bytes:
         """Return the picture in the body, unpacked and without what surrounds it.
@@ -111,9 +103,9 @@ class Answer:
         """Find where the picture begins: at once, or behind the head of the first part."""
         body = self.body.lstrip(b"\r\n")
         skipped = len(self.body) - len(body)
-        if len(body) < 2:
-            return
         if not body.startswith(b"--"):
+            if len(body) < LONGEST_START:
+                return
             self._start = 0 if not is_picture_start(body) else skipped
             return
         # The boundary that stands there counts: the one in Content-Type is often another.
@@ -121,6 +113,22 @@ class Answer:
         if head_end is not None:
             self._boundary = b"\n" + bytes(body[: body.find(b"\n")]).rstrip()
             self._start = skipped + head_end.end()
+
+    def _find_end(self, start: int, seen: int) -> None:
+        """Find the end of the picture in what came behind the bytes that were seen before."""
+        part_end = -1
+        if self._boundary:
+            part_end = self.body.find(self._boundary, max(start, seen - len(self._boundary)))
+        near = max(start, seen - LONGEST_START)
+        is_near = self.body.startswith(b"RIFF", start) or any(
+            self.body.find(mark, near) >= 0 for mark in _MAY_END_A_PICTURE
+        )
+        if part_end >= 0 or is_near:
+            length = picture_end(self.body[start : part_end if part_end >= 0 else None])
+            if length is not None:
+                self._end = start + length
+            elif part_end >= 0:
+                self._end = part_end
 
 
 def _unpacked(data: bytes, max_bytes: int) -> bytes:
@@ -276,6 +284,7 @@ class HttpExchange:
             if colon:
                 name = key.strip().lower()
                 answer.headers.setdefault(name, []).append(value.strip())
+        raise NotHttpError(f"more than {MAX_HEAD_BYTES >> 10} kB of headers")
 
     # --- the body -----------------------------------------------------------------------------
 

@@ -113,7 +113,7 @@ class Login:
     def _digest_of(self, target: str) -> str:
         challenge = self._digest
         self._uses += 1
-        count, cnonce = f"{self._uses:08x}", os.urandom(8).hex()
+        count, cnonce = f"{self._uses:08x}", _client_nonce()
         realm, nonce = challenge.get("realm", ""), challenge["nonce"]
         algorithm = _HASHES[_hash_of(challenge)]
 
@@ -142,6 +142,10 @@ class Login:
             [f'{name}="{value}"' for name, value in quoted.items()]
             + [f"{name}={value}" for name, value in bare.items()]
         )
+
+
+def _client_nonce() -> str:
+    return os.urandom(8).hex()
 
 
 def _escaped(value: str) -> str:

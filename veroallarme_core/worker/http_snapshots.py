@@ -304,7 +304,8 @@ def _login_remedy(answer: Answer, source: HttpSource, *, sent_login: bool) -> st
     if sent_login:
         if source.auth == "bearer":
             return "the token is refused, make a new one"
-        return "the login is refused, check user name and password"
+        stronger = f", or {_NEEDS[best]}" if best not in {None, source.auth} else ""
+        return f"the login is refused, check user name and password{stronger}"
     if "digest" not in offered:
         return f"it does not say which login it wants, {_NEEDS['basic']}"
     other = f", or {_NEEDS['basic']}" if "basic" in offered else ""
