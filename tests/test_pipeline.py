@@ -1,6 +1,7 @@
 """From encoded frames to a judgement: what cannot be judged says so, and nothing raises."""
 
 import dataclasses
+import io
 import json
 import math
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.onnx_networks import write_network
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, RegionJudgement
@@ -177,6 +179,48 @@ def test_any_bytes_give_a_result(frames: list[bytes]) -> None:
     result = EventPipeline().judge(frames, FILTER)
     check(result)
     assert result.state is State.UNKNOWN
+
+
+# --- orientation --------------------------------------------------------------------------------
+
+STORED = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_COUNTERCLOCKWISE, 8: cv2.ROTATE_90_CLOCKWISE}
+"""How the sensor's picture lies in the file, by the orientation that turns it upright."""
+
+
+def turned(picture: NDArray[np.uint8], orientation: int) -> bytes:
+    """Encode an upright picture as a camera that hangs on its side does."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = cv2.rotate(picture, STORED[orientation])[..., ::-1]
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(stored)).save(stream, "PNG", exif=exif)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_burst_is_judged_and_shown_as_everybody_sees_it(orientation: int) -> None:
+    upright = [scene((x, 60), noise=x) for x in (20, 60, 110)]
+    # On the left of the picture that everybody sees; in the file it is another side.
+    zone = Zone(name="drive", points=((0.0, 0.3), (0.2, 0.3), (0.2, 0.8), (0.0, 0.8)))
+    zoned = dataclasses.replace(FILTER, zones=(zone,))
+    expected = EventPipeline().judge(
+        [bytes(cv2.imencode(".png", picture)[1].tobytes()) for picture in upright], zoned
+    )
+    result = EventPipeline().judge([turned(picture, orientation) for picture in upright], zoned)
+    assert result.state is State.RELEVANT
+    assert result.frame_dimensions == SIZE
+    assert result.regions == expected.regions
+    assert result.picture == expected.picture
+    assert result.picture is not None
+    shown = cv2.imdecode(np.frombuffer(result.picture, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert shown is not None
+    assert shown.shape[:2] == SIZE
+
+
+def test_a_reference_stands_as_the_burst_does() -> None:
+    still = [turned(scene(noise=number), 6) for number in range(3)]
+    result = EventPipeline().judge(still, FILTER, reference=turned(scene(noise=9), 6))
+    assert result.reason == "no_motion"
 
 
 # --- thresholds, zones, circumstances ---------------------------------------------------------

@@ -16,6 +16,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
 from .contract import MAX_IMAGE_BYTES
+from .orientation import Stance, stance, standing
 
 BURST_LIMIT_S = 12.0
 """An alarm does not wait longer for pictures; without any the worker alerts."""
@@ -156,6 +157,7 @@ class BurstCamera:
         self._max_burst_bytes = max_burst_bytes
         self._smaller = -1
         """Which of SMALLER is asked for; none at first."""
+        self._stance = Stance()
 
     async def async_capture(
         self, entity_id: str, size: int, spacing_s: float, capture: Capture
@@ -209,6 +211,10 @@ class BurstCamera:
             wanted = SMALLER[self._smaller] if self._smaller >= 0 else None
             left_s = ends_at - self._hass.loop.time()
             picture = await async_take_picture(self._hass, entity_id, left_s, wanted)
+            if wanted is None:
+                self._stance = stance(picture)
+            else:
+                picture = standing(picture, self._stance)
             if len(picture) <= limit:
                 return picture
             if not is_first or self._smaller + 1 == len(SMALLER):

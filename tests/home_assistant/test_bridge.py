@@ -25,7 +25,9 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from custom_components.veroallarme import bridge, pictures
 from custom_components.veroallarme.const import SUBENTRY_CAMERA
 from custom_components.veroallarme.issues import PATIENCE_S
+from custom_components.veroallarme.orientation import orientation
 
+from .test_orientation import jpeg as lying
 from .worker import INFO, JPEG, changed, say, sent, state, verdict
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
@@ -318,6 +320,18 @@ async def test_pictures_too_large_for_a_burst_are_asked_for_smaller(
     assert len(burst["frames"]) == 3
     await move(hass, "off", "on")
     assert camera.widths[5:] == [1280, 1280, 1280], "what was found out once is remembered"
+
+
+async def test_a_picture_that_was_made_smaller_stands_as_the_camera_does(
+    hass: HomeAssistant, bridged, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    """Home Assistant scales the pixels as they are stored and leaves the tags out."""
+    camera.pictures = [lying(turn=6) + bytes(8_000_000), *(lying() + bytes([n]) for n in range(6))]
+    for _ in range(2):
+        await move(hass, "on", "off")
+    for burst in bursts(mqtt_mock):
+        pictures = [base64.b64decode(frame["jpeg"]) for frame in burst["frames"]]
+        assert [orientation(picture) for picture in pictures] == [6, 6, 6]
 
 
 async def test_a_burst_stays_below_what_the_broker_takes(
