@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 UPRIGHT = 1
 _ORIENTATION = 0x0112
@@ -59,7 +60,7 @@ def standing(jpeg: bytes, known: Stance) -> bytes:
 def _orientation(tiff: bytes) -> int:
     if tiff[:2] not in {b"II", b"MM"}:
         return UPRIGHT
-    order = "little" if tiff[:2] == b"II" else "big"
+    order: Literal["little", "big"] = "little" if tiff[:2] == b"II" else "big"
     start = int.from_bytes(tiff[4:8], order)
     count = int.from_bytes(tiff[start : start + 2], order)
     for at in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 11), 12):
