@@ -562,6 +562,12 @@ async def test_endless_headers_are_cut_off(line):
     assert "64 kB of headers" in str(error)
 
 
+async def test_endless_provisional_answers_end_with_the_time():
+    async with speaking(b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000, hangs=True) as url:
+        error = await fetch_error(HttpSource(url=url, timeout_s=1))
+    assert error.code == "timeout"
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     head=st.sampled_from([b"", OK, OK + b"Transfer-Encoding: chunked\r\n\r\n", promising(9, b"")]),
@@ -596,14 +602,15 @@ async def test_a_slow_camera_times_out(camera, first_bytes):
     source = HttpSource(url=await camera.start(slow), timeout_s=0.2)
     error = await fetch_error(source)
     assert error.code == ("incomplete" if first_bytes else "timeout")
-    assert "within 0.2 s" in str(error)
+    assert "0.2 s" in str(error)
 
 
-async def test_a_refused_connection_is_unreachable():
-    url = f"http://127.0.0.1:{unused_port()}/snap.jpg"
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_refused_connection_is_unreachable(host):
+    url = f"http://{host}:{unused_port()}/snap.jpg"
     error = await fetch_error(HttpSource(url=url))
     assert error.code == "unreachable"
-    assert "camera is on" in str(error)
+    assert "(Connection refused): check that the camera is on" in str(error)
 
 
 async def test_a_host_that_accepts_no_connection_times_out(monkeypatch):

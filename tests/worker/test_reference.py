@@ -60,3 +60,10 @@ def test_damaged_picture_does_not_replace_a_good_one(tmp_path: Path, data: bytes
     assert reference.save(OLD)
     assert not reference.save(data)
     assert reference.load() == OLD
+
+
+def test_picture_without_end_marker_becomes_the_reference(tmp_path: Path) -> None:
+    reference = ReferencePicture(tmp_path / "reference.jpg")
+    assert reference.save(OLD)
+    assert reference.save(NEW.removesuffix(b"\xff\xd9"))
+    assert reference.load() == NEW.removesuffix(b"\xff\xd9")

@@ -8,7 +8,10 @@ answer therefore stays usable whatever happens next, and what was wrong with its
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import re
+import socket
 import ssl
 import zlib
 from collections.abc import Mapping
@@ -196,6 +199,12 @@ class HttpExchange:
                 )
         except TimeoutError:
             raise ConnectTimeoutError from None
+        except OSError as error:
+            # Of a name with several addresses asyncio only says that all of them failed.
+            if isinstance(error, socket.gaierror) or error.errno is not None:
+                raise
+            code = errno.ECONNREFUSED
+            raise ConnectionRefusedError(code, os.strerror(code)) from None
         if self._tls is not None:
             try:
                 await writer.start_tls(self._tls, server_hostname=host)
@@ -250,21 +259,21 @@ class HttpExchange:
     # --- the head -----------------------------------------------------------------------------
 
     async def _read_head(self, answer: Answer) -> None:
-        if await self._begins_with_a_body():
-            answer.status, answer.fault = 200, "it sends no HTTP headers"
-            return
-        if not self._buffer:
-            raise ConnectionError("it closed the connection")
-        line = await self._line()
-        status = _STATUS.match(line)
-        if status is None:
-            raise NotHttpError(line[:60].decode("latin-1"))
-        await self._read_headers(answer)
-        if status[1].startswith(b"1"):
+        while True:
+            if await self._begins_with_a_body():
+                answer.status, answer.fault = 200, "it sends no HTTP headers"
+                return
+            if not self._buffer:
+                raise ConnectionError("it closed the connection")
+            line = await self._line()
+            status = _STATUS.match(line)
+            if status is None:
+                raise NotHttpError(line[:60].decode("latin-1"))
             answer.headers.clear()
-            await self._read_head(answer)  # that was a provisional answer
-            return
-        answer.status = int(status[1])
+            await self._read_headers(answer)
+            if not status[1].startswith(b"1"):  # that was a provisional answer
+                answer.status = int(status[1])
+                return
 
     async def _read_headers(self, answer: Answer) -> None:
         size, name = 0, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import html
 import json
+import os
 import re
 import socket
 import ssl
@@ -164,7 +165,7 @@ class HttpSnapshotClient:
                 # The picture may have come, and only the end of the answer not.
                 if not (answers and answers[-1].body):
                     raise
-                answers[-1].fault = f"it did not end within {self._source.timeout_s:g} s"
+                answers[-1].fault = f"it did not end within timeout_s, {self._source.timeout_s:g} s"
         return answers[-1]
 
     async def _request(self, url: URL, answers: list[Answer]) -> None:
@@ -365,10 +366,12 @@ def _http_errors(source: HttpSource, scrub: Scrub) -> Iterator[None]:
             "unreachable", f"{where}: the host name is unknown, check it or use the IP address"
         ) from None
     except OSError as error:
+        # What asyncio says in its place repeats the address.
+        reason = os.strerror(error.errno) if error.errno else "it closed the connection"
         raise SnapshotError(
             "unreachable",
-            f"{where} cannot be reached ({error.strerror or 'it closed the connection'}): check "
-            "that the camera is on and that host and port are right",
+            f"{where} cannot be reached ({reason}): check that the camera is on and that host and "
+            "port are right",
         ) from None
     except NotHttpError as fault:
         heard = " ".join(scrub(str(fault)).split())[:40]
