@@ -63,8 +63,8 @@ Seen = tuple[SeenPicture, int | None]
 def look_at(snapshot: Snapshot, others: Sequence[SeenPicture]) -> Seen | FrameError:
     """Decode a snapshot and find the first of the others that shows the same picture.
 
-    Blocks for some 10 ms for each megapixel, and ten times as long where qualities differ. What
-    cannot be decoded is returned, not raised.
+    Blocks for some 20 ms for each megapixel, and twice as long where qualities differ. What cannot
+    be decoded is returned, not raised.
     """
     try:
         picture = _see(snapshot)
