@@ -1,5 +1,7 @@
 """What a burst shows, as numbers: light, cells, sketches, and what is left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from tests.watched import SIZE, START, described, person_over_the_tree, scene_en
 from veroallarme_core.burst_evidence import (
     MAX_REGIONS,
     SKETCH_DIM,
+    TAUGHT_REGIONS,
     BurstEvidence,
     Light,
     change_of,
@@ -23,11 +26,9 @@ from veroallarme_core.motion_detection import MotionDetector
 from veroallarme_core.scene_encoder import CELL_CHANNELS, EMBEDDING_DIM
 
 
-def gather(
-    frames: list[np.ndarray | None], within: np.ndarray | None = None
-) -> BurstEvidence | None:
+def gather(frames: list[np.ndarray | None]) -> BurstEvidence | None:
     motion = MotionDetector(min_area=10).detect_motion(frames)
-    return gather_evidence(scene_encoder(), motion, judge_motion(motion), within)
+    return gather_evidence(scene_encoder(), motion, judge_motion(motion))
 
 
 @pytest.mark.parametrize(
@@ -87,18 +88,18 @@ def test_lost_and_foreign_frames_are_left_out() -> None:
     assert gather([None, None]) is None
 
 
-def test_only_regions_within_a_mask_are_described() -> None:
+def test_what_is_undecided_is_described_first_and_the_rest_fills_up() -> None:
     event = person_over_the_tree()
-    within = np.zeros(SIZE, np.bool_)
-    x1, y1, *_ = event.on_mover.bbox
-    within[y1 : y1 + 2, x1 : x1 + 2] = True
-    evidence = gather(list(event.frames), within)
+    motion = MotionDetector(min_area=10).detect_motion(list(event.frames))
+    judgement = judge_motion(motion)
+    first = judgement.regions[-1]
+    decided = tuple(replace(one, is_proven=True) for one in judgement.regions[:-1])
+    evidence = gather_evidence(
+        scene_encoder(), motion, replace(judgement, regions=(*decided, first))
+    )
     assert evidence is not None
-    assert evidence.regions
-    assert all(one.bbox[0] < x1 + 2 and one.bbox[1] < y1 + 2 for one in evidence.regions)
-    nothing = gather(list(event.frames), np.zeros(SIZE, np.bool_))
-    assert nothing is not None
-    assert nothing.regions == ()
+    assert evidence.regions[0].bbox == first.region.to_bbox()
+    assert len(evidence.regions) == min(TAUGHT_REGIONS, len(judgement.regions))
 
 
 def test_calm_burst_has_a_view_and_no_region() -> None:

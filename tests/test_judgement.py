@@ -24,7 +24,9 @@ from veroallarme_core.demo.scenes.light import LightName
 from veroallarme_core.frames import read_frame
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
+from veroallarme_core.settings import Zone
 from veroallarme_core.verdict import State
+from veroallarme_core.zones import Premises
 
 YARD = draw_yard(576, 704)
 
@@ -72,8 +74,8 @@ def test_clean_burst_like_the_reference_is_irrelevant() -> None:
     assert is_consistent(judgement)
 
 
-def test_reference_in_another_light_is_the_same_place() -> None:
-    darker = np.clip(YARD * 0.7, 0, 255).astype(np.uint8)
+def test_reference_in_a_slightly_other_light_is_the_same_place() -> None:
+    darker = np.clip(YARD * 0.92 - 3, 0, 255).astype(np.uint8)
     judgement = judge(YARD, YARD, YARD, reference=darker)
     assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "no_motion")
 
@@ -104,9 +106,9 @@ def test_reference_in_another_light_accuses_nobody(gain: float) -> None:
 
 
 @pytest.mark.parametrize("frames", [[None, YARD, None], [YARD, None]])
-def test_single_usable_frame_is_compared_with_the_reference(frames: list[Picture | None]) -> None:
+def test_single_usable_frame_can_show_but_not_prove(frames: list[Picture | None]) -> None:
     still = judge_motion(detect(frames), reference=add_noise(YARD, 9))
-    assert (still.state, still.reason) == (State.IRRELEVANT, "no_motion")
+    assert (still.state, still.reason) == (State.UNKNOWN, "no_usable_frames")
     person = [None if frame is None else draw_person(frame, 300, 200) for frame in frames]
     judgement = judge_motion(detect(person), reference=YARD)
     assert (judgement.state, judgement.reason) == (State.RELEVANT, "differs_from_reference")
@@ -157,11 +159,12 @@ def test_without_two_usable_frames_nothing_is_judged(frames: list[Picture | None
 @pytest.mark.parametrize(("gain", "offset", "word"), [(1.25, 12, "brighter"), (0.7, 0, "darker")])
 def test_exposure_jump_is_irrelevant(gain: float, offset: float, word: str) -> None:
     other = np.clip(YARD * gain + offset, 0, 255).astype(np.uint8)
-    judgement = judge(YARD, other, other)
+    judgement = judge(YARD, other, other, reference=add_noise(other, 9))
     assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "exposure")
     assert judgement.explanation == (
         f"The picture became {word} everywhere at once; nothing in it moved."
     )
+    assert judge(YARD, other, other).reason == "no_reference"
 
 
 def test_exposure_jump_with_a_person_is_relevant() -> None:
@@ -169,33 +172,143 @@ def test_exposure_jump_with_a_person_is_relevant() -> None:
     assert judge(YARD, other, YARD).state is State.RELEVANT
 
 
-def test_camera_shake_is_irrelevant() -> None:
+def shaken(picture: Picture) -> Picture:
     matrix = np.array([[1.0, 0.0, 5.0], [0.0, 1.0, -3.0]])
-    moved = cv2.warpAffine(YARD, matrix, (704, 576), borderMode=cv2.BORDER_REFLECT)
-    judgement = judge(YARD, np.asarray(moved, np.uint8), YARD)
+    moved = cv2.warpAffine(picture, matrix, (704, 576), borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(moved, np.uint8)
+
+
+def test_camera_shake_is_irrelevant_where_the_rest_is_the_same() -> None:
+    judgement = judge(YARD, shaken(YARD), YARD, reference=add_noise(YARD, 9))
     assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "camera_shake")
+    assert judge(YARD, shaken(YARD), YARD).reason == "no_reference"
+    person = [faint(YARD, 300, 30), shaken(faint(YARD, 302, 30)), faint(YARD, 304, 30)]
+    assert judge(*person, reference=add_noise(YARD, 9)).state is not State.IRRELEVANT
 
 
-def test_shadow_of_a_cloud_is_light() -> None:
-    fade = np.zeros((576, 704, 1), np.float32)
-    fade[200:420, 150:500] = 1
-    fade = cv2.GaussianBlur(fade, (0, 0), 25)[..., None]
-    shadow = np.clip(YARD * (1 - 0.4 * fade), 0, 255).astype(np.uint8)
-    judgement = judge(YARD, shadow, YARD)
+def soft_shadow(picture: Picture, darkest: float) -> Picture:
+    """Let the shadow of a large cloud fall on a picture."""
+    fade = np.zeros((576, 704), np.float32)
+    fade[100:476, 150:554] = 1
+    fade = cv2.GaussianBlur(fade, (0, 0), 60)[..., None]
+    return np.clip(picture * (1 - darkest * fade / fade.max()), 0, 255).astype(np.uint8)
+
+
+def test_soft_shadow_of_a_cloud_is_light() -> None:
+    judgement = judge(YARD, soft_shadow(YARD, 0.25), YARD, reference=add_noise(YARD, 9))
     assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "light")
-    assert judgement.regions[0].cues["explained_by_light"] > 0.9
+    assert all(region.is_proven for region in judgement.regions)
+
+
+@pytest.mark.parametrize("contrast", [-30, -18, 18, 30])
+def test_faint_person_in_the_soft_shadow_is_relevant(contrast: int) -> None:
+    frames = [soft_shadow(faint(YARD, 300 + 2 * k, contrast), 0.25 * (k == 1)) for k in range(3)]
+    assert judge(*frames, reference=add_noise(YARD, 9)).state is not State.IRRELEVANT
+
+
+def faint(picture: Picture, x: int, contrast: int, height: int = 40) -> Picture:
+    """Let somebody stand at column x who is hardly brighter or darker than the ground."""
+    shown = picture.astype(np.int16)
+    shown[200 : 200 + height, x : x + height // 3] += contrast
+    return np.clip(shown, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("height", [28, 80])
+@pytest.mark.parametrize("contrast", [-30, -18, 18, 30])
+@pytest.mark.parametrize("step", [0, 1, 2, 4])
+def test_who_is_faint_and_hardly_moves_is_not_proven_away(
+    height: int, contrast: int, step: int
+) -> None:
+    frames = [faint(YARD, 300 + step * k, contrast, height) for k in range(3)]
+    judgement = judge(*frames, reference=add_noise(YARD, 9))
+    assert judgement.state is not State.IRRELEVANT
+    assert is_consistent(judgement)
+
+
+@pytest.mark.parametrize("step", [2, 4, 8])
+def test_a_small_step_is_no_swaying(step: int) -> None:
+    """The ground moves as leaves would, and so little does somebody who hardly walks."""
+    frames = [draw_person(YARD, 300 + step * k, 200, 40, 110) for k in range(3)]
+    judgement = judge(*frames)
+    assert judgement.state is not State.IRRELEVANT
+    if judgement.regions:
+        assert judgement.regions[0].relevance_score >= GENERAL_THRESHOLD
+
+
+# --- what proves nothing -------------------------------------------------------------------------
+
+
+def with_clock(picture: Picture, second: int) -> Picture:
+    frame = picture.copy()
+    text = f"2025-12-22 10:31:{second:02}"
+    cv2.putText(frame, text, (20, 30), cv2.FONT_HERSHEY_PLAIN, 1.4, (20, 20, 20), 5)
+    cv2.putText(frame, text, (20, 30), cv2.FONT_HERSHEY_PLAIN, 1.4, (245, 245, 245), 2)
+    return frame
+
+
+def test_frozen_picture_proves_nothing_while_its_clock_ticks() -> None:
+    frozen = add_noise(YARD, 3)
+    frames: list[Picture | None] = [with_clock(frozen, second) for second in (7, 18, 25)]
+    judgement = judge_motion(detect(frames), reference=with_clock(add_noise(YARD, 9), 3))
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "frozen_picture")
+    assert is_consistent(judgement)
+
+
+def test_identical_pictures_prove_nothing() -> None:
+    frozen = add_noise(YARD, 3)
+    judgement = judge_motion(detect([frozen, frozen, frozen]), reference=add_noise(YARD, 9))
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "frozen_picture")
+
+
+def test_picture_that_is_still_but_alive_proves() -> None:
+    alive = [add_noise(YARD, 3), add_noise(YARD, 3), add_noise(YARD, 4)]
+    assert judge_motion(detect([*alive]), reference=add_noise(YARD, 9)).reason == "no_motion"
+
+
+@pytest.mark.parametrize("level", [0, 8, 250])
+def test_covered_lens_proves_nothing_while_its_clock_ticks(level: int) -> None:
+    blind = np.full_like(YARD, level)
+    frames: list[Picture | None] = [
+        with_clock(add_noise(blind, second), second) for second in (7, 18, 25)
+    ]
+    for reference in (YARD, add_noise(blind, 2), None):
+        judgement = judge_motion(detect(frames), reference=reference)
+        assert judgement.state is not State.IRRELEVANT
+        assert is_consistent(judgement)
+    assert judge_motion(detect(frames), reference=add_noise(blind, 2)).reason == "no_contrast"
+
+
+# --- zones ---------------------------------------------------------------------------------------
+
+LEFT = Premises.of((Zone(name="left", points=((0, 0), (0.5, 0), (0.5, 1), (0, 1))),), (576, 704))
+
+
+def test_zones_decide_before_anything_else() -> None:
+    outside = judge_motion(detect([YARD, draw_person(YARD, 600, 200), YARD]), premises=LEFT)
+    assert (outside.state, outside.score, outside.reason) == (
+        State.IRRELEVANT,
+        0.0,
+        "outside_zones",
+    )
+    assert outside.explanation == "All motion was outside the zones you have drawn."
+    assert outside.cues["regions_relevant"] == 0
+    inside = judge_motion(detect([YARD, draw_person(YARD, 100, 200), YARD]), premises=LEFT)
+    assert (inside.state, inside.reason) == (State.RELEVANT, "moved")
+
+
+def test_the_best_region_inside_gives_reason_and_numbers() -> None:
+    both = draw_person(draw_person(YARD, 100, 200), 600, 200, 60, 160)
+    judgement = judge_motion(detect([YARD, both, YARD]), premises=LEFT)
+    assert [region.reason for region in judgement.regions] == ["moved", "outside_zones"]
+    assert judgement.cues["regions_relevant"] == 1
+    assert judgement.explanation.startswith("Something moved about 16x37 pixels large near (106,")
 
 
 def test_ticking_clock_is_no_motion() -> None:
-    frames = []
-    for second in ("07", "18", "25"):
-        frame = YARD.copy()
-        text = f"2025-12-22 10:31:{second}"
-        cv2.putText(frame, text, (20, 30), cv2.FONT_HERSHEY_PLAIN, 1.4, (20, 20, 20), 5)
-        cv2.putText(frame, text, (20, 30), cv2.FONT_HERSHEY_PLAIN, 1.4, (245, 245, 245), 2)
-        frames.append(frame)
-    judgement = judge(*frames)
+    frames = [with_clock(YARD, second) for second in (7, 18, 25)]
+    judgement = judge(*frames, reference=with_clock(YARD, 3))
     assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "burnt_in_text")
+    assert judge(*frames).reason == "no_reference"
     frames[1] = draw_person(frames[1], 300, 200)
     assert judge(*frames).reason == "moved"
 
@@ -237,25 +350,20 @@ SIZES = [(288, 352), (576, 704), (720, 1280)]
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ["headlights_on_the_wall", "exposure_jump"])
-def test_drawn_light_is_irrelevant(name: str, size: tuple[int, int]) -> None:
-    for seed in (1, 7):
-        judgement = judge_motion(detect([*draw_event(name, seed, size).frames]))
-        assert judgement.state is State.IRRELEVANT, seed
-        assert judgement.explanation.startswith(("Only light changed", "The picture became"))
-
-
-@pytest.mark.parametrize("name", ["cloud_shadow", "infrared_switch"])
-def test_drawn_shadow_and_switch_are_irrelevant(name: str) -> None:
-    judgement = judge_motion(detect([*draw_event(name).frames]))
-    assert judgement.state is State.IRRELEVANT
-    assert judgement.explanation.startswith(("Only light changed", "The camera switched"))
+@pytest.mark.parametrize(
+    "name", ["headlights_on_the_wall", "exposure_jump", "cloud_shadow", "infrared_switch"]
+)
+def test_drawn_light_ranks_below_a_person(name: str, size: tuple[int, int]) -> None:
+    """It proves nothing: somebody who hardly moves could be in the beam or the shadow."""
+    person = judge_motion(detect([*draw_event("person_in_the_drive", 7, size).frames]))
+    light = judge_motion(detect([*draw_event(name, 7, size).frames]))
+    assert person.score is not None
+    assert light.score is None or light.score < person.score
 
 
 @pytest.mark.parametrize("light", ["overcast", "dusk", "infrared"])
-@pytest.mark.parametrize("event", ["rain_streaks", "nothing_moves", "headlights_on_the_wall"])
-def test_light_of_the_reference_alone_is_never_relevant(event: str, light: LightName) -> None:
-    burst = detect([*draw_event(event).frames])
+def test_light_of_the_reference_alone_is_never_relevant(light: LightName) -> None:
+    burst = detect([*draw_event("nothing_moves").frames])
     for reference in (draw_background(light=light), draw_background(light="day")):
         assert judge_motion(burst, reference=reference).state is not State.RELEVANT
 
@@ -325,13 +433,7 @@ def test_no_relevant_event_is_suppressed(footage: Path, camera: str, step: int) 
     assert suppressed == []
 
 
-def test_shaking_camera_is_mostly_suppressed(footage: Path) -> None:
-    folders = labelled(footage / "scenes" / "cdnet_traffic", "irrelevant", 1)
-    states = [judge_motion(detect(read(folder))).state for folder in folders]
-    assert states.count(State.IRRELEVANT) >= 0.7 * len(states)
-
-
-def test_corrupt_frames_alone_are_suppressed(footage: Path) -> None:
+def test_corrupt_frames_hide_nobody(footage: Path) -> None:
     """Rows above 190 show a public street whose traffic no cue without learning tells apart."""
     camera = footage / "cameras" / "factory"
     with (camera / "labels.csv").open(newline="", encoding="utf-8") as file:
@@ -340,7 +442,13 @@ def test_corrupt_frames_alone_are_suppressed(footage: Path) -> None:
             for row in csv.DictReader(file)
             if row["cause"] == "corrupt" and row["uncertain"] != "1"
         ]
-    judged = [judge_motion(detect(read(camera / event, first_row=190))) for event in events]
-    suppressed = [one for one in judged if one.state is State.IRRELEVANT]
-    assert len(suppressed) >= 0.75 * len(events)
+    bursts = [read(camera / event, first_row=190) for event in events]
+    alone = [judge_motion(detect(burst)) for burst in bursts]
+    suppressed = [one for one in alone if one.state is State.IRRELEVANT]
     assert {one.reason for one in suppressed} == {"corrupt_frames"}
+    for burst in bursts:
+        walking = [
+            None if frame is None else faint(frame, 240 + 4 * index, 30, 60)
+            for index, frame in enumerate(burst)
+        ]
+        assert judge_motion(detect(walking)).state is not State.IRRELEVANT

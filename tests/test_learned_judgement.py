@@ -92,7 +92,7 @@ def test_explanation_names_the_cue_that_decided(
     regions = tuple(replace(one, unexplained=unexplained) for one in event.evidence.regions)
     quantiles = np.linspace(0, 1, QUANTILES) * np.array([[40.0], [10.0], [1.0], [1.0]])
     model = replace(garden_model(learned_memory()), cue_quantiles=quantiles, threshold=2.0)
-    unproven = tuple(one for one in event.judgement.regions if one.is_relevant)
+    unproven = event.judgement.undecided
     event = replace(
         event,
         evidence=replace(event.evidence, regions=regions),
@@ -140,13 +140,13 @@ def test_proven_nuisance_stays_nuisance() -> None:
     event = person_over_the_tree()
     boxes = {one.bbox for one in event.evidence.regions}
     regions = tuple(
-        replace(one, is_relevant=False, relevance_score=0.02, reason="swaying")
+        replace(one, is_relevant=False, relevance_score=0.02, reason="text", is_proven=True)
         if one.region.to_bbox() in boxes - {event.on_mover.bbox}
         else one
         for one in event.judgement.regions
     )
     judgement = judge(replace(event, judgement=replace(event.judgement, regions=regions)))
-    kept = [one for one in judgement.regions if one.reason == "swaying"]
+    kept = [one for one in judgement.regions if one.reason == "text"]
     assert len(kept) == len(boxes) - 1
     assert all(one.relevance_score == 0.02 and not one.is_relevant for one in kept)
 
@@ -155,13 +155,13 @@ def test_proven_nuisance_stays_nuisance() -> None:
     ("state", "reason"),
     [
         (State.UNKNOWN, "no_reference"),
-        (State.IRRELEVANT, "swaying"),
+        (State.IRRELEVANT, "light"),
         (State.RELEVANT, "differs_from_reference"),
     ],
 )
-def test_only_what_moved_is_judged_again(state: State, reason: str) -> None:
+def test_only_what_is_open_is_judged_again(state: State, reason: str) -> None:
     event = other_tree()
-    stays = replace(event.judgement, state=state, reason=reason)
+    stays = replace(event.judgement, state=state, reason=reason, is_open=False)
     assert judge(replace(event, judgement=stays)) is stays
 
 
@@ -171,18 +171,25 @@ def test_calm_picture_stays_unknown() -> None:
     assert judge(calm) is calm.judgement
 
 
-def test_regions_that_were_not_looked_at_follow_the_best_of_the_others() -> None:
-    """Of a very busy burst eight regions are described, the hardest to explain first."""
+def test_what_nobody_looked_at_is_relevant() -> None:
+    """There is a bound on time; what lies beyond it may be anybody."""
+    event = other_tree()
+    unseen = event.evidence.regions[-1]
+    evidence = replace(event.evidence, regions=event.evidence.regions[:-1])
+    judgement = judge(replace(event, evidence=evidence))
+    assert (judgement.state, judgement.reason) == (State.RELEVANT, "not_looked_at")
+    assert judgement.regions[0].region.to_bbox() == unseen.bbox
+    assert "no time to look" in judgement.explanation
+
+
+def test_of_a_busy_burst_all_regions_are_looked_at() -> None:
     rng = np.random.default_rng(1)
-    base = watch(61, wind=CALM).frames
-    frames = [frame.copy() for frame in base]
+    frames = [frame.copy() for frame in watch(61, wind=CALM).frames]
     for number in range(12):
         x, y = 8 + 46 * (number % 4), 30 + 36 * (number // 4)
         frames[number % 3][y : y + 12, x : x + 12] = rng.integers(0, 255, (12, 12, 3))
     event = described("busy", watch(61).moment, tuple(frames))
-    assert len(event.judgement.regions) > len(event.evidence.regions) == 8
-    judgement = judge(event)
-    assert len(judgement.regions) == len(event.judgement.regions)
     described_boxes = {one.bbox for one in event.evidence.regions}
-    others = [one for one in judgement.regions if one.region.to_bbox() not in described_boxes]
-    assert {one.relevance_score for one in others if one.reason != "text"} >= {judgement.score}
+    assert len(event.judgement.undecided) > 8
+    assert {one.region.to_bbox() for one in event.judgement.undecided} <= described_boxes
+    assert "not_looked_at" not in {one.reason for one in judge(event).regions}

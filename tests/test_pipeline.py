@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.onnx_networks import write_network
-from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, RegionJudgement
-from veroallarme_core.motion_detection import MotionDetector
+from veroallarme_core.judgement import GENERAL_THRESHOLD
 from veroallarme_core.pipeline import (
     MODEL,
     EventPipeline,
     PipelineResult,
-    apply_zones,
     not_judged,
     threshold_in_force,
 )
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
+from veroallarme_core.scene_encoder import SceneEncoder
 from veroallarme_core.settings import CameraSettings, Mode, OnUnknown, Zone
 from veroallarme_core.verdict import FrameCounts, State
 
@@ -233,60 +232,79 @@ def test_threshold_of_the_user_is_in_force() -> None:
     assert not_judged("test", "A test.", mine).threshold == 0.0
 
 
-def judged_at(*scores: float) -> tuple[BurstJudgement, object]:
-    """A judgement of the box on the left and the one on the right, with these scores."""
-    motion = MotionDetector(min_area=50).detect_motion([scene(), scene((10, 60), (130, 60))])
-    left_to_right = sorted(motion.motion_regions, key=lambda region: region.x)
-    assert len(left_to_right) == 2
-    regions = tuple(
-        RegionJudgement(region, score, score >= 0.5, 0.9, "moved", {})
-        for region, score in zip(left_to_right, scores, strict=True)
-    )
-    regions = tuple(sorted(regions, key=lambda region: -region.relevance_score))
-    best = regions[0]
-    state = State.RELEVANT if best.is_relevant else State.IRRELEVANT
-    judgement = BurstJudgement(state, best.relevance_score, "moved", "It moved.", {}, regions)
-    return judgement, motion
-
-
 LEFT = Zone(name="left", points=((0, 0), (0.5, 0), (0.5, 1), (0, 1)))
 TOP = Zone(name="top", points=((0, 0), (1, 0), (1, 0.1), (0, 0.1)))
 
 
+def zoned(*zones: Zone) -> CameraSettings:
+    return dataclasses.replace(FILTER, zones=zones)
+
+
 def test_motion_outside_all_zones_does_not_count() -> None:
-    judgement, motion = judged_at(0.9, 0.8)
-    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(TOP,)))
-    assert (changed.state, changed.score) == (State.IRRELEVANT, 0.0)
-    assert changed.reason == "outside_zones"
-    assert not any(region.is_relevant for region in changed.regions)
+    result = EventPipeline().judge(MOVING, zoned(TOP))
+    check(result)
+    assert (result.state, result.score) == (State.IRRELEVANT, 0.0)
+    assert result.reason == "outside_zones"
+    assert result.explanation == "All motion was outside the zones you have drawn."
+    assert result.cues["regions_relevant"] == 0
+    assert not any(region.is_relevant for region in result.regions)
 
 
-def test_best_region_inside_a_zone_decides() -> None:
-    judgement, motion = judged_at(0.6, 0.9)
-    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(LEFT,)))
-    assert (changed.state, changed.score) == (State.RELEVANT, 0.6)
-    assert [region.reason for region in changed.regions] == ["moved", "outside_zones"]
-
-    judgement, motion = judged_at(0.2, 0.9)
-    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(LEFT,)))
-    assert (changed.state, changed.score) == (State.IRRELEVANT, 0.2)
-
-
-def test_one_of_several_zones_suffices() -> None:
-    judgement, motion = judged_at(0.9, 0.1)
-    changed = apply_zones(judgement, motion, dataclasses.replace(FILTER, zones=(TOP, LEFT)))
-    assert (changed.state, changed.score) == (State.RELEVANT, 0.9)
-
-
-def test_without_zones_everything_counts() -> None:
-    judgement, motion = judged_at(0.9, 0.1)
-    assert apply_zones(judgement, motion, FILTER) is judgement
+def test_what_moves_inside_a_zone_decides() -> None:
+    frames = [jpeg(scene((x, 60), (130, 100), noise=x)) for x in (10, 30, 50)]
+    frames[1] = jpeg(scene((30, 60), noise=5))
+    result = EventPipeline().judge(frames, zoned(LEFT))
+    check(result)
+    assert (result.state, result.reason) == (State.RELEVANT, "moved")
+    assert {region.reason for region in result.regions} == {"moved", "outside_zones"}
+    assert result.cues["regions_relevant"] == sum(one.is_relevant for one in result.regions)
 
 
 def test_zones_do_not_suppress_what_could_not_be_judged() -> None:
-    judgement, motion = judged_at(0.9, 0.1)
-    unknown = dataclasses.replace(judgement, state=State.UNKNOWN, score=None)
-    assert apply_zones(unknown, motion, dataclasses.replace(FILTER, zones=(TOP,))) is unknown
+    frozen = [STILL[0], STILL[0]]
+    assert EventPipeline().judge(frozen, zoned(TOP)).state is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        STILL[0] + b"\0\0 trailing bytes",
+        STILL[0][:2] + b"\xff\xfe\x00\x06note" + STILL[0][2:],
+    ],
+)
+def test_the_same_picture_in_other_bytes_proves_nothing(other: bytes) -> None:
+    result = EventPipeline().judge([STILL[0], other, STILL[0]], FILTER, reference=STILL[1])
+    check(result)
+    assert (result.state, result.reason) == (State.UNKNOWN, "frozen_picture")
+
+
+def test_one_old_picture_and_unreadable_ones_prove_nothing() -> None:
+    for burst in ([STILL[0], b"", STILL[2][:60]], [b"", STILL[0]]):
+        result = EventPipeline().judge(burst, FILTER, reference=STILL[1])
+        check(result)
+        assert result.state is State.UNKNOWN
+
+
+def test_every_region_that_counts_is_looked_at() -> None:
+    """Eight bushes outside the zone take nobody's place inside it."""
+    encoder = SceneEncoder(threads=1)
+    size = (576, 704)
+    rng = np.random.default_rng(3)
+    ground = cv2.GaussianBlur(rng.integers(60, 140, (*size, 3), dtype=np.uint8), (9, 9), 0)
+    frames = []
+    for number in range(3):
+        frame = ground.copy()
+        for bush in range(10):
+            patch = rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)
+            frame[20 + 50 * bush : 60 + 50 * bush, 500:540] = patch
+        frame[300:328, 100 + 3 * number : 110 + 3 * number] = (20, 20, 20)
+        frames.append(jpeg(np.asarray(frame, np.uint8)))
+    settings = zoned(Zone(name="drive", points=((0, 0), (0.5, 0), (0.5, 1), (0, 1))))
+    result = EventPipeline(encoder=encoder).judge(frames, settings)
+    check(result)
+    assert result.state is State.RELEVANT
+    assert result.evidence is not None
+    assert result.evidence.regions[0].bbox[0] < 352, "the person is described first"
 
 
 @pytest.mark.parametrize(

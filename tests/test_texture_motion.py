@@ -1,4 +1,4 @@
-"""Texture that moves is told from what comes and goes, and only where that is proven."""
+"""Texture that moves ranks below what comes and goes, and is never proven away."""
 
 import math
 from dataclasses import replace
@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 
 from veroallarme_core.burst_evidence import BurstEvidence, Light, RegionEvidence, gather_evidence
-from veroallarme_core.demo.events import encode
 from veroallarme_core.demo.scenes import draw_event
 from veroallarme_core.judgement import BurstJudgement, RegionJudgement, judge_motion
 from veroallarme_core.motion_detection import MotionDetector, MotionRegion, min_area_for
-from veroallarme_core.pipeline import EventPipeline
 from veroallarme_core.scene_encoder import SceneEncoder
-from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.texture_motion import TEXTURE_CHANGE, judge_texture
+from veroallarme_core.texture_motion import TEXTURE_CHANGE, rank_by_texture
 from veroallarme_core.verdict import State
 
 LITTLE, MUCH = 0.5 * TEXTURE_CHANGE, 2.0 * TEXTURE_CHANGE
@@ -51,89 +48,52 @@ def burst(changes, *, light=Light.DAY):
 
 def moved(count=1):
     regions = tuple(region(20 * index, score=0.9 - 0.1 * index) for index in range(count))
-    return BurstJudgement(State.RELEVANT, 0.9, "moved", "Something moved.", {}, regions)
+    return BurstJudgement(
+        State.RELEVANT, 0.9, "moved", "Something moved.", {}, regions, is_open=True
+    )
 
 
-def unchanged(bbox):
-    return 0.0
+def test_what_stays_the_same_ranks_lower_and_stays_relevant():
+    ranked = rank_by_texture(moved(), burst([LITTLE]), 0.5)
+    assert (ranked.state, ranked.reason) == (State.RELEVANT, "moved")
+    assert ranked.score == ranked.regions[0].relevance_score == pytest.approx(0.625)
+    assert ranked.regions[0].cues["change"] == pytest.approx(LITTLE)
 
 
-def judged_texture(changes, look_closer=unchanged):
-    return judge_texture(moved(len(changes)), burst(changes), 0.5, look_closer)
+@pytest.mark.parametrize("change", [0.0, LITTLE, MUCH, math.nan])
+def test_nothing_is_proven_by_texture(change):
+    ranked = rank_by_texture(moved(2), burst([change, change]), 0.5)
+    assert ranked.state is State.RELEVANT
+    assert all(one.is_relevant for one in ranked.regions)
 
 
-def test_what_stays_the_same_is_texture():
-    judged = judged_texture([LITTLE])
-    assert (judged.state, judged.reason) == (State.IRRELEVANT, "texture")
-    assert judged.score == judged.regions[0].relevance_score == pytest.approx(0.25)
-    assert judged.cues["largest_change"] == pytest.approx(LITTLE)
-    assert judged.regions[0].reason == "texture"
-
-
-def test_what_comes_and_goes_is_relevant():
-    judged = judge_texture(moved(), burst([MUCH]), 0.5, unchanged)
-    assert (judged.state, judged.reason, judged.score) == (State.RELEVANT, "moved", 0.9)
-
-
-def test_one_mover_among_leaves_is_enough():
-    judged = judge_texture(moved(2), burst([LITTLE, MUCH]), 0.5, unchanged)
-    assert judged.state is State.RELEVANT
-    assert [one.reason for one in judged.regions] == ["moved", "texture"]
-    assert judged.cues["regions_relevant"] == 1
-
-
-def test_a_part_that_changed_is_enough():
-    judged = judged_texture([LITTLE], lambda bbox: MUCH)
-    assert judged.state is State.RELEVANT
-    assert judged.cues["largest_change"] == pytest.approx(MUCH)
-
-
-def test_what_changed_as_a_whole_needs_no_closer_look():
-    looked = []
-    judged_texture([MUCH, LITTLE], lambda bbox: looked.append(bbox) or 0.0)
-    assert looked == [(20, 20, 30, 40)]
+def test_one_mover_among_leaves_comes_first():
+    ranked = rank_by_texture(moved(2), burst([LITTLE, MUCH]), 0.5)
+    assert [one.region.x for one in ranked.regions] == [20, 0]
+    assert ranked.score == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("light", [Light.DUSK, Light.INFRARED])
-def test_nothing_is_proven_in_the_dark(light):
-    assert judge_texture(moved(), burst([LITTLE], light=light), 0.5, unchanged) == moved()
+def test_nothing_is_told_in_the_dark(light):
+    assert rank_by_texture(moved(), burst([LITTLE], light=light), 0.5) == moved()
 
 
-def test_one_frame_proves_nothing():
-    assert judge_texture(moved(), burst([math.nan]), 0.5, unchanged).state is State.RELEVANT
-
-
-def test_regions_that_were_not_looked_at_follow_the_most_changed():
-    calm, busy = burst([LITTLE]), burst([MUCH])
-    assert judge_texture(moved(3), calm, 0.5, unchanged).state is State.IRRELEVANT
-    assert all(one.is_relevant for one in judge_texture(moved(3), busy, 0.5, unchanged).regions)
-    unsure = burst([LITTLE, math.nan])
-    assert judge_texture(moved(3), unsure, 0.5, unchanged).state is State.RELEVANT
-
-
-def test_the_threshold_of_the_user_decides():
-    assert judge_texture(moved(), burst([LITTLE]), 0.2, unchanged).state is State.RELEVANT
+def test_what_nobody_looked_at_keeps_its_rank():
+    ranked = rank_by_texture(moved(2), burst([LITTLE]), 0.5)
+    assert [one.region.x for one in ranked.regions] == [20, 0]
 
 
 @pytest.mark.parametrize("state", [State.IRRELEVANT, State.UNKNOWN])
-def test_what_was_judged_otherwise_stays(state):
-    before = replace(moved(), state=state, reason="light")
-    assert judge_texture(before, burst([LITTLE]), 0.5, unchanged) == before
+def test_what_was_decided_stays(state):
+    before = replace(moved(), state=state, reason="light", is_open=False)
+    assert rank_by_texture(before, burst([LITTLE]), 0.5) is before
 
 
-class TestOnDrawnScenes:
-    @pytest.mark.parametrize("name", ["person_in_the_drive", "car_turns_into_the_drive"])
-    def test_a_mover_stays_relevant(self, name, encoder):
-        frames = [encode(frame) for frame in draw_event(name).frames]
-        result = EventPipeline(encoder=encoder).judge(frames, CameraSettings(mode=Mode.FILTER))
-        assert result.state is State.RELEVANT
-        assert result.cues["largest_change"] > TEXTURE_CHANGE
-
-    def test_change_is_that_of_the_clearest_pair_of_frames(self, encoder):
-        frames = draw_event("person_in_the_drive").frames
-        detector = MotionDetector(min_area=min_area_for(frames[0].shape[:2]))
-        motion = detector.detect_motion(list(frames))
-        evidence = gather_evidence(encoder, motion, judge_motion(motion))
-        assert evidence is not None
-        assert evidence.light is Light.DAY
-        assert max(one.change for one in evidence.regions) > TEXTURE_CHANGE
+def test_change_is_that_of_the_clearest_pair_of_frames(encoder):
+    frames = draw_event("person_in_the_drive").frames
+    detector = MotionDetector(min_area=min_area_for(frames[0].shape[:2]))
+    motion = detector.detect_motion(list(frames))
+    evidence = gather_evidence(encoder, motion, judge_motion(motion))
+    assert evidence is not None
+    assert evidence.light is Light.DAY
+    assert max(one.change for one in evidence.regions) > TEXTURE_CHANGE

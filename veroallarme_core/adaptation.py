@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.burst_evidence import (
     SKETCH_DIM,
+    TAUGHT_REGIONS,
     BurstEvidence,
     RegionEvidence,
     gather_evidence,
@@ -39,14 +40,17 @@ from veroallarme_core.camera_model import (
     ranks,
     teacher_ranks,
 )
-from veroallarme_core.camera_state import FEWEST_EVENTS, FEWEST_SESSIONS
+from veroallarme_core.camera_state import FEWEST_EVENTS, FEWEST_SESSIONS, CameraState
 from veroallarme_core.frames import DecodedFrame, FrameError, read_frame
 from veroallarme_core.judgement import judge_motion
-from veroallarme_core.motion_detection import MotionDetector, min_area_for
-from veroallarme_core.region_crops import Frame
+from veroallarme_core.learned_judgement import ALWAYS_ALERTING
+from veroallarme_core.motion_detection import MotionDetectionResult
+from veroallarme_core.pipeline import EventPipeline, find_motion
 from veroallarme_core.scene_encoder import SceneEncoder
 from veroallarme_core.scene_memory import SESSION_S, RegionCues, SceneMemory
+from veroallarme_core.settings import CameraSettings, Mode
 from veroallarme_core.synthetic_intruders import IntruderOptions, SyntheticEvent, paste_intruder
+from veroallarme_core.verdict import State
 
 Floats = NDArray[np.float64]
 
@@ -111,7 +115,8 @@ class AdaptationReport:
     suppressed: float
     """Share of the history that lies below the threshold."""
     seen: float
-    """Share of the synthetic intruders that Stage 1 sees at all; only those can be promised."""
+    """Share of the synthetic intruders that Stage 1 sees. The others count in the promise as well:
+    what else moves decides about them."""
     promise: Promise | None
     seconds: float
 
@@ -240,12 +245,20 @@ def adapt_camera(
     )
     _assess(memory, known)
     teaching = _Teaching.of(known, labels)
-    model = _fit(teaching, encoder.name)
+    model = replace(_fit(teaching, encoder.name), view=memory.reaimed)
     event_ranks = teaching.event_ranks(model)
-    stage = _Stage(_sources(known, event_ranks, memory), memory, model, encoder)
-    tried, synthetic = _try_intruders(stage, options, progress)
-    confirmed = event_ranks[[index for index, is_up in teaching.thumbs.items() if is_up]]
     _tell_thumbs(memory, teaching, model)
+    trial = _Trial(EventPipeline(encoder=encoder), memory, model)
+    sources = [
+        one
+        for one, rank in zip(known, event_ranks, strict=True)
+        if one.is_whole
+        and rank <= float(np.quantile(event_ranks, _SOURCE_SHARE))
+        and memory.knows(one.evidence)
+    ]
+    attempts = _try_intruders(trial, sources, options, progress)
+    synthetic = np.array([one.rank for one in attempts])
+    confirmed = _try_confirmed(trial, teaching)
     missing = _what_is_missing(known, memory, synthetic, options)
     model = _calibrated(model, synthetic, confirmed, options, keeps=not missing)
     return (
@@ -259,7 +272,7 @@ def adapt_camera(
             sessions=len(memory.sessions),
             regions=len(teaching.owner),
             suppressed=float(np.mean(event_ranks < model.threshold)) if len(event_ranks) else 0.0,
-            seen=len(synthetic) / tried if tried else 0.0,
+            seen=float(np.mean([one.is_seen for one in attempts])) if attempts else 0.0,
             promise=model.promise,
             seconds=time.monotonic() - started,
         ),
@@ -300,31 +313,27 @@ def _look_through(
 
 
 def _look(source: EventFolder, encoder: SceneEncoder) -> _Event | None:
+    frames = _read(source)
+    usable = [frame for frame in frames if frame is not None]
+    if not usable:
+        return None
+    motion = find_motion(frames)
+    evidence = gather_evidence(encoder, motion, judge_motion(motion))
+    if evidence is None:
+        return None
+    evidence = replace(evidence, regions=evidence.regions[:TAUGHT_REGIONS])
+    is_whole = len(usable) == len(frames) >= 2 and bool(evidence.intact.all())
+    return _Event(source, evidence, is_whole and len({f.image.shape for f in usable}) == 1)
+
+
+def _read(source: EventFolder) -> list[DecodedFrame | None]:
     frames: list[DecodedFrame | None] = []
     for path in picture_files(source.folder):
         try:
             frames.append(read_frame(path))
         except FrameError:
             frames.append(None)
-    usable = [frame for frame in frames if frame is not None]
-    if not usable:
-        return None
-    evidence = _evidence_of(frames, usable[0].image, encoder)
-    if evidence is None:
-        return None
-    is_whole = len(usable) == len(frames) >= 2 and bool(evidence.intact.all())
-    return _Event(source, evidence, is_whole and len({f.image.shape for f in usable}) == 1)
-
-
-def _evidence_of(
-    frames: Sequence[DecodedFrame | Frame | None],
-    first: Frame,
-    encoder: SceneEncoder,
-    within: NDArray[np.bool_] | None = None,
-) -> BurstEvidence | None:
-    detector = MotionDetector(min_area=min_area_for((first.shape[0], first.shape[1])))
-    motion = detector.detect_motion(list(frames) if len(frames) > 1 else [*frames, None])
-    return gather_evidence(encoder, motion, judge_motion(motion), within)
+    return frames
 
 
 def _in_threads(work: Callable[[T], U], items: Sequence[T], threads: int) -> Iterator[U]:
@@ -521,87 +530,94 @@ def fit_logistic(inputs: Floats, target: Floats, weight: Floats) -> Floats:
 # --- the promise ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Stage:
-    """Where synthetic intruders appear, and who judges them."""
+@dataclass(frozen=True)
+class _Attempt:
+    """How an intruder fared."""
 
-    sources: Sequence[tuple[_Event, float]]
-    """Bursts and the rank that they have without an intruder."""
+    rank: float
+    """The highest threshold that still lets the alarm ring; -inf where no threshold does, inf
+    where every one does."""
+    is_seen: bool
+    """Whether Stage 1 found a region on the intruder."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Judges bursts as operation will, by the model whose promise is in question."""
+
+    pipeline: EventPipeline
     memory: SceneMemory
     model: CameraModel
-    encoder: SceneEncoder
 
-
-def _sources(
-    known: Sequence[_Event], event_ranks: Floats, memory: SceneMemory
-) -> list[tuple[_Event, float]]:
-    """Return the bursts that intruders are pasted over: undamaged, and hardly with real ones."""
-    limit = float(np.quantile(event_ranks, _SOURCE_SHARE))
-    return [
-        (one, float(rank))
-        for one, rank in zip(known, event_ranks, strict=True)
-        if one.is_whole and rank <= limit and memory.knows(one.evidence)
-    ]
+    def judge(self, motion: MotionDetectionResult, source: EventFolder) -> float:
+        """Return the rank that decides about a burst; see `_Attempt`."""
+        state = CameraState.on_trial(source.folder, self.memory, self.model)
+        judged = self.pipeline.judge_motion(
+            motion,
+            CameraSettings(mode=Mode.FILTER),
+            state=state,
+            event_id=source.event_id,
+            motion_at=datetime.fromtimestamp(source.at, UTC),
+        ).judgement
+        if judged.state is State.UNKNOWN or judged.score is None:
+            return math.inf
+        if judged.state is State.IRRELEVANT and not judged.undecided:
+            return -math.inf
+        if "rank" not in judged.cues or judged.reason in ALWAYS_ALERTING:
+            return math.inf
+        return self.model.rank_at(judged.score)
 
 
 def _try_intruders(
-    stage: _Stage, options: AdaptationOptions, progress: Progress
-) -> tuple[int, Floats]:
-    """Let intruders appear in the camera's own bursts.
+    trial: _Trial, sources: Sequence[_Event], options: AdaptationOptions, progress: Progress
+) -> list[_Attempt]:
+    """Let intruders appear in bursts that are undamaged and hardly show real ones."""
+    if not sources:
+        return []
+    places = trial.memory.recurrence()
 
-    Returns:
-        How many were tried, and the ranks of the events in which Stage 1 sees the intruder. An
-        event is judged by its best region, which may be what the burst showed anyway.
-    """
-    if not stage.sources:
-        return 0, np.zeros(0)
-    places = stage.memory.recurrence()
-
-    def attempt(number: int) -> float | None:
+    def attempt(number: int) -> _Attempt | None:
         rng = np.random.default_rng([options.seed, number])
-        source, without = stage.sources[int(rng.integers(len(stage.sources)))]
+        source = sources[int(rng.integers(len(sources)))].source
         synthetic = _paste(source, rng, places)
         if synthetic is None:
             return None
-        on_intruder = _rank_of(synthetic, source, stage)
-        return on_intruder if math.isnan(on_intruder) else max(without, on_intruder)
+        motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
+        shown = np.logical_or.reduce(synthetic.masks)
+        is_seen = bool((motion.motion_mask[shown] > 0).any())
+        return _Attempt(trial.judge(motion, source), is_seen)
 
-    found: list[float] = []
-    tried = 0
-    attempts = _in_threads(attempt, range(options.intruders), options.threads)
-    for number, rank in enumerate(attempts, 1):
-        tried += rank is not None
-        if rank is not None and math.isfinite(rank):
-            found.append(rank)
+    attempts: list[_Attempt] = []
+    tried = _in_threads(attempt, range(options.intruders), options.threads)
+    for number, one in enumerate(tried, 1):
+        if one is not None:
+            attempts.append(one)
         progress("intruders", number, options.intruders)
-    return tried, np.array(found)
+    return attempts
+
+
+def _try_confirmed(trial: _Trial, teaching: _Teaching) -> Floats:
+    """Return the ranks of the events that the user called relevant, (n,)."""
+    ranks_of_events = []
+    for index, is_up in teaching.thumbs.items():
+        source = teaching.events[index].source
+        frames = _read(source) if is_up else []
+        if any(frame is not None for frame in frames):
+            ranks_of_events.append(trial.judge(find_motion(frames), source))
+    return np.array(ranks_of_events, np.float64)
 
 
 def _paste(
-    source: _Event, rng: np.random.Generator, places: NDArray[np.float32]
+    source: EventFolder, rng: np.random.Generator, places: NDArray[np.float32]
 ) -> SyntheticEvent | None:
     """Paste an intruder over an event; None where nobody could be seen in it."""
-    paths = picture_files(source.source.folder)
+    paths = picture_files(source.folder)
     try:
         frames = [read_frame(path).image for path in paths]
         options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
     except (OSError, FrameError):
         return None
     return paste_intruder(frames, rng, places, options=options)
-
-
-def _rank_of(synthetic: SyntheticEvent, source: _Event, stage: _Stage) -> float:
-    """Return the rank of the best region on the intruder; NaN where none is left by Stage 1."""
-    frames = list(synthetic.frames)
-    within = np.logical_or.reduce(synthetic.masks)
-    evidence = _evidence_of(frames, frames[0], stage.encoder, within)
-    if evidence is None or not stage.memory.knows(evidence):
-        return math.nan
-    regions = [one for one in evidence.regions if one.unexplained >= 1.0]
-    if not regions:
-        return math.nan
-    cues = stage.memory.assess(regions, evidence.light, source.source.at)
-    return float(stage.model.rank(regions, cues, source.source.event_id).max())
 
 
 def allowed_misses(count: int, recall: float, confidence: float) -> int:

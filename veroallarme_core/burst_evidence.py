@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -26,8 +26,12 @@ from veroallarme_core.scene_encoder import (
 SKETCH_DIM = 192
 """Numbers that describe what a region looks like, in its frames together."""
 
-MAX_REGIONS = 8
-"""Regions that are looked at, those first that are hardest to explain: one batch of crops."""
+MAX_REGIONS = 32
+"""Regions that are looked at, those first that count and are hardest to explain; a bound on time:
+some 150 ms of crops. What is beyond it nobody has looked at."""
+
+TAUGHT_REGIONS = 8
+"""Regions of one event that teach a camera, the first ones: a burst of rain must not rule it."""
 
 MAX_CELLS = 256
 """Cells of a region that are kept, evenly spread: a mover so large shows in any part of them."""
@@ -38,7 +42,6 @@ _DUSK_GREY = 70.0
 """Mean grey level below which a picture in colour was taken at dusk."""
 _DAMAGED = 0.02  # share of a cell from which it counts as damaged
 _REACH = 2  # cells around damage that are not to be trusted either
-_PART_SHARE, _DIVISIBLE_PX = 0.6, 48
 _CHANGED_PLACES = 4  # of the 49 of a crop: those where a mover shows
 _MOVED = 0.005  # share of a cell from which it counts as moved
 
@@ -97,7 +100,6 @@ def gather_evidence(
     encoder: SceneEncoder,
     motion: MotionDetectionResult,
     judgement: BurstJudgement,
-    within: NDArray[np.bool_] | None = None,
 ) -> BurstEvidence | None:
     """Describe a burst.
 
@@ -105,7 +107,6 @@ def gather_evidence(
         encoder: describes cells and regions.
         motion: what Stage 1 found, with the frames.
         judgement: what the cues make of its regions.
-        within: bool (H, W); only regions that touch it are described. None takes all.
 
     Returns:
         The evidence; None where no frame has the size of the burst.
@@ -124,9 +125,7 @@ def gather_evidence(
     grid = grid_for(dimensions)
     frames = [frame for frame, _ in usable]
     moved = _shares(motion.motion_mask > 0, grid) > _MOVED
-    chosen = [one for one in judgement.regions if within is None or _touches(one, within)]
-    chosen.sort(key=lambda one: (-one.cues["largest_unexplained_px"], -one.region.area))
-    chosen = chosen[:MAX_REGIONS]
+    chosen = _in_order_of_promise(judgement)
     described = _describe(encoder, motion, chosen)
     features = encoder.encode_frames(frames, grid)
     intact = np.stack([_intact_cells(damage, dimensions, grid) for _, damage in usable])
@@ -146,10 +145,28 @@ def gather_evidence(
                 intact=intact.reshape(len(frames), -1)[:, cells],
                 sketch=sketch,
                 change=change,
-                unexplained=one.cues["largest_unexplained_px"] / smallest,
+                unexplained=one.cues.get("largest_unexplained_px", 0.0) / smallest,
             )
         )
     return BurstEvidence(light_of(frames), features, intact, moved, tuple(regions))
+
+
+def _in_order_of_promise(judgement: BurstJudgement) -> list[RegionJudgement]:
+    """Choose the regions to look at: those that are undecided, hardest to explain first.
+
+    What is decided decides nothing any more, but a camera learns from it too: it fills up what the
+    others leave of the first few.
+    """
+    undecided = sorted(
+        judgement.undecided,
+        key=lambda one: (-one.cues.get("largest_unexplained_px", 0.0), -one.region.area),
+    )
+    chosen = {id(one) for one in undecided}
+    decided = sorted(
+        (one for one in judgement.regions if id(one) not in chosen),
+        key=lambda one: -one.region.area,
+    )
+    return undecided[:MAX_REGIONS] + decided[: max(0, TAUGHT_REGIONS - len(undecided))]
 
 
 def light_of(frames: Sequence[Frame]) -> Light:
@@ -210,48 +227,6 @@ def _describe(
     ]
 
 
-def closer_change(
-    encoder: SceneEncoder, motion: MotionDetectionResult, bbox: tuple[int, int, int, int]
-) -> float:
-    """Return the largest change in overlapping parts of a region, each 0.6 of its longer edge.
-
-    A person before a swaying tree is a small part of the region that they make together. A region
-    that is small already is not divided.
-
-    Args:
-        encoder: describes the parts.
-        motion: what Stage 1 found, with the frames.
-        bbox: (x1, y1, x2, y2) of the region.
-
-    Raises:
-        InferenceError: the encoder failed.
-    """
-    frames = frames_of_place(motion.frames, motion.damage, bbox, motion.frame_dimensions)
-    changes = [
-        change_of(
-            encoder.describe_crops(np.stack([crop_region(one, part) for one in frames])).structure
-        )
-        for part in _parts_of(bbox)
-        if motion.motion_mask[part[1] : part[3], part[0] : part[2]].any()
-    ]
-    return max(changes, default=0.0) if len(frames) > 1 else math.nan
-
-
-def _parts_of(bbox: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
-    x1, y1, x2, y2 = bbox
-    longer = max(x2 - x1, y2 - y1)
-    if longer < _DIVISIBLE_PX:
-        return
-    side = _PART_SHARE * longer
-    columns, rows = (max(1, math.ceil(edge / (0.8 * side))) for edge in (x2 - x1, y2 - y1))
-    for row in range(rows):
-        for column in range(columns):
-            x = x1 + (x2 - x1) * (column + 0.5) / columns
-            y = y1 + (y2 - y1) * (row + 0.5) / rows
-            left, top = max(x1, round(x - side / 2)), max(y1, round(y - side / 2))
-            yield left, top, min(x2, round(x + side / 2)), min(y2, round(y + side / 2))
-
-
 def change_of(structures: NDArray[np.float32]) -> float:
     """Return how much a crop changed between any two of its frames.
 
@@ -288,11 +263,6 @@ def _intact_cells(
     # The encoder sees that far beyond a cell.
     reach = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
     return np.asarray(cv2.dilate(damaged, reach) == 0)
-
-
-def _touches(one: RegionJudgement, within: NDArray[np.bool_]) -> bool:
-    x1, y1, x2, y2 = one.region.to_bbox()
-    return bool(within[y1:y2, x1:x2].any())
 
 
 def _place(bbox: tuple[int, int, int, int], dimensions: tuple[int, int]) -> NDArray[np.float32]:

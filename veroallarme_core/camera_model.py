@@ -95,6 +95,12 @@ class CameraModel:
         """Return scores in (0, 1); at the calibrated threshold the score is 0.5."""
         return np.asarray(1.0 / (1.0 + np.exp(-_STEEPNESS * (rank - self.threshold))))
 
+    def rank_at(self, score: float) -> float:
+        """Return the rank that has a score, infinite where the score is 0 or 1."""
+        if not 0.0 < score < 1.0:
+            return math.inf if score >= 1.0 else -math.inf
+        return self.threshold + math.log(score / (1.0 - score)) / _STEEPNESS
+
     def save(self, path: Path) -> None:
         """Write the model in one step.
 

@@ -80,6 +80,7 @@ class CameraState:
     ) -> None:
         self.folder = folder
         self.fault = fault
+        self._is_trial = False
         self._memory = memory
         # A model may have been learned while the camera was turned.
         self._model = model if model is not None and model.view == memory.reaimed else None
@@ -108,6 +109,13 @@ class CameraState:
         with contextlib.suppress(FileNotFoundError):
             model = CameraModel.load(folder / MODEL_FILE, encoder)
         return cls(folder, memory, model)
+
+    @classmethod
+    def on_trial(cls, folder: Path, memory: SceneMemory, model: CameraModel) -> CameraState:
+        """Let a model judge that promises nothing yet: its promise is what is being tried."""
+        state = cls(folder, memory, model)
+        state._is_trial = True
+        return state
 
     # --- what it knows -------------------------------------------------------------------
 
@@ -170,7 +178,7 @@ class CameraState:
         with self._lock:
             if not self._memory.knows(evidence):
                 return None
-            model = None if self.promise is None else self._model
+            model = self._model if self.promise is not None or self._is_trial else None
             thumbs = self._thumbs(evidence.regions, event_id)
             if model is None and set(thumbs) <= {Thumb.NONE}:
                 return None

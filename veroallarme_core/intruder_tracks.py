@@ -25,6 +25,7 @@ _LEAST_COVER = 8  # pixels of a mover below which a frame does not show it
 _KINDS = {"person": 0.7, "pet": 0.12, "car": 0.18}
 _SMALL_PX = (12.0, 17.0)  # the camera blurs away a pixel or two of them
 _TALLEST = {"person": 0.5, "pet": 0.15, "car": 0.25}  # share of the picture's height
+_SLOW_STEP = (0.01, 0.15)  # lengths of the body from frame to frame of who stands or creeps
 _STEP = {"person": (0.5, 4.0), "pet": (0.5, 6.0), "car": (0.3, 2.0), "cut": (0.5, 3.0)}
 _LENGTH_M = {"person": 1.75, "pet": 0.6, "car": 4.2}
 _HEIGHT = {"person": 1.0, "pet": 0.33, "car": 0.85}  # in heights of a person
@@ -150,6 +151,7 @@ def plan_track(
     *,
     is_small: bool,
     is_busy: bool,
+    is_slow: bool = False,
 ) -> Track | None:
     """Let a cut sprite, or a drawn mover where it is None, go through a burst.
 
@@ -157,6 +159,7 @@ def plan_track(
         frames: uint8 (H, W, 3) BGR each: their light falls on drawn movers.
         places: as for `choose_place`, and so is `is_busy`.
         is_small: a distant person, about 10-15 px tall when it is seen.
+        is_slow: it stands almost still or creeps, and all frames show it.
 
     Returns:
         The track, or None where the place chosen and its perspective do not agree.
@@ -170,18 +173,20 @@ def plan_track(
         kind, stand = sprite.kind, _choose_cut_stand(size, rng, place, sprite)
     if stand is None:
         return None
-    shown = choose_shown(len(frames), rng)
+    shown = range(len(frames)) if is_slow else choose_shown(len(frames), rng)
     anchor = int(rng.choice(shown))
+    pace = _SLOW_STEP if is_slow else _STEP[kind if sprite is None else "cut"]
+    steps = _steps(rng, len(frames), pace)
     if sprite is None:
-        placed = _drawn_track(frames, rng, stand, kind, shown, anchor)
+        placed = _drawn_track(frames, rng, stand, (kind, steps), shown, anchor)
     else:
-        placed = _cut_track(len(frames), rng, stand, sprite, shown, anchor)
+        placed = _cut_track(rng, stand, (sprite, steps), shown, anchor)
     return Track(tuple(placed), kind, place.is_recurring) if placed[anchor] else None
 
 
-def _steps(rng: np.random.Generator, count: int, kind: str) -> Floats:
+def _steps(rng: np.random.Generator, count: int, pace: tuple[float, float]) -> Floats:
     """Distances from frame to frame in lengths of the body, (count,); sometimes it stands still."""
-    low, high = _STEP[kind]
+    low, high = pace
     steps = math.exp(rng.uniform(math.log(low), math.log(high))) * rng.uniform(0.7, 1.3, count)
     if rng.random() < 0.15:
         steps[int(rng.integers(count))] = 0.0
@@ -189,15 +194,15 @@ def _steps(rng: np.random.Generator, count: int, kind: str) -> Floats:
 
 
 def _cut_track(
-    count: int,
     rng: np.random.Generator,
     stand: Stand,
-    sprite: Sprite,
+    moving: tuple[Sprite, Floats],
     shown: range,
     anchor: int,
 ) -> list[Placement | None]:
     """Move a cut sprite mostly across; its size follows the row of its feet."""
-    way = np.cumsum(_steps(rng, count, "cut"))
+    sprite, steps = moving
+    way, count = np.cumsum(steps), len(steps)
     side = 1.0 if rng.random() < 0.5 else -1.0
     climb = rng.uniform(-0.3, 0.3)
     flipped = rng.random() < 0.5
@@ -217,16 +222,17 @@ def _drawn_track(
     frames: Sequence[Picture],
     rng: np.random.Generator,
     stand: Stand,
-    kind: str,
+    moving: tuple[str, Floats],
     shown: range,
     anchor: int,
 ) -> list[Placement | None]:
     """Let a drawn mover walk or drive over the ground of the stand's perspective."""
+    kind, lengths = moving
     view = _viewpoint(frames[0].shape[:2], stand, rng)
     towards = _on_ground(view, stand)
     looks = choose_looks(kind, rng)
     heading = rng.uniform(0, 360)
-    steps = _steps(rng, len(frames), kind) * _LENGTH_M[kind]
+    steps = lengths * _LENGTH_M[kind]
     light = _Daylight.drawn(frames, rng)
     points = {anchor: (towards[0], towards[1], heading)}
     for index in range(anchor + 1, len(frames)):

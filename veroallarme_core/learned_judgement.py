@@ -1,7 +1,7 @@
 """The judgement of a camera that has learned: its own model in the place of the general line.
 
-The cues that need no learning stay in force: what they prove to be nuisance stays nuisance. What
-they leave over is judged by what this camera has seen before.
+What is proven nuisance without learning stays nuisance. What is undecided is judged by what this
+camera has seen before, and what nobody could look at is relevant.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ _CONFIRMED, _REJECTED = 0.6, 0.02
 _TOLD_SESSIONS = 3  # other sessions that make "seen before" the first thing to say
 
 
+ALWAYS_ALERTING = ("like_confirmed", "not_looked_at")
+"""Reasons for an alarm that no calibrated threshold suppresses."""
+
+
 class Thumb(Enum):
     """What the user said of things that are like a region."""
 
@@ -40,6 +44,14 @@ class _Judged:
     cues: Mapping[str, float]
 
 
+_NOT_LOOKED_AT = _Judged(
+    1.0,
+    "not_looked_at",
+    "So much moved that there was no time to look at all of it, this included.",
+    {},
+)
+
+
 def judge_learned(
     judgement: BurstJudgement,
     evidence: BurstEvidence,
@@ -50,7 +62,7 @@ def judge_learned(
     event_id: str,
     threshold: float,
 ) -> BurstJudgement:
-    """Judge again what the cues found relevant because it moved.
+    """Judge the regions that are undecided.
 
     Args:
         judgement: by the cues alone.
@@ -61,7 +73,7 @@ def judge_learned(
         event_id: chooses the head that was not fitted to this event.
         threshold: score in [0, 1] from which a region is relevant.
     """
-    if judgement.reason != "moved" or not cues:
+    if not judgement.undecided or not cues:
         return judgement
     before = {one.region.to_bbox(): one.relevance_score for one in judgement.regions}
     if model is None:
@@ -80,23 +92,19 @@ def judge_learned(
             evidence.regions, cues, thumbs, scores, numbers, strict=True
         )
     }
-    # Of a very busy burst the regions that are easiest to explain are not looked at: they follow.
-    best_known = max(judged.values(), key=lambda one: one.score)
     regions = sorted(
         (
-            _region(one, judged.get(one.region.to_bbox(), best_known), threshold)
-            for one in judgement.regions
+            _region(one, judged.get(one.region.to_bbox(), _NOT_LOOKED_AT), threshold)
+            for one in judgement.undecided
         ),
         key=lambda one: -one.relevance_score,
     )
-    # What the cues had proven before does not decide, and so is not what the event is told by.
-    decided = {one.region.to_bbox() for one in judgement.regions if one.is_relevant}
-    best = next(one for one in regions if one.region.to_bbox() in decided)
-    told = judged.get(best.region.to_bbox(), best_known)
+    best = regions[0]
+    told = judged.get(best.region.to_bbox(), _NOT_LOOKED_AT)
     return replace(
         judgement,
         state=State.RELEVANT if best.is_relevant else State.IRRELEVANT,
-        score=regions[0].relevance_score,
+        score=best.relevance_score,
         reason=best.reason,
         explanation=_explanation(best, told),
         cues={
@@ -104,7 +112,8 @@ def judge_learned(
             **told.cues,
             "regions_relevant": sum(one.is_relevant for one in regions),
         },
-        regions=tuple(regions),
+        regions=(*regions, *(one for one in judgement.regions if one.is_proven)),
+        is_open=False,
     )
 
 
@@ -162,17 +171,8 @@ def _rank(value: float, quantiles: NDArray[np.float64]) -> float:
 
 
 def _region(one: RegionJudgement, judged: _Judged, threshold: float) -> RegionJudgement:
-    if not one.is_relevant:
-        return one
-    is_relevant = judged.score >= threshold
-    return replace(
-        one,
-        relevance_score=judged.score,
-        is_relevant=is_relevant,
-        confidence=judged.score if is_relevant else 1.0 - judged.score,
-        reason=judged.reason if not is_relevant or judged.reason == "like_confirmed" else "moved",
-        cues={**one.cues, **judged.cues},
-    )
+    says_why = judged.score < threshold or judged.reason in ALWAYS_ALERTING
+    return one.scored(judged.score, threshold, judged.reason if says_why else "moved", judged.cues)
 
 
 def _explanation(best: RegionJudgement, told: _Judged) -> str:
@@ -181,7 +181,7 @@ def _explanation(best: RegionJudgement, told: _Judged) -> str:
         f"Something moved about {box.width}x{box.height} pixels large near "
         f"({box.centroid[0]}, {box.centroid[1]})"
     )
-    if told.reason in ("like_confirmed", "like_rejected"):
+    if told.reason in ("like_confirmed", "like_rejected", "not_looked_at"):
         return f"{what}. {told.sentence}"
     if best.is_relevant:
         sessions = int(told.cues["sessions_alike"])

@@ -8,11 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import cv2
-import numpy as np
-
 from veroallarme_core.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
-from veroallarme_core.burst_evidence import BurstEvidence, closer_change, gather_evidence
+from veroallarme_core.burst_evidence import BurstEvidence, gather_evidence
 from veroallarme_core.camera_state import CameraState
 from veroallarme_core.frames import DecodedFrame, FrameError, decode_frame
 from veroallarme_core.inference import InferenceError
@@ -25,8 +22,8 @@ from veroallarme_core.judgement import (
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.scene_encoder import SceneEncoder
-from veroallarme_core.settings import CameraSettings, Zone, raises_alarm
-from veroallarme_core.texture_motion import judge_texture
+from veroallarme_core.settings import CameraSettings, raises_alarm
+from veroallarme_core.texture_motion import rank_by_texture
 from veroallarme_core.verdict import (
     CueValue,
     FrameCounts,
@@ -35,11 +32,12 @@ from veroallarme_core.verdict import (
     Verdict,
     VerdictRegion,
 )
+from veroallarme_core.zones import Premises
 
 _LOGGER = logging.getLogger(__name__)
 
-MODEL = "cues-1"
-"""Names what judged: cues that need no learning, first edition."""
+MODEL = "cues-2"
+"""Names what judged: proofs and cues that need no learning, second edition."""
 LEARNED = "learned-1"
 """Names the camera's own model, first edition, where that judged."""
 MAX_OPINIONS = 8
@@ -140,6 +138,14 @@ def threshold_in_force(settings: CameraSettings) -> float:
     return GENERAL_THRESHOLD if settings.threshold is None else settings.threshold
 
 
+@dataclass(frozen=True)
+class JudgedBurst:
+    """A judgement and the evidence that it stands on, where there is any."""
+
+    judgement: BurstJudgement
+    evidence: BurstEvidence | None
+
+
 class EventPipeline:
     """Judges bursts; holds no state of a camera and may be shared between threads.
 
@@ -184,43 +190,32 @@ class EventPipeline:
         if not usable:
             return _nothing_decodable(len(frames), faults, settings)
         decoded_at = time.perf_counter()
-        height, width = usable[0].image.shape[:2]
-        detector = MotionDetector(min_area=min_area_for((height, width)))
-        # Motion needs two frames; one that never came is like one that cannot be decoded.
-        motion = detector.detect_motion(decoded if len(decoded) > 1 else [*decoded, None])
+        motion = find_motion(decoded)
         moved_at = time.perf_counter()
-        judgement = judge_motion(
-            motion, reference=_reference(reference), threshold=threshold_in_force(settings)
+        judged = self.judge_motion(
+            motion,
+            settings,
+            _reference(reference),
+            state,
+            event_id=event_id,
+            motion_at=motion_at,
         )
         # One picture can show what was not there before, but never that nothing happened: a
         # camera that hangs serves the same old picture again and again.
-        if len(decoded) < 2 and judgement.state is not State.RELEVANT:
+        if len(decoded) < 2 and judged.judgement.state is not State.RELEVANT:
             return replace(
                 not_judged(
                     "single_frame",
                     "Only one distinct picture came from the camera, so motion cannot be seen.",
                     settings,
                 ),
-                frame_dimensions=(height, width),
+                frame_dimensions=motion.frame_dimensions,
                 picture=encode_jpeg(usable[0].image),
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
             )
-        # Without a state nobody learns from the evidence, and only motion is judged by it.
-        is_needed = state is not None or judgement.reason == "moved"
-        evidence = self._gather(motion, judgement) if is_needed else None
-        if evidence is not None:
-            threshold = threshold_in_force(settings)
-            learned = None
-            if state is not None:
-                at = (motion_at or datetime.now(UTC)).timestamp()
-                learned = state.judge(
-                    judgement, evidence, event_id=event_id, at=at, threshold=threshold
-                )
-            judgement = learned or self._judge_texture(judgement, evidence, motion, threshold)
-        judgement = apply_zones(judgement, motion, settings)
-        result = self._with_opinion(_result(judgement, motion, settings), motion)
-        result = replace(result, evidence=_best_first(evidence, judgement))
-        if "rank" in judgement.cues:
+        result = self._with_opinion(_result(judged.judgement, motion, settings), motion)
+        result = replace(result, evidence=judged.evidence)
+        if "rank" in judged.judgement.cues:
             result = replace(result, model=f"{result.model}+{LEARNED}")
         if len(decoded) < 2:
             result = replace(result, damaged=sum(bool(d.kinds) for d in motion.damage[:1]))
@@ -231,6 +226,41 @@ class EventPipeline:
             relevance=(ended - moved_at) * 1e3,
         )
         return replace(result, timing_ms=timing)
+
+    def judge_motion(
+        self,
+        motion: MotionDetectionResult,
+        settings: CameraSettings,
+        reference: Frame | None = None,
+        state: CameraState | None = None,
+        *,
+        event_id: str = "",
+        motion_at: datetime | None = None,
+    ) -> JudgedBurst:
+        """Judge what Stage 1 found; adaptation promises a recall of this very function.
+
+        Zones come first: what does not count is gone before anything is chosen or described. Then
+        what is proven, then what the camera has learned of the rest. Arguments: as for `judge`, but
+        `reference` is uint8 (H, W, 3) BGR.
+        """
+        threshold = threshold_in_force(settings)
+        premises = Premises.of(settings.zones, motion.frame_dimensions)
+        judgement = judge_motion(
+            motion, reference=reference, threshold=threshold, premises=premises
+        )
+        # Without a state nobody learns from the evidence, and only what is undecided needs it.
+        is_needed = state is not None or bool(judgement.undecided)
+        evidence = self._gather(motion, judgement) if is_needed else None
+        if evidence is None or not judgement.undecided:
+            return JudgedBurst(judgement, evidence)
+        learned = None
+        if state is not None:
+            at = (motion_at or datetime.now(UTC)).timestamp()
+            learned = state.judge(
+                judgement, evidence, event_id=event_id, at=at, threshold=threshold
+            )
+        judgement = learned or rank_by_texture(judgement, evidence, threshold)
+        return JudgedBurst(judgement, _best_first(evidence, judgement))
 
     def _gather(
         self, motion: MotionDetectionResult, judgement: BurstJudgement
@@ -243,24 +273,6 @@ class EventPipeline:
             # The cues stand on their own, and they alert when in doubt.
             _LOGGER.exception("the scene encoder failed")
             return None
-
-    def _judge_texture(
-        self,
-        judgement: BurstJudgement,
-        evidence: BurstEvidence,
-        motion: MotionDetectionResult,
-        threshold: float,
-    ) -> BurstJudgement:
-        encoder = self._encoder
-        if encoder is None:
-            return judgement
-        try:
-            return judge_texture(
-                judgement, evidence, threshold, lambda bbox: closer_change(encoder, motion, bbox)
-            )
-        except (InferenceError, ValueError):
-            _LOGGER.exception("the scene encoder failed")
-            return judgement
 
     def _with_opinion(
         self, result: PipelineResult, motion: MotionDetectionResult
@@ -284,9 +296,16 @@ class EventPipeline:
         )
 
 
-def _best_first(evidence: BurstEvidence | None, judgement: BurstJudgement) -> BurstEvidence | None:
-    if evidence is None:
-        return None
+def find_motion(frames: Sequence[DecodedFrame | None]) -> MotionDetectionResult:
+    """Run Stage 1 over a burst of which at least one frame could be decoded."""
+    first = next(frame for frame in frames if frame is not None)
+    height, width = first.image.shape[:2]
+    detector = MotionDetector(min_area=min_area_for((height, width)))
+    # Motion needs two frames; one that never came is like one that cannot be decoded.
+    return detector.detect_motion(frames if len(frames) > 1 else [*frames, None])
+
+
+def _best_first(evidence: BurstEvidence, judgement: BurstJudgement) -> BurstEvidence:
     score = {one.region.to_bbox(): one.relevance_score for one in judgement.regions}
     regions = sorted(evidence.regions, key=lambda region: -score.get(region.bbox, 0.0))
     return replace(evidence, regions=tuple(regions))
@@ -323,57 +342,6 @@ def _reference(data: bytes | None) -> Frame | None:
     except FrameError:
         return None
     return None if frame.truncated else frame.image
-
-
-def apply_zones(
-    judgement: BurstJudgement, motion: MotionDetectionResult, settings: CameraSettings
-) -> BurstJudgement:
-    """Let only motion that touches a zone of the user count.
-
-    Regions outside get score 0 and the reason ``outside_zones``. Where that leaves regions, the
-    event takes the score of the best; where nothing was judged it stays as it is.
-    """
-    if not settings.zones or judgement.state is State.UNKNOWN or not judgement.regions:
-        return judgement
-    allowed = _zone_mask(settings.zones, motion.frame_dimensions)
-    regions = tuple(
-        region if _touches(region, motion, allowed) else _outside(region)
-        for region in judgement.regions
-    )
-    regions = tuple(sorted(regions, key=lambda region: -region.relevance_score))
-    best = regions[0]
-    if best.is_relevant or best.reason != "outside_zones":
-        state = State.RELEVANT if best.is_relevant else State.IRRELEVANT
-        return replace(judgement, state=state, score=best.relevance_score, regions=regions)
-    return replace(
-        judgement,
-        state=State.IRRELEVANT,
-        score=0.0,
-        reason="outside_zones",
-        explanation="All motion was outside the zones you have drawn.",
-        regions=regions,
-    )
-
-
-def _zone_mask(zones: Sequence[Zone], frame_dimensions: tuple[int, int]) -> Frame:
-    height, width = frame_dimensions
-    mask = np.zeros((height, width), np.uint8)
-    for zone in zones:
-        corners = [[round(x * (width - 1)), round(y * (height - 1))] for x, y in zone.points]
-        cv2.fillPoly(mask, [np.array(corners, np.int32)], 255)
-    return mask
-
-
-def _touches(region: RegionJudgement, motion: MotionDetectionResult, allowed: Frame) -> bool:
-    """Whether any moving pixel of the region lies in a zone; its box decides without a mask."""
-    x1, y1, x2, y2 = region.region.to_bbox()
-    inside = allowed[y1:y2, x1:x2] > 0
-    moved = motion.motion_mask[y1:y2, x1:x2] > 0
-    return bool((inside & moved).any() if moved.any() else inside.any())
-
-
-def _outside(region: RegionJudgement) -> RegionJudgement:
-    return replace(region, relevance_score=0.0, is_relevant=False, reason="outside_zones")
 
 
 def _result(

@@ -15,7 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.burst_evidence import BurstEvidence, Light, RegionEvidence
+from veroallarme_core.burst_evidence import (
+    TAUGHT_REGIONS,
+    BurstEvidence,
+    Light,
+    RegionEvidence,
+)
 from veroallarme_core.scene_encoder import CELL_CHANNELS
 from veroallarme_core.state_file import StateFileError, read_state, require_encoder, write_state
 
@@ -274,7 +279,8 @@ class SceneMemory:
         self._moved = moved if self._moved is None else self._moved + moved
         self._seen += 1.0
         draw = np.random.default_rng(self.events)
-        self.bank.add(evidence.regions, session, event_key(event_id), draw)
+        taught = evidence.regions[:TAUGHT_REGIONS]
+        self.bank.add(taught, session, event_key(event_id), draw)
         self.sessions.add(session)
 
     def _forget(self, at: float) -> None:

@@ -33,6 +33,7 @@ from veroallarme_core.sprites import (
 _ATTEMPTS = 60
 _LEAST_SIDE = 64  # pixels
 _GAINS = (1.0, 1.8, 0.45, 3.2, 6.0)  # tried in this order until an intruder is visible
+_FAINT_GAINS = (0.15, 0.3, 0.45, 0.7, *_GAINS)  # ... and until a faint one just is
 _MIN_AREA = 12  # pixels of a mover that count as seen in a frame
 _MIN_SEEN = 0.4  # share of a mover that the frame which shows it best shows at least
 
@@ -47,6 +48,10 @@ class IntruderOptions:
     """Share of distant people, 10-15 px tall."""
     cut_share: float = 0.4
     """Share of the others that is cut from the camera's own movers, where there are any."""
+    slow_share: float = 0.25
+    """Share that stands almost still or creeps: neither place nor size of a step means nuisance."""
+    faint_share: float = 0.2
+    """Share that is hardly brighter or darker than the ground, as in the dark."""
     occluded_share: float = 0.2
     """Share of the others that is partly hidden."""
     min_contrast: float = 18.0
@@ -63,7 +68,14 @@ class IntruderOptions:
             return cls()
 
     def __post_init__(self) -> None:
-        for name in ("recurring_share", "small_share", "cut_share", "occluded_share"):
+        for name in (
+            "recurring_share",
+            "small_share",
+            "cut_share",
+            "slow_share",
+            "faint_share",
+            "occluded_share",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a share from 0 to 1")
 
@@ -130,19 +142,23 @@ def paste_intruder(
     lights = {is_infrared(frame) for frame in frames}
     fitting = [sprite for sprite in sprites if lights == {sprite.is_grey}]
     is_wanted_busy = rng.random() < options.recurring_share
+    is_slow = rng.random() < options.slow_share
+    gains = _FAINT_GAINS if rng.random() < options.faint_share else _GAINS
     for attempt in range(_ATTEMPTS):
         sprite = None
         if fitting and not is_small and rng.random() < options.cut_share:
             sprite = fitting[int(rng.integers(len(fitting)))]
         # The busiest places may be where nobody can stand: the sky, say.
         is_busy = is_wanted_busy and attempt < _ATTEMPTS // 2
-        track = plan_track(frames, rng, places, sprite, is_small=is_small, is_busy=is_busy)
+        track = plan_track(
+            frames, rng, places, sprite, is_small=is_small, is_busy=is_busy, is_slow=is_slow
+        )
         if track is None:
             continue
         keep = _occluder(
             frames[0].shape[:2], track.placed, rng, 0.0 if is_small else options.occluded_share
         )
-        for gain in _GAINS:
+        for gain in gains:
             pictures, masks, contrast = _compose(frames, track.placed, look, rng, gain, keep)
             if contrast >= options.min_contrast:
                 done = tuple(recompress(picture, options.jpeg_quality) for picture in pictures)

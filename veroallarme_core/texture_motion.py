@@ -2,18 +2,16 @@
 
 A network that was formed on a million photographs sees the same in all frames where leaves or
 waves move, and something else where a person, an animal or a vehicle comes into a place. It needs
-no history, so it also serves a camera that has not learned yet.
+no history, so it also ranks the events of a camera that has not learned yet. It proves nothing: to
+the network a person who hardly moves, or who is small, is the same in all frames as well.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import replace
 
 from veroallarme_core.burst_evidence import BurstEvidence, Light
-from veroallarme_core.judgement import BurstJudgement, RegionJudgement
-from veroallarme_core.verdict import State
+from veroallarme_core.judgement import BurstJudgement, RegionJudgement, undecided_score
 
 TEXTURE_CHANGE = 1.2
 """Change, in standard deviations over ImageNet, below which what moved is the same as before.
@@ -22,13 +20,10 @@ Of 288 relevant events by daylight on 26 real cameras one lies below it, and of 
 no other cue explains 28."""
 
 
-def judge_texture(
-    judgement: BurstJudgement,
-    evidence: BurstEvidence,
-    threshold: float,
-    look_closer: Callable[[tuple[int, int, int, int]], float],
+def rank_by_texture(
+    judgement: BurstJudgement, evidence: BurstEvidence, threshold: float
 ) -> BurstJudgement:
-    """Take moving texture for nuisance in what the cues found relevant because it moved.
+    """Rank regions lower that look the same in all frames.
 
     By daylight only: in the dark a mover may be as faint as texture.
 
@@ -36,50 +31,24 @@ def judge_texture(
         judgement: by the cues.
         evidence: of the burst.
         threshold: score in [0, 1] from which a region is relevant.
-        look_closer: returns the largest change in the parts of a region, by its box.
     """
-    if judgement.reason != "moved" or evidence.light is not Light.DAY:
+    if evidence.light is not Light.DAY or not judgement.undecided:
         return judgement
-    change = {}
-    for one in evidence.regions:
-        # Where the whole proves nothing, its parts need not be looked at.
-        closer = look_closer(one.bbox) if one.change < TEXTURE_CHANGE else one.change
-        change[one.bbox] = math.nan if math.isnan(closer) else max(one.change, closer)
-    proven = change and not any(math.isnan(one) for one in change.values())
-    most = max(change.values()) if proven else math.nan
-    # Of a very busy burst the regions that are easiest to explain were not looked at: they follow.
-    regions = [
-        _judge(one, change.get(one.region.to_bbox(), most), threshold) for one in judgement.regions
-    ]
-    regions.sort(key=lambda one: -one.relevance_score)
-    relevant = sum(one.is_relevant for one in regions)
-    cues = {**judgement.cues, "largest_change": round(most, 4), "regions_relevant": relevant}
-    if relevant:
-        return replace(judgement, cues=cues, regions=tuple(regions))
-    return replace(
-        judgement,
-        state=State.IRRELEVANT,
-        score=regions[0].relevance_score,
-        reason="texture",
-        explanation=(
-            "What moved is the same before and after, as leaves, grass or water are in the wind."
+    change = {one.bbox: one.change for one in evidence.regions}
+    ranked = sorted(
+        (
+            _rank(one, change.get(one.region.to_bbox(), float("nan")), threshold)
+            for one in judgement.undecided
         ),
-        cues=cues,
-        regions=tuple(regions),
+        key=lambda one: -one.relevance_score,
     )
+    decided = (one for one in judgement.regions if one.is_proven)
+    return replace(judgement, score=ranked[0].relevance_score, regions=(*ranked, *decided))
 
 
-def _judge(one: RegionJudgement, change: float, threshold: float) -> RegionJudgement:
-    # A change that is not a number, for want of frames, proves nothing.
-    if not one.is_relevant or not change < TEXTURE_CHANGE:
+def _rank(one: RegionJudgement, change: float, threshold: float) -> RegionJudgement:
+    # A change that is not a number, for want of frames, tells nothing.
+    if not change < TEXTURE_CHANGE:
         return one
-    score = min(one.relevance_score, 0.5 * change / TEXTURE_CHANGE)
-    is_relevant = score >= threshold
-    return replace(
-        one,
-        relevance_score=score,
-        is_relevant=is_relevant,
-        confidence=score if is_relevant else 1.0 - score,
-        reason=one.reason if is_relevant else "texture",
-        cues={**one.cues, "change": round(change, 4)},
-    )
+    score = min(one.relevance_score, undecided_score(0.5 * change / TEXTURE_CHANGE))
+    return one.scored(score, threshold, one.reason, {"change": round(change, 4)})
