@@ -118,11 +118,11 @@ def _corrupt(picture: Floats, index: int, rng: np.random.Generator) -> Floats:
 
 
 def _clock(picture: Floats, index: int, rng: np.random.Generator) -> Floats:
-    shown = picture.copy()
+    shown = np.clip(picture, 0, 255).astype(np.uint8)
     text = f"2026-11-28 10:31:{7 + 9 * index:02}"
     for colour, width in ((20, 5), (245, 2)):
         cv2.putText(shown, text, (20, 30), cv2.FONT_HERSHEY_PLAIN, 1.4, (colour,) * 3, width)
-    return shown
+    return shown.astype(np.float32)
 
 
 def _traffic(picture: Floats, index: int, rng: np.random.Generator) -> Floats:

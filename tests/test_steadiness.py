@@ -36,10 +36,11 @@ def test_noise_is_no_change() -> None:
 def test_a_faint_figure_is_found_where_it_stands(step: int) -> None:
     found = find_faint_change(pair(YARD, brighter(YARD, 200, 100, 8, 22, step)))
     assert found is not None
-    x1, y1, x2, y2 = found.bbox
+    (blob,) = found.blobs
+    x1, y1, x2, y2 = blob.to_bbox()
     assert 190 <= x1 <= 204 <= x2 <= 218
     assert 90 <= y1 <= 110 <= y2 <= 132
-    assert 0.4 * 8 * 22 < found.area_px < 3 * 8 * 22
+    assert 0.4 * 8 * 22 < blob.area < 3 * 8 * 22
 
 
 def test_smooth_light_is_no_change() -> None:

@@ -203,12 +203,11 @@ class _Burst:
         compared: MotionDetectionResult | None,
     ) -> BurstJudgement:
         """Judge a burst in which Stage 1 found nothing that counts."""
-        if outside:
-            # What the camera reported is found: it is no sign of anybody within.
-            return self._nuisance("outside_zones", _NUISANCE["outside_zones"])
         change = _strongest_change(self.result)
         if faint is not None:
-            return self._unknown(*_faint_sentence(faint, change))
+            return self._faint(faint, *_faint_sentence(faint, change))
+        if outside:
+            return self._nuisance("outside_zones", _NUISANCE["outside_zones"])
         garbage = self._judge_damage()
         if garbage is not None:
             return garbage
@@ -216,7 +215,7 @@ class _Burst:
             return self._unknown(*self._without_reference())
         standing = self._standing(compared)
         if standing is not None:
-            return self._unknown(*_standing_sentence(standing))
+            return self._faint(standing, *_standing_sentence(standing))
         if change is not None:
             sentence = f"{change.explanation.rstrip('.')}; nothing in it moved."
             return self._nuisance(change.kind.value, sentence)
@@ -382,6 +381,19 @@ class _Burst:
             regions + self.decided,
         )
 
+    def _faint(self, faint: FaintChange, reason: str, sentence: str) -> BurstJudgement:
+        """Leave what is faint to what the camera has learned; by itself it tells nothing."""
+        nothing = {"explained_by_light": 0.0, "explained_by_sway": 0.0, "unexplained": 0.0}
+        regions = tuple(
+            RegionJudgement(blob, 0.0, False, 0.0, "faint_change", nothing).scored(
+                undecided_score(0.0), self.threshold, "faint_change"
+            )
+            for blob in faint.blobs
+        )
+        return replace(
+            self._unknown(reason, sentence), regions=regions + self.decided, is_open=bool(regions)
+        )
+
     def _unknown(self, reason: str, sentence: str) -> BurstJudgement:
         return BurstJudgement(State.UNKNOWN, None, reason, sentence, self.cues, self.decided)
 
@@ -422,23 +434,19 @@ def _faint_sentence(faint: FaintChange, change: GlobalChange | None) -> tuple[st
     if change is not None:
         sentence = f"{change.explanation.rstrip('.')}, too much to tell whether anything moved."
         return change.kind.value, sentence
-    return (
-        "faint_change",
-        f"Nothing moved clearly, but near {_centre(faint)} something faint changed.",
-    )
+    if not faint.blobs:
+        return "too_noisy", "The pictures are too noisy to tell whether anything moved."
+    x, y = faint.blobs[0].centroid
+    return "faint_change", f"Nothing moved clearly, but near ({x}, {y}) something faint changed."
 
 
 def _standing_sentence(faint: FaintChange) -> tuple[str, str]:
+    where = "".join(" near ({}, {})".format(*blob.centroid) for blob in faint.blobs[:1])
     return (
         "faint_change",
-        f"Nothing moved between the frames, but near {_centre(faint)} the picture is a little "
-        "different from the reference picture.",
+        f"Nothing moved between the frames, but{where} the picture is a little different from the "
+        "reference picture.",
     )
-
-
-def _centre(faint: FaintChange) -> str:
-    x1, y1, x2, y2 = faint.bbox
-    return f"({(x1 + x2) // 2}, {(y1 + y2) // 2})"
 
 
 # --- regions -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.motion_detection import PairChange, min_area_for
+from veroallarme_core.motion_detection import MotionRegion, PairChange, min_area_for
 
 Floats = NDArray[np.float32]
 
@@ -38,12 +38,19 @@ _TILE_SHARE = 1 / 24  # of the width: edge of a tile
 _FEWEST_TILES = 0.08  # share of the tiles that show something; a covered lens has none
 
 
+MOST_BLOBS = 8
+"""Blobs that are told of one pair of frames, the largest ones."""
+
+
 @dataclass(frozen=True)
 class FaintChange:
-    """The largest change that light and noise do not explain: its box (x1, y1, x2, y2), in px."""
+    """What light and noise do not explain between two frames, the largest blob first.
 
-    bbox: tuple[int, int, int, int]
-    area_px: int
+    `blobs` are regions in pixels of the frame; without any the pictures are too noisy, or differ
+    in too many places, to tell one from another.
+    """
+
+    blobs: tuple[MotionRegion, ...]
 
 
 def find_faint_change(
@@ -56,7 +63,7 @@ def find_faint_change(
         within: uint8 (H, W), non-zero where a change counts; None for everywhere.
 
     Returns:
-        The largest change, or None where the two frames show the same.
+        The change, or None where the two frames show the same.
     """
     valid = pair.valid if within is None else np.asarray(cv2.bitwise_and(pair.valid, within))
     if not valid.any():
@@ -67,18 +74,26 @@ def find_faint_change(
     seen = np.abs(left[valid > 0])
     step = max(FAINTEST_STEP, NOISE_FACTOR * 1.4826 * float(np.median(seen)))
     if step > NOISIEST_STEP:
-        return FaintChange((0, 0, valid.shape[1], valid.shape[0]), len(seen))
+        return FaintChange(())
     changed = (np.abs(left) > step) | _other_texture(pair.before, after)
-    blobs = np.where(changed & (valid > 0), 255, 0).astype(np.uint8)
-    blobs = np.asarray(cv2.morphologyEx(blobs, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)))
-    blobs = np.asarray(cv2.morphologyEx(blobs, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(blobs, connectivity=8)
-    if len(stats) < 2:
-        return None
-    x, y, width, height, area = (int(value) for value in max(stats[1:], key=lambda one: one[4]))
-    if area < SMALLEST_BLOB * min_area_for((blobs.shape[0], blobs.shape[1])):
-        return None
-    return FaintChange((x, y, x + width, y + height), area)
+    blobs = _blobs(np.where(changed & (valid > 0), 255, 0).astype(np.uint8))
+    return FaintChange(blobs) if blobs else None
+
+
+def _blobs(mask: NDArray[np.uint8]) -> tuple[MotionRegion, ...]:
+    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
+    _, _, stats, centroids = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    smallest = SMALLEST_BLOB * min_area_for((mask.shape[0], mask.shape[1]))
+    found = [
+        MotionRegion(x, y, width, height, area, (round(across), round(down)))
+        for (x, y, width, height, area), (across, down) in zip(
+            stats[1:].tolist(), centroids[1:].tolist(), strict=True
+        )
+        if area >= smallest
+    ]
+    found.sort(key=lambda blob: -blob.area)
+    return tuple(found[:MOST_BLOBS])
 
 
 def change_beyond_light(before: Floats, after: Floats) -> Floats:

@@ -32,7 +32,7 @@ def rank_by_texture(
         evidence: of the burst.
         threshold: score in [0, 1] from which a region is relevant.
     """
-    if evidence.light is not Light.DAY or not judgement.undecided:
+    if evidence.light is not Light.DAY or judgement.score is None or not judgement.undecided:
         return judgement
     change = {one.bbox: one.change for one in evidence.regions}
     ranked = sorted(
