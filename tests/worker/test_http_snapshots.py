@@ -3,15 +3,18 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import gzip
 import hashlib
 import os
 import re
 import socket
 import ssl
+import warnings
 import zlib
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import trustme
@@ -603,6 +606,47 @@ async def test_a_slow_camera_times_out(camera, first_bytes):
     error = await fetch_error(source)
     assert error.code == ("incomplete" if first_bytes else "timeout")
     assert "0.2 s" in str(error)
+
+
+async def test_a_request_that_is_broken_off_at_any_moment_leaves_no_connection_behind(camera):
+    url = await camera.start(answers(jpeg()))
+    client = open_client(HttpSource(url=url))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for steps in range(40):
+            request = asyncio.create_task(client.fetch(now()))
+            for _ in range(steps):
+                # Now and then what the network has done is looked at as well.
+                await asyncio.sleep(0.0005 if steps % 2 else 0)
+            request.cancel()
+            await asyncio.wait({request})
+            del request
+        gc.collect()
+    assert [str(one.message) for one in told if one.category is ResourceWarning] == []
+
+
+async def test_the_first_address_that_answers_is_taken(camera, monkeypatch):
+    """Such as a name with an IPv6 address that leads nowhere."""
+    url = await camera.start(answers(jpeg(3)))
+    port = int(url.split(":")[2].split("/")[0])
+    dead = ("192.0.2.1", port)  # of the block for documentation
+    hanging: list[str] = []
+    real_open = asyncio.open_connection
+
+    async def open_connection(host: str, port: int) -> Any:
+        if host == dead[0]:
+            hanging.append(host)
+            await asyncio.Event().wait()
+        return await real_open(host, port)
+
+    async def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        addresses = (dead, ("127.0.0.1", port))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+    monkeypatch.setattr(asyncio, "open_connection", open_connection)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    assert (await open_client(HttpSource(url=url)).fetch(now())).data == jpeg(3)
+    assert hanging
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

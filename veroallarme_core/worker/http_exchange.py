@@ -8,8 +8,6 @@ answer therefore stays usable whatever happens next, and what was wrong with its
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import re
 import socket
 import ssl
@@ -35,6 +33,7 @@ MAX_HEAD_BYTES = 1 << 16
 
 _CHUNK_BYTES = 1 << 16
 _HAPPY_EYEBALLS_S = 0.25  # RFC 8305, between tries of the addresses of one name
+_Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _STATUS = re.compile(rb"(?:HTTP/\d(?:\.\d)?|ICY)[ \t]+(\d{3})(?!\d)")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _MAY_END_A_PICTURE = (b"\xff\xd9", b"IEND")
@@ -194,17 +193,9 @@ class HttpExchange:
         host, port = self._url.raw_host, self._url.port
         try:
             async with asyncio.timeout(CONNECT_LIMIT_S):
-                self._reader, writer = await asyncio.open_connection(
-                    host, port, happy_eyeballs_delay=_HAPPY_EYEBALLS_S
-                )
+                self._reader, writer = await _open_first(host, port)
         except TimeoutError:
             raise ConnectTimeoutError from None
-        except OSError as error:
-            # Of a name with several addresses asyncio only says that all of them failed.
-            if isinstance(error, socket.gaierror) or error.errno is not None:
-                raise
-            code = errno.ECONNREFUSED
-            raise ConnectionRefusedError(code, os.strerror(code)) from None
         if self._tls is not None:
             try:
                 await writer.start_tls(self._tls, server_hostname=host)
@@ -345,6 +336,49 @@ class HttpExchange:
                 answer.feed(data[:left])
                 self._buffer += data[left:]
                 left -= len(data[:left])
+
+
+async def _open_first(host: str | None, port: int | None) -> _Connection:
+    """Connect to the first address of a name that answers.
+
+    asyncio does the same, but forgets a socket for good where it is cancelled as that connects,
+    and a burst whose time is over cancels a request at any moment.
+
+    Raises:
+        OSError: the name is unknown, or no address can be reached: then the first one's reason.
+    """
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    waiting = [str(address[0]) for *_, address in addresses]
+    tries: list[asyncio.Task[_Connection]] = []
+    opened: asyncio.Task[_Connection] | None = None
+    try:
+        while opened is None:
+            if waiting:
+                tries.append(asyncio.create_task(asyncio.open_connection(waiting.pop(0), port)))
+            pending = [one for one in tries if not one.done()]
+            if not pending and not waiting:
+                break
+            delay_s = _HAPPY_EYEBALLS_S if waiting else None
+            await asyncio.wait(pending, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
+            opened = next((one for one in tries if _is_open(one)), None)
+        return (opened or tries[0]).result()
+    finally:
+        await _close_all([one for one in tries if one is not opened])
+
+
+def _is_open(one: asyncio.Task[_Connection]) -> bool:
+    return one.done() and not one.cancelled() and one.exception() is None
+
+
+async def _close_all(tries: list[asyncio.Task[_Connection]]) -> None:
+    for one in tries:
+        one.cancel()
+    if tries:
+        await asyncio.wait(tries)
+    for one in tries:
+        if _is_open(one):
+            one.result()[1].transport.abort()
 
 
 _CUT_CHUNKS = "its header Transfer-Encoding says chunked, and a chunk is broken or missing"
