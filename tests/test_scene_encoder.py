@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from tests.drawn import draw_person, draw_yard
 from tests.onnx_networks import write_network
-from veroallarme_core import scene_encoder
+from veroallarme_core import graph_runtime, scene_encoder
 from veroallarme_core.inference import InferenceError
 from veroallarme_core.model_meta import ModelError
 from veroallarme_core.scene_encoder import (
@@ -229,13 +229,13 @@ class TestRuntimes:
         [("x86_64", "openvino"), ("AMD64", "openvino"), ("aarch64", "onnxruntime")],
     )
     def test_the_machine_chooses(self, machine, backend, monkeypatch):
-        monkeypatch.setattr(scene_encoder.platform, "machine", lambda: machine)
+        monkeypatch.setattr(graph_runtime.platform, "machine", lambda: machine)
         assert SceneEncoder(threads=1).backend == backend
         assert load_scene_encoder("auto", 1).backend == backend
         assert load_scene_encoder("torch", 1).backend == backend
 
     def test_what_is_not_installed_is_named(self, monkeypatch):
-        monkeypatch.setattr(scene_encoder, "backends_for", lambda path: ("onnxruntime",))
+        monkeypatch.setattr(graph_runtime, "backends_for", lambda path: ("onnxruntime",))
         assert SceneEncoder(threads=1).backend == "onnxruntime"
         with pytest.raises(ModelError, match=r"needs openvino.*pip install openvino"):
             SceneEncoder("openvino")

@@ -8,26 +8,16 @@ the trunk describes each cell of a whole frame, trunk and head together describe
 from __future__ import annotations
 
 import math
-import platform
-import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.inference import (
-    InferenceError,
-    OnnxRuntimeBackend,
-    OpenVinoBackend,
-    backends_for,
-    load_onnxruntime,
-    load_openvino,
-)
+from veroallarme_core.graph_runtime import Graph, choose_runtime, open_graph
 from veroallarme_core.model_meta import ModelError
 from veroallarme_core.region_crops import Frame
 
@@ -45,7 +35,7 @@ MAX_BATCH = 8
 """Most crops in one inference: larger batches are no faster, and take 10 MB for each size."""
 
 _ENLARGED, _MIN_SIDE_PX = 1.3, 32
-_X86_64 = {"x86_64", "amd64"}
+_REMEDY = "install the package again"
 
 
 def grid_for(frame_dimensions: tuple[int, int], cells: int = 2576) -> tuple[int, int]:
@@ -125,17 +115,18 @@ class SceneEncoder:
     def __init__(
         self, backend: str | None = None, threads: int | None = None, *, folder: Path | None = None
     ) -> None:
-        if threads is not None and (isinstance(threads, bool) or threads < 1):
-            raise ModelError(f"threads {threads!r}: give a whole number from 1.")
-        self.backend = _chosen(backend)
+        self.backend = choose_runtime(backend, "The encoder")
         folder = folder or Path(str(resources.files("veroallarme_core"))) / "models"
-        self._trunk = _open(self.backend, folder / TRUNK_FILE, threads)
-        self._head = _open(self.backend, folder / HEAD_FILE, threads)
-        self.name = self._trunk.name
-        if self.name != self._head.name:
+        self._trunk, self._head = (
+            open_graph(self.backend, folder / name, threads, remedy=_REMEDY)
+            for name in (TRUNK_FILE, HEAD_FILE)
+        )
+        self.name = _name(self._trunk, folder / TRUNK_FILE)
+        other = _name(self._head, folder / HEAD_FILE)
+        if self.name != other:
             raise ModelError(
-                f"{folder} holds the trunk of {self.name} and the head of {self._head.name}; "
-                "install the package again, or run `veroallarme-train encoder`."
+                f"{folder} holds the trunk of {self.name} and the head of {other}; {_REMEDY}, or "
+                "run `veroallarme-train encoder`."
             )
 
     def encode_frames(self, frames: Sequence[Frame], grid: tuple[int, int]) -> NDArray[np.float32]:
@@ -234,106 +225,11 @@ def _network_input(pictures: Sequence[Frame] | NDArray[np.uint8]) -> NDArray[np.
     return np.asarray(blob, np.float32)
 
 
-# --- runtimes ------------------------------------------------------------------------------------
-
-_Infer = Callable[[NDArray[np.float32], Sequence[str]], list[NDArray[np.float32]]]
-"""Takes a graph's only input and the names of the outputs that are wanted."""
-
-
-@dataclass(frozen=True)
-class _Graph:
-    """One of the two files, ready to run; may be shared between threads."""
-
-    runtime: str
-    name: str
-    infer: _Infer
-
-    def run(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
-        try:
-            answers = self.infer(values, outputs)
-        except Exception as error:  # The runtimes' exceptions have no other base in common.
-            reason = " ".join(str(error).split())[:300]
-            raise InferenceError(f"{self.runtime} failed on these pictures: {reason}.") from error
-        if not all(bool(np.isfinite(answer).all()) for answer in answers):
-            raise InferenceError("The encoder answered with numbers that are not finite.")
-        return answers
-
-
-def _chosen(backend: str | None) -> str:
-    """Return the name of the runtime to take."""
-    if backend is not None and backend not in _OPENERS:
-        raise ModelError(f"backend {backend!r}: choose one of {', '.join(_OPENERS)}.")
-    prefers_openvino = platform.machine().lower() in _X86_64
-    order = list(_OPENERS) if prefers_openvino else list(reversed(_OPENERS))
-    candidates = order if backend is None else [backend]
-    installed = backends_for(TRUNK_FILE)
-    for name in candidates:
-        if name in installed:
-            return name
-    raise ModelError(
-        f"The encoder needs {' or '.join(candidates)}, which is not installed here: "
-        f"run `pip install {candidates[0]}`."
-    )
-
-
-def _open(runtime: str, path: Path, threads: int | None) -> _Graph:
-    if not path.is_file():
-        raise ModelError(f"The encoder's file {path} is missing: install the package again.")
+def _name(graph: Graph, path: Path) -> str:
     try:
-        properties, infer = _OPENERS[runtime](path, threads)
-        name = f"{properties['name']}-{properties['version']}"
-    except Exception as error:  # As above.
-        reason = " ".join(str(error).split())[:200]
+        return f"{graph.properties['name']}-{graph.properties['version']}"
+    except KeyError:
         raise ModelError(
-            f"{path} cannot be loaded by {runtime} as a part of the encoder; install the package "
-            f"again ({reason})."
-        ) from error
-    return _Graph(runtime, name, infer)
-
-
-def _open_openvino(path: Path, threads: int | None) -> tuple[dict[str, str], _Infer]:
-    settings: dict[str, Any] = {
-        "PERFORMANCE_HINT": "LATENCY",
-        # Left to itself OpenVINO takes bf16 on some CPUs: features would depend on the machine.
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    core = load_openvino().Core()
-    model = core.read_model(path)
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-    lock = threading.Lock()  # A request holds the tensors of one inference.
-
-    def infer(values: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        with lock:
-            request.infer([values], share_inputs=True)
-            return [request.get_tensor(name).data.copy() for name in outputs]
-
-    properties = model.get_rt_info("framework").value
-    return {key: str(value) for key, value in properties.items()}, infer
-
-
-def _open_onnxruntime(path: Path, threads: int | None) -> tuple[dict[str, str], _Infer]:
-    onnxruntime = load_onnxruntime()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; its warnings are about graphs, not for users
-    # Waiting threads would keep the cores from whatever else runs in the house.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(path), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    (port,) = session.get_inputs()
-
-    def infer(values: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        answers: list[NDArray[np.float32]] = session.run(list(outputs), {port.name: values})
-        return answers
-
-    return session.get_modelmeta().custom_metadata_map, infer
-
-
-_OPENERS = {
-    OpenVinoBackend.name: _open_openvino,
-    OnnxRuntimeBackend.name: _open_onnxruntime,
-}
+            f"{path} cannot be loaded by {graph.runtime} as a part of the encoder: it does not say "
+            f"what it is; {_REMEDY}."
+        ) from None

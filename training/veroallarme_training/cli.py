@@ -40,6 +40,8 @@ def _main(given: list[str]) -> int:
         return _export(given[1:])
     if given[:1] == ["encoder"]:
         return _encoder(given[1:])
+    if given[:1] == ["detector"]:
+        return _detector(given[1:])
     if given[:1] == ["evaluate"]:
         return _evaluate(given[1:])
     parser = _parser()
@@ -163,6 +165,17 @@ def _encoder(words: Sequence[str]) -> int:
     )
     encoder_export.add_arguments(parser)
     return encoder_export.run(parser.parse_args(words))
+
+
+def _detector(words: Sequence[str]) -> int:
+    from veroallarme_training import detector_export
+
+    parser = argparse.ArgumentParser(
+        prog="veroallarme-train detector",
+        description="Convert the object detector again from the model that npm publishes.",
+    )
+    detector_export.add_arguments(parser)
+    return detector_export.run(parser.parse_args(words))
 
 
 if __name__ == "__main__":
