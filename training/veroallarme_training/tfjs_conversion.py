@@ -85,10 +85,19 @@ class TfjsConverter:
         for node in graph.nodes:
             if node.operator == CONSTANT:
                 self._constants[node.name] = graph.constants[node.name]
-            elif node.operator in self._operations:
-                self._operations[node.operator](node)
-            else:
+            elif node.operator not in self._operations:
                 raise _unknown(node, "nodes of this kind are not converted")
+            else:
+                self._convert(node)
+
+    def _convert(self, node: TfjsNode) -> None:
+        try:
+            self._operations[node.operator](node)
+        except ModelError:
+            raise
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            # What the operations do not expect: a constant of another shape than theirs.
+            raise _unknown(node, f"its inputs make no sense ({error!s:.80})") from error
 
     def emit(
         self, operator: str, *inputs: str, outputs: Sequence[str] = (), **attributes: Any

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from veroallarme_core.model_meta import ModelError
 
 CONSTANT, PLACEHOLDER = "Const", "Placeholder"
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,28 +34,31 @@ class TfjsNode:
 
     def integers(self, key: str) -> tuple[int, ...]:
         """Return an attribute that is a list of whole numbers, which the file holds as texts."""
-        return tuple(int(value) for value in self._value(key)["list"]["i"])
+        return self._read(key, lambda value: tuple(int(one) for one in value["list"]["i"]))
 
     def number(self, key: str) -> float:
         """Return an attribute that is a number."""
-        return float(self._value(key)["f"])
+        return self._read(key, lambda value: float(value["f"]))
 
     def flag(self, key: str) -> bool:
-        """Return an attribute that is true or false, false where it is missing."""
-        return bool(self.attributes.get(key, {}).get("b", False))
+        """Return an attribute that is true or false."""
+        return self._read(key, lambda value: bool(value["b"]))
 
     def text(self, key: str) -> str:
         """Return an attribute that is a text."""
-        return base64.b64decode(self._value(key)["s"]).decode("ascii")
+        return self._read(key, lambda value: base64.b64decode(value["s"]).decode("ascii"))
 
     def shape(self, key: str) -> tuple[int, ...]:
         """Return an attribute that is a shape."""
-        return _shape(self._value(key)["shape"])
+        return self._read(key, lambda value: _shape(value["shape"]))
 
-    def _value(self, key: str) -> Any:
-        if key not in self.attributes:
-            raise ModelError(f"The node {self.name} ({self.operator}) has no attribute {key!r}.")
-        return self.attributes[key]
+    def _read(self, key: str, reader: Callable[[Any], _Value]) -> _Value:
+        try:
+            return reader(self.attributes[key])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"The node {self.name} ({self.operator}) has no usable attribute {key!r}."
+            ) from error
 
 
 @dataclass(frozen=True, eq=False)
