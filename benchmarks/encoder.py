@@ -64,12 +64,12 @@ def _measure(backend: str, threads: int, repeats: int) -> list[float]:
     frames = list(np.random.default_rng(0).integers(0, 256, (3, *SIZE, 3), np.uint8))
     boxes = [(60 * number, 200, 60 * number + 40, 290) for number in range(REGIONS)]
     crops = np.stack([crop_region(frame, box) for box in boxes for frame in frames])
-    before = _peak_mb()
+    before = peak_mb()
     encoder = SceneEncoder(backend, threads)
     for count in range(1, len(crops) + 1):  # a runtime prepares itself for each size
         encoder.embed_crops(crops[:count])
     medians = [
-        statistics.median(_milliseconds(task) for _ in range(repeats))
+        median_ms(task, repeats)
         for task in (
             lambda: encoder.encode_frames(frames[:1], grid_for(SIZE)),
             lambda: encoder.encode_frames(frames, grid_for(SIZE)),
@@ -77,7 +77,12 @@ def _measure(backend: str, threads: int, repeats: int) -> list[float]:
             lambda: encoder.embed_crops(crops),
         )
     ]
-    return [*medians, _peak_mb() - before]
+    return [*medians, peak_mb() - before]
+
+
+def median_ms(work: Callable[[], object], repeats: int) -> float:
+    """Return the median time of some work, in milliseconds."""
+    return statistics.median(_milliseconds(work) for _ in range(repeats))
 
 
 def _milliseconds(work: Callable[[], object]) -> float:
@@ -86,7 +91,8 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1e3
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
+    """Return the largest resident size that this process has had, in MB."""
     found = re.search(r"VmHWM:\s+([0-9]+)", Path("/proc/self/status").read_text(encoding="utf-8"))
     assert found is not None
     return int(found[1]) * 1024 / 1e6

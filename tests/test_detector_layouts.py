@@ -32,7 +32,7 @@ def slow_cells(size, strides):
     ]
 
 
-def slow_box_of_bins(bins, cell):
+def slow_box_of_bins(bins, cell, origin=0.5):
     """bins: the 44 numbers of a cell."""
     x, y, stride = cell
     distances = []
@@ -40,7 +40,7 @@ def slow_box_of_bins(bins, cell):
         weights = [math.exp(value) for value in side]
         mean = sum(n * weight for n, weight in enumerate(weights)) / sum(weights)
         distances.append(mean * stride)
-    centre_x, centre_y = (x + 0.5) * stride, (y + 0.5) * stride
+    centre_x, centre_y = (x + origin) * stride, (y + origin) * stride
     left, top, right, bottom = distances
     return [centre_x - left, centre_y - top, centre_x + right, centre_y + bottom]
 
@@ -94,15 +94,15 @@ class TestBoxes:
             lambda image, index, cell: slow_box_of_bins(bins[image, :, index], cell),
         )
 
-    @pytest.mark.parametrize("bins", [8, 11])
-    def test_of_nanodet(self, bins):
+    @pytest.mark.parametrize(("bins", "origin"), [(8, 0.0), (11, 0.5)])
+    def test_of_nanodet(self, bins, origin):
         answer = self.rng.uniform(0, 1, (2, CELLS, 80 + 4 * bins)).astype(np.float32)
-        layout = NanoDetLayout(("output",))
+        layout = NanoDetLayout(("output",), origin=origin)
         assert np.array_equal(layout.scores([answer])[1, 7], answer[1, :, 7])
         self.check(
             layout,
             [answer],
-            lambda image, index, cell: slow_box_of_bins(answer[image, index, 80:], cell),
+            lambda image, index, cell: slow_box_of_bins(answer[image, index, 80:], cell, origin),
         )
 
     def test_of_yolox(self):
@@ -139,6 +139,13 @@ class TestRecognition:
         layout = recognise_layout(ports("boxes"), [answer], SIZE)
         assert type(layout) is kind
         assert layout.outputs == ("boxes",)
+
+    def test_nanodet_plus_has_a_stride_more_and_counts_from_the_corner(self):
+        cells = len(slow_cells(SIZE, (8, 16, 32, 64)))
+        for count, origin in ((CELLS, 0.5), (cells, 0.0)):
+            answer = np.full((1, count, 112), 0.5, np.float32)
+            layout = recognise_layout(ports("output"), [answer], SIZE)
+            assert layout == NanoDetLayout(("output",), origin=origin)
 
     def test_by_the_names_of_the_outputs_in_any_order(self):
         scores = np.zeros((1, 80, CELLS), np.float32)

@@ -93,7 +93,7 @@ class TestGeometry:
     @settings(max_examples=60, deadline=None)
     @given(data=st.data())
     def test_of_any_frame(self, white_finder, data):
-        height, width = data.draw(st.integers(97, 701)), data.draw(st.integers(97, 701))
+        height, width = data.draw(st.integers(97, 701)), data.draw(st.integers(97, 1700))
         size = data.draw(st.sampled_from([224, 320, 416]))
         side = int(np.ceil(24 * max(height, width) / size))  # three cells: one is all white
         if side > min(height, width):

@@ -27,6 +27,7 @@ IMAGE_MEAN, IMAGE_STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 _CLASSES = 80  # of COCO
 _STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 _YOLOX_CHANNELS = 4 + 1 + _CLASSES
+_MIDDLE = 0.5  # of a cell; NanoDet-Plus, the one with a stride of 64, counts from the corner
 
 
 class LayoutError(ValueError):
@@ -73,7 +74,7 @@ class ShippedLayout(DetectorLayout):
     """NanoDet-g as `veroallarme-train detector` writes it: its graph normalises the picture."""
 
     outputs: tuple[str, ...] = (SCORES, BINS)
-    fill: int = 0
+    fill: int = 0  # as in training; the mean of ImageNet changed AUC on 198 scenes by .001
     normalised: bool = False
 
     def scores(self, answers: Sequence[Floats]) -> Floats:
@@ -91,6 +92,7 @@ class NanoDetLayout(DetectorLayout):
 
     fill: int = 0
     normalised: bool = True
+    origin: float = _MIDDLE
 
     def scores(self, answers: Sequence[Floats]) -> Floats:
         """Return the first 80 numbers of each cell."""
@@ -98,7 +100,7 @@ class NanoDetLayout(DetectorLayout):
 
     def boxes(self, answers: Sequence[Floats], image: int, cells: NDArray[np.intp]) -> Floats:
         """Read what is behind the scores."""
-        return _boxes_of_bins(answers[0][image][cells, _CLASSES:])
+        return _boxes_of_bins(answers[0][image][cells, _CLASSES:], self.origin)
 
 
 @dataclass(frozen=True)
@@ -123,17 +125,18 @@ class YoloxLayout(DetectorLayout):
 _LARGEST_LOG = 10.0  # 22,000 cells: more than any picture has, and no overflow
 
 
-def _boxes_of_bins(bins: Floats) -> Floats:
+def _boxes_of_bins(bins: Floats, origin: float = _MIDDLE) -> Floats:
     """Return boxes for distributions over distances, (k, 4 x bins), after Generalized Focal Loss.
 
-    Each side's distance from the cell's centre, in cells, is the mean of 0, 1, 2, ... under the
-    softmax of its bins (https://arxiv.org/abs/2006.04388).
+    Each side's distance, in cells, is the mean of 0, 1, 2, ... under the softmax of its bins
+    (https://arxiv.org/abs/2006.04388), from a point of the cell: `origin` right of and below its
+    corner.
     """
     by_side = bins.reshape(len(bins), 4, -1).astype(np.float64)
     weights = np.exp(by_side - by_side.max(axis=2, keepdims=True))
     weights /= weights.sum(axis=2, keepdims=True)
     distances = weights @ np.arange(by_side.shape[2])  # (k, 4)
-    return np.asarray(0.5 + distances * (-1.0, -1.0, 1.0, 1.0), np.float32)
+    return np.asarray(origin + distances * (-1.0, -1.0, 1.0, 1.0), np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -189,10 +192,11 @@ def recognise_layout(
             raise LayoutError(f"its bins have the shape {bins}")
     elif len(names) == 1:
         _, cells, channels = _shape(answers[0], 2)
-        layout = _joined_layout(names, channels)
+        has_stride_64 = cells_of(input_size, cells).stride[-1] == 64
+        layout = _joined_layout(names, channels, 0.0 if has_stride_64 else _MIDDLE)
     else:
         raise LayoutError(f"it has the outputs {', '.join(names)}")
-    cells_of(input_size, cells)
+    cells_of(input_size, cells)  # which fails where there are none of so many
     scores = layout.scores(answers)
     if not (scores.min() >= 0.0 and scores.max() <= 1.0):
         raise LayoutError("its scores are not from 0 to 1")
@@ -206,11 +210,11 @@ _FARTHEST_CENTRE = 16.0
 pixels of the whole picture."""
 
 
-def _joined_layout(names: tuple[str, ...], channels: int) -> DetectorLayout:
+def _joined_layout(names: tuple[str, ...], channels: int, origin: float) -> DetectorLayout:
     if channels == _YOLOX_CHANNELS:
         return YoloxLayout(names)
     if channels >= _CLASSES + 8 and (channels - _CLASSES) % 4 == 0:
-        return NanoDetLayout(names)
+        return NanoDetLayout(names, origin=origin)
     raise LayoutError(f"it has {channels} numbers for each cell")
 
 
