@@ -41,7 +41,7 @@ import aiomqtt
 import cv2
 
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess, until
-from veroallarme_core.demo.scenes import draw_event, event_names
+from veroallarme_core.drawing import draw_event, event_names
 
 CAMERA = "trees"
 MOTION = f"cam/{CAMERA}/motion"

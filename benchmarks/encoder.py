@@ -24,14 +24,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from veroallarme_core.inference import backends_for
-from veroallarme_core.scene_encoder import (
+from veroallarme_core.description.scene_encoder import (
     HEAD_FILE,
     TRUNK_FILE,
     SceneEncoder,
     crop_region,
     grid_for,
 )
+from veroallarme_core.inference.backends import backends_for
 
 SIZE = (576, 704)
 REGIONS = 8

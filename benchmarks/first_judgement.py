@@ -23,10 +23,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.frames import DecodedFrame, FrameError, read_frame
-from veroallarme_core.judgement import BurstJudgement, judge_motion
-from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
-from veroallarme_core.verdict import State
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.judgement.judgement import BurstJudgement, judge_motion
+from veroallarme_core.motion_detection.detector import (
+    MotionDetectionResult,
+    MotionDetector,
+    min_area_for,
+)
+from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
 
 # The corrupt events of this camera have traffic on a street behind the premises, and no cue
 # without learning tells it from traffic in the yard. Below this row there is only the yard.

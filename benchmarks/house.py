@@ -14,7 +14,7 @@ import aiomqtt
 from benchmarks.home_assistant_peer import HomeAssistant
 from benchmarks.peers import HttpCamera, Mosquitto, WorkerProcess, until
 from veroallarme_core.demo.events import encode
-from veroallarme_core.demo.scenes import draw_event
+from veroallarme_core.drawing import draw_event
 
 SIZE = (480, 640)
 """Height and width of the cameras' frames, in pixels."""

@@ -29,17 +29,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from veroallarme_core.demo.scenes import draw_event
-from veroallarme_core.inference import (
+from veroallarme_core.drawing import draw_event
+from veroallarme_core.inference.backends import (
     InferenceBackend,
     OpenVinoBackend,
     describe_runtime,
     load_openvino,
     open_backend,
 )
-from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, MotionRegion
-from veroallarme_core.networks import RelevanceMaskModel, save_checkpoint
-from veroallarme_core.relevance_mask import RelevanceMaskPredictor
+from veroallarme_core.motion_detection.detector import (
+    MotionDetectionResult,
+    MotionDetector,
+    MotionRegion,
+)
+from veroallarme_core.relevance_mask.networks import RelevanceMaskModel, save_checkpoint
+from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 from veroallarme_training.export import ExportSettings, export
 
 BATCHES = (1, 8)
@@ -225,8 +229,8 @@ _MEMORY_PROGRAM = """
 import re, sys
 from pathlib import Path
 import cv2, numpy as np
-from veroallarme_core.motion_detection import MotionDetector
-from veroallarme_core.relevance_mask import RelevanceMaskPredictor
+from veroallarme_core.motion_detection.detector import MotionDetector
+from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 path, backend, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 cv2.setNumThreads(threads)
 yard = np.random.default_rng(0).integers(90, 110, (576, 704, 3), np.uint8)

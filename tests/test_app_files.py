@@ -24,18 +24,18 @@ from PIL import Image
 
 from benchmarks.peers import free_port, until
 from veroallarme_core import __version__
-from veroallarme_core.verdict import is_valid_id
-from veroallarme_core.worker.app import LOG_LEVELS, AppPlaces, prepare
-from veroallarme_core.worker.config import (
+from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract.verdict import is_valid_id
+from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
+from veroallarme_core.worker.config.config import (
     BrokerConfig,
     HealthConfig,
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.contract import Topics
-from veroallarme_core.worker.health import Signs, answering
+from veroallarme_core.worker.web.health import Signs, answering
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"
 CONFIG: dict[str, Any] = yaml.safe_load((APP / "config.yaml").read_text(encoding="utf-8"))
 LANGUAGES = ("de", "en", "es", "fr", "it")

@@ -11,9 +11,9 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from veroallarme_core.worker.contract import RETAINED_SUFFIXES, Topics
+from veroallarme_core.contract.messages import RETAINED_SUFFIXES, Topics
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "security.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "security.md"
 USERS = ("veroallarme", "homeassistant", "display", "frigate")
 TOPICS = Topics()
 COMMANDS = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")

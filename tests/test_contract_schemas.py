@@ -16,13 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from veroallarme_core.camera_model import Promise
-from veroallarme_core.camera_state import Progress
-from veroallarme_core.demo.scenes import draw_event, event_names
-from veroallarme_core.event_store import SuppressedEvent, Totals
-from veroallarme_core.pipeline import EventPipeline, not_judged
-from veroallarme_core.settings import CameraSettings, Mode, OnUnknown, Zone
-from veroallarme_core.verdict import (
+from veroallarme_core.camera_memory.camera_model import Promise
+from veroallarme_core.camera_memory.camera_state import Progress
+from veroallarme_core.contract.messages import CommandError, dump, read_command
+from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown, Zone
+from veroallarme_core.contract.verdict import (
     FrameCounts,
     State,
     Timing,
@@ -31,29 +29,31 @@ from veroallarme_core.verdict import (
     iso,
     new_event_id,
 )
-from veroallarme_core.worker.alarm import now
-from veroallarme_core.worker.config import (
-    BrokerConfig,
-    BurstConfig,
-    CameraConfig,
-    InferenceConfig,
-    WorkerConfig,
-)
-from veroallarme_core.worker.contract import CommandError, dump, read_command
-from veroallarme_core.worker.file_snapshots import FileSource
-from veroallarme_core.worker.learning import (
+from veroallarme_core.drawing import draw_event, event_names
+from veroallarme_core.pipeline import EventPipeline, not_judged
+from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.worker.camera.learning import (
     Adaptation,
     Basis,
     CameraLearning,
     Outcome,
     Standing,
 )
-from veroallarme_core.worker.motion_sources import Trigger
-from veroallarme_core.worker.mqtt import Incoming
-from veroallarme_core.worker.review import Review
+from veroallarme_core.worker.camera.review import Review
+from veroallarme_core.worker.config.config import (
+    BrokerConfig,
+    BurstConfig,
+    CameraConfig,
+    InferenceConfig,
+    WorkerConfig,
+)
+from veroallarme_core.worker.mqtt.connection import Incoming
+from veroallarme_core.worker.mqtt.motion_sources import Trigger
 from veroallarme_core.worker.service import Worker
+from veroallarme_core.worker.snapshots.file_snapshots import FileSource
+from veroallarme_core.worker.storage.event_store import SuppressedEvent, Totals
 
-FOLDER = Path(__file__).resolve().parent.parent / "docs" / "contract"
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract"
 STATE = ("info", "health", "verdict", "stats", "settings", "review")
 SENT = (*STATE, "analysis_error")
 RECEIVED = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")

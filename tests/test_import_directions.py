@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 
 FORBIDDEN_ANYWHERE = {
     "veroallarme_core": {"custom_components", "homeassistant", "veroallarme_training"},
@@ -25,7 +25,7 @@ FORBIDDEN_AT_IMPORT_TIME = {
 }
 IMPORT_LINE = re.compile(r"^ *(?:from|import) +(\w+)", re.MULTILINE)
 DEMO_EXTRA = ("amqtt", "rich")
-TORCH_MODULES = {"veroallarme_core.networks"}
+TORCH_MODULES = {"veroallarme_core.relevance_mask.networks"}
 """Modules that are torch through and through; no other module may import them when it loads."""
 
 

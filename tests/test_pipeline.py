@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.onnx_networks import write_network
-from veroallarme_core.judgement import GENERAL_THRESHOLD
+from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown, Zone
+from veroallarme_core.contract.verdict import FrameCounts, State
+from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.judgement.judgement import GENERAL_THRESHOLD
 from veroallarme_core.pipeline import (
     MODEL,
     EventPipeline,
@@ -24,10 +27,7 @@ from veroallarme_core.pipeline import (
     not_judged,
     threshold_in_force,
 )
-from veroallarme_core.relevance_mask import RelevanceMaskPredictor
-from veroallarme_core.scene_encoder import SceneEncoder
-from veroallarme_core.settings import CameraSettings, Mode, OnUnknown, Zone
-from veroallarme_core.verdict import FrameCounts, State
+from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 
 FILTER = CameraSettings(mode=Mode.FILTER)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -17,13 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.drawn import encode
-from veroallarme_core.burst_evidence import (
-    SKETCH_DIM,
-    BurstEvidence,
-    RegionEvidence,
-    gather_evidence,
-)
-from veroallarme_core.camera_model import (
+from veroallarme_core.camera_memory.camera_model import (
     FOLDS,
     QUANTILES,
     CameraModel,
@@ -32,13 +26,19 @@ from veroallarme_core.camera_model import (
     quantiles_of,
     teacher_ranks,
 )
-from veroallarme_core.demo.scenes.drawing import Stage
-from veroallarme_core.demo.scenes.perspective import STRAIGHT, Turn
-from veroallarme_core.demo.scenes.script import STRONG_WIND, Script, walk
-from veroallarme_core.judgement import BurstJudgement, judge_motion
-from veroallarme_core.motion_detection import MotionDetector, min_area_for
-from veroallarme_core.scene_encoder import SceneEncoder
-from veroallarme_core.scene_memory import SceneMemory
+from veroallarme_core.camera_memory.scene_memory import SceneMemory
+from veroallarme_core.description.burst_evidence import (
+    SKETCH_DIM,
+    BurstEvidence,
+    RegionEvidence,
+    gather_evidence,
+)
+from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.drawing.drawing import Stage
+from veroallarme_core.drawing.perspective import STRAIGHT, Turn
+from veroallarme_core.drawing.script import STRONG_WIND, Script, walk
+from veroallarme_core.judgement.judgement import BurstJudgement, judge_motion
+from veroallarme_core.motion_detection.detector import MotionDetector, min_area_for
 
 Picture = NDArray[np.uint8]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from veroallarme_core import __version__
 
 if TYPE_CHECKING:
-    from veroallarme_core.worker.config import WorkerConfig
+    from veroallarme_core.worker.config.config import WorkerConfig
 
 EXIT_USAGE = 2
 """Exit code for a wrong input, as argparse uses it."""
@@ -48,7 +48,7 @@ def _fail(sentence: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.config import ConfigError, load_config
+    from veroallarme_core.worker.config.config import ConfigError, load_config
     from veroallarme_core.worker.service import StartError, serve
 
     try:
@@ -61,8 +61,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _app(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.app import AppError, AppPlaces, run_app
-    from veroallarme_core.worker.config import ConfigError
+    from veroallarme_core.worker.config.app import AppError, AppPlaces, run_app
+    from veroallarme_core.worker.config.config import ConfigError
     from veroallarme_core.worker.service import StartError
 
     named = {name: getattr(arguments, name) for name in ("options", "config", "data_dir")}
@@ -80,7 +80,7 @@ def _app(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.config import ConfigError, load_config
+    from veroallarme_core.worker.config.config import ConfigError, load_config
 
     try:
         config = load_config(arguments.config)
@@ -92,7 +92,7 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _listen(config: WorkerConfig, arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.listen import listen
+    from veroallarme_core.worker.mqtt.listen import listen
 
     if not config.cameras:
         return _fail(f"{arguments.config} names no camera: there is nothing to listen to")
@@ -117,7 +117,7 @@ def _report_mistakes(path: Path, mistakes: Sequence[str]) -> int:
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.analyze import AnalyzeError, analyze_files
+    from veroallarme_core.commands.analyze import AnalyzeError, analyze_files
 
     try:
         verdict, picture = analyze_files(
@@ -139,10 +139,10 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
 
 def _adapt(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.adaptation import AdaptationError, AdaptationOptions
-    from veroallarme_core.adaptation_run import adapt_folder
-    from veroallarme_core.inference import InferenceError
-    from veroallarme_core.model_meta import ModelError
+    from veroallarme_core.adaptation.adaptation import AdaptationError, AdaptationOptions
+    from veroallarme_core.adaptation.run import adapt_folder
+    from veroallarme_core.inference.backends import InferenceError
+    from veroallarme_core.inference.model_meta import ModelError
 
     try:
         report = adapt_folder(
@@ -161,11 +161,11 @@ def _adapt(arguments: argparse.Namespace) -> int:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.adaptation import AdaptationError
-    from veroallarme_core.adaptation_run import ProgressLine
-    from veroallarme_core.model_meta import ModelError
-    from veroallarme_core.scoring import score_folder
-    from veroallarme_core.state_file import StateFileError
+    from veroallarme_core.adaptation.adaptation import AdaptationError
+    from veroallarme_core.adaptation.run import ProgressLine
+    from veroallarme_core.camera_memory.state_file import StateFileError
+    from veroallarme_core.commands.score import score_folder
+    from veroallarme_core.inference.model_meta import ModelError
 
     line = ProgressLine()
     try:

@@ -8,23 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from veroallarme_core.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
-from veroallarme_core.burst_evidence import BurstEvidence, gather_evidence
-from veroallarme_core.camera_state import CameraState
-from veroallarme_core.frames import DecodedFrame, FrameError, decode_frame
-from veroallarme_core.inference import InferenceError
-from veroallarme_core.judgement import (
-    GENERAL_THRESHOLD,
-    BurstJudgement,
-    RegionJudgement,
-    judge_motion,
-)
-from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
-from veroallarme_core.relevance_mask import RelevanceMaskPredictor
-from veroallarme_core.scene_encoder import SceneEncoder
-from veroallarme_core.settings import CameraSettings, raises_alarm
-from veroallarme_core.texture_motion import rank_by_texture
-from veroallarme_core.verdict import (
+from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.contract.settings import CameraSettings, raises_alarm
+from veroallarme_core.contract.verdict import (
     CueValue,
     FrameCounts,
     State,
@@ -32,7 +18,25 @@ from veroallarme_core.verdict import (
     Verdict,
     VerdictRegion,
 )
-from veroallarme_core.zones import Premises
+from veroallarme_core.description.burst_evidence import BurstEvidence, gather_evidence
+from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.inference.backends import InferenceError
+from veroallarme_core.judgement.judgement import (
+    GENERAL_THRESHOLD,
+    BurstJudgement,
+    RegionJudgement,
+    judge_motion,
+)
+from veroallarme_core.judgement.premises import Premises
+from veroallarme_core.judgement.texture import rank_by_texture
+from veroallarme_core.motion_detection.detector import (
+    MotionDetectionResult,
+    MotionDetector,
+    min_area_for,
+)
+from veroallarme_core.pictures.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
+from veroallarme_core.pictures.frames import DecodedFrame, FrameError, decode_frame
+from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veroallarme_core.contract.verdict import is_valid_id
 from veroallarme_core.demo import events
 from veroallarme_core.demo.events import (
     DEFAULT_GAP_S,
@@ -18,7 +19,6 @@ from veroallarme_core.demo.events import (
     from_video,
     read_labels,
 )
-from veroallarme_core.verdict import is_valid_id
 
 
 def jpeg(value: int) -> bytes:

@@ -17,7 +17,7 @@ from veroallarme_core.demo import events
 from veroallarme_core.demo import run as run_module
 from veroallarme_core.demo.events import PlayedEvent
 from veroallarme_core.demo.run import DemoError, DemoOptions, run_demo
-from veroallarme_core.demo.scenes import draw_event
+from veroallarme_core.drawing import draw_event
 
 # amqtt forgets to close its side of connections; that is not ours to fail by.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

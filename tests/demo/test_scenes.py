@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veroallarme_core.demo.scenes import (
+from veroallarme_core.drawing import (
     DrawnEvent,
     draw_background,
     draw_event,
     draw_events,
     event_names,
 )
-from veroallarme_core.demo.scenes.cast import pose_alone, pose_figure
-from veroallarme_core.demo.scenes.drawing import Stage
-from veroallarme_core.demo.scenes.perspective import Turn
-from veroallarme_core.demo.scenes.script import Script, drive, walk
+from veroallarme_core.drawing.cast import pose_alone, pose_figure
+from veroallarme_core.drawing.drawing import Stage
+from veroallarme_core.drawing.perspective import Turn
+from veroallarme_core.drawing.script import Script, drive, walk
 
 SIZE = (288, 352)
 CLOCK_ROWS = 24

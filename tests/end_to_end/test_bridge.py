@@ -17,7 +17,7 @@ import pytest_asyncio
 from benchmarks.home_assistant_peer import RequestError
 from benchmarks.house import House, jpegs, worker_configuration
 from benchmarks.peers import Listener, until
-from veroallarme_core.event_store import EventStore
+from veroallarme_core.worker.storage.event_store import EventStore
 
 from .conftest import HEADLIGHTS, PERSON
 

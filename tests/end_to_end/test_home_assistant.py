@@ -10,7 +10,7 @@ import pytest
 from benchmarks.home_assistant_peer import RequestError
 from benchmarks.house import House
 from benchmarks.peers import until
-from veroallarme_core.event_store import EventStore
+from veroallarme_core.worker.storage.event_store import EventStore
 
 from .conftest import HEADLIGHTS, HOLD_S, PERSON
 

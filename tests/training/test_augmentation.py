@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_core.region_crops import Square
+from veroallarme_core.description.region_crops import Square
 from veroallarme_training.augmentation import (
     keep_inside,
     vary_flip,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_core.region_crops import InputMode
+from veroallarme_core.description.region_crops import InputMode
 from veroallarme_training.config import (
     ConfigError,
     TrainingConfig,

@@ -10,13 +10,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="exporting needs the extra [train]")
 onnx = pytest.importorskip("onnx", reason="exporting needs the extra [train]")
 
+import veroallarme_core  # noqa: E402
 from tests.training.tfjs_files import TfjsFiles  # noqa: E402
-from veroallarme_core import object_detector  # noqa: E402
-from veroallarme_core.object_detector import DETECTOR_FILE, ObjectDetector  # noqa: E402
+from veroallarme_core.description.object_detector import DETECTOR_FILE, ObjectDetector  # noqa: E402
 from veroallarme_training import cli, detector_export  # noqa: E402
 from veroallarme_training.detector_export import GRAPH_FILE, SHA256, WEIGHTS_FILE  # noqa: E402
 
-SHIPPED = Path(object_detector.__file__).parent / "models" / DETECTOR_FILE
+SHIPPED = Path(veroallarme_core.__file__).parent / "models" / DETECTOR_FILE
 
 
 @pytest.fixture

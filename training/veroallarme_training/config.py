@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
-from veroallarme_core.region_crops import InputMode
+from veroallarme_core.description.region_crops import InputMode
 from veroallarme_training.errors import TrainingError
 
 Check = Callable[[Any], Any]

@@ -23,12 +23,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from veroallarme_core.demo.scenes import draw_event
-from veroallarme_core.detector_layouts import BINS, IMAGE_MEAN, IMAGE_STD, SCORES
-from veroallarme_core.graph_runtime import open_graph
-from veroallarme_core.inference import backends_for
-from veroallarme_core.model_meta import ModelError
-from veroallarme_core.object_detector import DETECTOR_FILE
+from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAGE_STD, SCORES
+from veroallarme_core.description.object_detector import DETECTOR_FILE
+from veroallarme_core.drawing import draw_event
+from veroallarme_core.inference.backends import backends_for
+from veroallarme_core.inference.graph_runtime import open_graph
+from veroallarme_core.inference.model_meta import ModelError
 from veroallarme_training.tfjs_conversion import TfjsConverter, build_model
 from veroallarme_training.tfjs_graph import TfjsGraph, read_tfjs_graph
 from veroallarme_training.tfjs_run import run_tfjs_graph

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.demo.scenes import DrawnEvent, draw_events
+from veroallarme_core.drawing import DrawnEvent, draw_events
 from veroallarme_training.events import MASKS_FOLDER, Event, find_events
 from veroallarme_training.moving_events import MovingEvent
 from veroallarme_training.region_labels import RegionLabel

@@ -24,10 +24,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from veroallarme_core.demo.scenes import draw_event
-from veroallarme_core.inference import backends_for
-from veroallarme_core.model_meta import ModelError
-from veroallarme_core.scene_encoder import HEAD_FILE, TRUNK_FILE, SceneEncoder, crop_region
+from veroallarme_core.description.scene_encoder import (
+    HEAD_FILE,
+    TRUNK_FILE,
+    SceneEncoder,
+    crop_region,
+)
+from veroallarme_core.drawing import draw_event
+from veroallarme_core.inference.backends import backends_for
+from veroallarme_core.inference.model_meta import ModelError
 
 VERSION = "1"
 """To be raised with every change of what the graphs answer: stored features must not mix."""

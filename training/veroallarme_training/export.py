@@ -24,10 +24,9 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from veroallarme_core.demo.scenes import draw_events
-from veroallarme_core.frame_damage import common_size
-from veroallarme_core.frames import DecodedFrame, FrameError, read_frame
-from veroallarme_core.inference import (
+from veroallarme_core.description.region_crops import cut_regions
+from veroallarme_core.drawing import draw_events
+from veroallarme_core.inference.backends import (
     INPUT_NAME,
     OUTPUT_NAMES,
     InferenceBackend,
@@ -39,10 +38,11 @@ from veroallarme_core.inference import (
     open_backend,
     relevance_probability,
 )
-from veroallarme_core.model_meta import META_KEY, ModelError, ModelMeta, ModelMode
-from veroallarme_core.motion_detection import FrameSource, MotionDetector, min_area_for
-from veroallarme_core.networks import RelevanceMaskModel, judging_model
-from veroallarme_core.region_crops import cut_regions
+from veroallarme_core.inference.model_meta import META_KEY, ModelError, ModelMeta, ModelMode
+from veroallarme_core.motion_detection.detector import FrameSource, MotionDetector, min_area_for
+from veroallarme_core.motion_detection.frame_damage import common_size
+from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.relevance_mask.networks import RelevanceMaskModel, judging_model
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.events import find_events
 

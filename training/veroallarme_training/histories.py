@@ -17,16 +17,16 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from veroallarme_core.demo.scenes.car import CarPose
-from veroallarme_core.demo.scenes.cast import Pose
-from veroallarme_core.demo.scenes.drawing import DrawnEvent, Stage
-from veroallarme_core.demo.scenes.light import LightName
-from veroallarme_core.demo.scenes.perspective import STRAIGHT, Turn, floats
-from veroallarme_core.demo.scenes.script import CALM, Script
-from veroallarme_core.demo.scenes.sensor import DAMAGES
-from veroallarme_core.demo.scenes.shapes import Point
-from veroallarme_core.intruder_tracks import choose_looks, posed
-from veroallarme_core.sprites import contrast_inside
+from veroallarme_core.adaptation.intruder_tracks import choose_looks, posed
+from veroallarme_core.adaptation.sprites import contrast_inside
+from veroallarme_core.drawing.car import CarPose
+from veroallarme_core.drawing.cast import Pose
+from veroallarme_core.drawing.drawing import DrawnEvent, Stage
+from veroallarme_core.drawing.light import LightName
+from veroallarme_core.drawing.perspective import STRAIGHT, Turn, floats
+from veroallarme_core.drawing.script import CALM, Script
+from veroallarme_core.drawing.sensor import DAMAGES
+from veroallarme_core.drawing.shapes import Point
 from veroallarme_training.errors import TrainingError
 
 Camera = Literal["street", "garden"]

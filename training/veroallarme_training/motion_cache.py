@@ -20,15 +20,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.frame_damage import BLOCK_SIZE, FrameDamage, common_size
-from veroallarme_core.frames import DecodedFrame, FrameError, read_frame
-from veroallarme_core.motion_detection import (
+from veroallarme_core.description.region_crops import TEMPORAL_FRAMES, frames_of_place
+from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,
     MotionDetector,
     MotionRegion,
     min_area_for,
 )
-from veroallarme_core.region_crops import TEMPORAL_FRAMES, frames_of_place
+from veroallarme_core.motion_detection.frame_damage import BLOCK_SIZE, FrameDamage, common_size
+from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
 from veroallarme_training.events import Event
 
 _FORMAT = 1

@@ -7,8 +7,12 @@ from typing import Any
 
 import torch
 
-from veroallarme_core.model_meta import ModelError, ModelMeta
-from veroallarme_core.networks import RelevanceMaskModel, load_weights, read_checkpoint
+from veroallarme_core.inference.model_meta import ModelError, ModelMeta
+from veroallarme_core.relevance_mask.networks import (
+    RelevanceMaskModel,
+    load_weights,
+    read_checkpoint,
+)
 from veroallarme_training.config import TrainingConfig, from_dict, save_config
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.phase_run import STATE_FILE, PhaseRun

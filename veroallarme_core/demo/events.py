@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.demo.scenes import draw_events
+from veroallarme_core.drawing import draw_events
 
 DEFAULT_GAP_S = 0.5
 MAX_GAP_S = 10.0

@@ -16,24 +16,24 @@ from typing import Any
 
 import aiomqtt
 
+from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.demo import events
 from veroallarme_core.demo.broker import NoPortError, embedded_broker
 from veroallarme_core.demo.camera import DemoCamera
 from veroallarme_core.demo.events import EventsError, PlayedEvent
 from veroallarme_core.demo.report import Outcome, Reporter
-from veroallarme_core.demo.scenes import draw_background
-from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.worker.config import (
+from veroallarme_core.drawing import draw_background
+from veroallarme_core.worker.config.config import (
     BrokerConfig,
     BurstConfig,
     CameraConfig,
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.contract import Topics
-from veroallarme_core.worker.http_snapshots import HttpSource
-from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.mqtt.motion_sources import Trigger
 from veroallarme_core.worker.service import StartError, Worker, peak_memory_mb
+from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 
 _LOGGER = logging.getLogger(__name__)
 

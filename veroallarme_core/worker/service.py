@@ -27,31 +27,8 @@ import numpy as np
 import voluptuous as vol
 
 from veroallarme_core import __version__
-from veroallarme_core.camera_state import CameraState
-from veroallarme_core.event_store import EventStore, OpenEvent, StoreError
-from veroallarme_core.inference import InferenceError, describe_runtime
-from veroallarme_core.model_meta import ModelError
-from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
-from veroallarme_core.relevance_mask import RelevanceMaskPredictor
-from veroallarme_core.scene_encoder import load_scene_encoder
-from veroallarme_core.settings import CameraSettings
-from veroallarme_core.verdict import is_valid_id, iso
-from veroallarme_core.worker.adaptation import AdaptationError, Adaptations
-from veroallarme_core.worker.alarm import now
-from veroallarme_core.worker.backlog import Backlog
-from veroallarme_core.worker.bridge import Bridge, read_large
-from veroallarme_core.worker.bridge_snapshots import BridgeSource
-from veroallarme_core.worker.camera import (
-    STORAGE_ERRORS,
-    AnalysisError,
-    CameraWorker,
-    PendingEvent,
-    Signal,
-    Surroundings,
-)
-from veroallarme_core.worker.complaints import Complaints
-from veroallarme_core.worker.config import CameraConfig, InferenceConfig, WorkerConfig
-from veroallarme_core.worker.contract import (
+from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.contract.messages import (
     BRIDGED,
     MOMENTARY,
     RETAINED_SUFFIXES,
@@ -60,22 +37,45 @@ from veroallarme_core.worker.contract import (
     info_payload,
     read_command,
 )
-from veroallarme_core.worker.health import Signs, answering
-from veroallarme_core.worker.learning import CameraLearning
-from veroallarme_core.worker.listening import Listening, show_message
-from veroallarme_core.worker.motion_sources import (
+from veroallarme_core.contract.settings import CameraSettings
+from veroallarme_core.contract.verdict import is_valid_id, iso
+from veroallarme_core.description.scene_encoder import load_scene_encoder
+from veroallarme_core.inference.backends import InferenceError, describe_runtime
+from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
+from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
+from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.worker.camera.bridge import Bridge, read_large
+from veroallarme_core.worker.camera.camera import (
+    STORAGE_ERRORS,
+    AnalysisError,
+    CameraWorker,
+    PendingEvent,
+    Signal,
+    Surroundings,
+)
+from veroallarme_core.worker.camera.learning import CameraLearning
+from veroallarme_core.worker.camera.reference import ReferencePicture
+from veroallarme_core.worker.camera.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
+from veroallarme_core.worker.config.config import CameraConfig, InferenceConfig, WorkerConfig
+from veroallarme_core.worker.mqtt.complaints import Complaints
+from veroallarme_core.worker.mqtt.connection import Incoming, MqttSession, Outgoing, Refusal
+from veroallarme_core.worker.mqtt.listening import Listening, show_message
+from veroallarme_core.worker.mqtt.motion_sources import (
     MotionSignal,
     Trigger,
     plain_text,
     show_payload,
     topic_matches,
 )
-from veroallarme_core.worker.mqtt import Incoming, MqttSession, Outgoing, Refusal
-from veroallarme_core.worker.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
-from veroallarme_core.worker.reference import ReferencePicture
-from veroallarme_core.worker.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
-from veroallarme_core.worker.snapshot_sources import open_client
-from veroallarme_core.worker.storage import Storage
+from veroallarme_core.worker.nightly.adaptation import AdaptationError, Adaptations
+from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource
+from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
+from veroallarme_core.worker.snapshots.sources import open_client
+from veroallarme_core.worker.storage.backlog import Backlog
+from veroallarme_core.worker.storage.event_store import EventStore, OpenEvent, StoreError
+from veroallarme_core.worker.storage.storage import Storage
+from veroallarme_core.worker.web.health import Signs, answering
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import functional, v2
 
-from veroallarme_core.region_crops import (
+from veroallarme_core.description.region_crops import (
     CropGeometry,
     InputMode,
     Square,

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.frames import FrameError, read_frame, shrink
+from veroallarme_core.contract.settings import CameraSettings
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.pictures.frames import FrameError, read_frame, shrink
 from veroallarme_core.pipeline import EventPipeline
-from veroallarme_core.settings import CameraSettings
-from veroallarme_core.verdict import State
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion
 from veroallarme_training.events import Event

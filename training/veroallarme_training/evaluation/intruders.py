@@ -16,17 +16,21 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from veroallarme_core.adaptation import EventFolder, list_events, picture_files
-from veroallarme_core.camera_state import MEMORY_FILE, CameraState
-from veroallarme_core.frame_damage import find_damage
-from veroallarme_core.frames import FrameError, read_frame
+from veroallarme_core.adaptation.adaptation import EventFolder, list_events, picture_files
+from veroallarme_core.adaptation.synthetic_intruders import (
+    IntruderOptions,
+    SyntheticEvent,
+    paste_intruder,
+)
+from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, CameraState
+from veroallarme_core.camera_memory.scene_memory import SceneMemory
+from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.description.region_crops import Frame
+from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
+from veroallarme_core.motion_detection.frame_damage import find_damage
+from veroallarme_core.pictures.frames import FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
-from veroallarme_core.region_crops import Frame
-from veroallarme_core.scene_encoder import ENCODER_NAME, SceneEncoder
-from veroallarme_core.scene_memory import SceneMemory
-from veroallarme_core.settings import CameraSettings, Mode
-from veroallarme_core.synthetic_intruders import IntruderOptions, SyntheticEvent, paste_intruder
-from veroallarme_core.verdict import State
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.measures import Figure, overlap, share_figure
 from veroallarme_training.evaluation.scores import EventScore

@@ -1,0 +1,96 @@
+"""The strict test behind every proof that nothing came."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.drawn import Picture, add_noise, draw_yard
+from veroallarme_core.judgement.steadiness import (
+    FAINTEST_STEP,
+    change_beyond_light,
+    find_faint_change,
+    shows_structure,
+)
+from veroallarme_core.motion_detection.detector import MotionDetector, PairChange, min_area_for
+
+YARD = draw_yard(288, 352)
+EVERYWHERE = np.full((288, 352), 255, np.uint8)
+
+
+def pair(before: Picture, after: Picture) -> PairChange:
+    detector = MotionDetector(min_area=min_area_for((288, 352)))
+    return detector.detect_motion([add_noise(before, 1), add_noise(after, 2)]).pairs[0]
+
+
+def brighter(picture: Picture, x: int, y: int, width: int, height: int, step: int) -> Picture:
+    shown = picture.astype(np.int16)
+    shown[y : y + height, x : x + width] += step
+    return np.clip(shown, 0, 255).astype(np.uint8)
+
+
+def test_noise_is_no_change() -> None:
+    assert find_faint_change(pair(YARD, YARD)) is None
+
+
+@pytest.mark.parametrize("step", [-40, -16, 16, 40])
+def test_a_faint_figure_is_found_where_it_stands(step: int) -> None:
+    found = find_faint_change(pair(YARD, brighter(YARD, 200, 100, 8, 22, step)))
+    assert found is not None
+    (blob,) = found.blobs
+    x1, y1, x2, y2 = blob.to_bbox()
+    assert 190 <= x1 <= 204 <= x2 <= 218
+    assert 90 <= y1 <= 110 <= y2 <= 132
+    assert 0.4 * 8 * 22 < blob.area < 3 * 8 * 22
+
+
+def test_smooth_light_is_no_change() -> None:
+    ramp = np.linspace(-22, 22, 352, dtype=np.float32)[None, :, None]
+    lit = np.clip(YARD * 1.08 + ramp, 0, 255).astype(np.uint8)
+    assert find_faint_change(pair(YARD, lit)) is None
+    assert find_faint_change(pair(YARD, brighter(lit, 200, 100, 8, 22, 30))) is not None
+
+
+def test_what_covers_the_view_is_no_light() -> None:
+    """A van is as bright as the ground behind it: light of no contrast would show the same."""
+    covered = np.asarray(cv2.GaussianBlur(YARD, (0, 0), 10), np.uint8)
+    assert find_faint_change(pair(YARD, covered)) is not None
+    half = YARD.copy()
+    half[:, 100:250] = covered[:, 100:250]
+    assert find_faint_change(pair(YARD, half)) is not None
+
+
+def test_only_what_lies_within_counts() -> None:
+    changed = pair(YARD, brighter(YARD, 200, 100, 8, 22, 40))
+    within = EVERYWHERE.copy()
+    within[:, 180:230] = 0
+    assert find_faint_change(changed, within) is None
+    assert find_faint_change(changed, np.zeros_like(within)) is None
+
+
+def test_corrupt_places_are_no_light_of_their_neighbours() -> None:
+    corrupt = YARD.copy()
+    corrupt[160:, 200:] = 255 - corrupt[160:, 200:]
+    sound = pair(YARD, corrupt)
+    valid = EVERYWHERE.copy()
+    valid[150:, 190:] = 0
+    masked = PairChange(0, 1, sound.before, sound.after, sound.mask, valid, sound.difference)
+    assert find_faint_change(masked) is None
+
+
+def test_flat_pictures_leave_nothing() -> None:
+    flat = np.full((40, 60), 90, np.float32)
+    assert not change_beyond_light(flat, flat).any()
+    assert np.abs(change_beyond_light(flat, flat + 30)).max() < FAINTEST_STEP
+
+
+@pytest.mark.parametrize("level", [0, 5, 128, 255])
+def test_a_covered_lens_shows_nothing(level: int) -> None:
+    grey = cv2.cvtColor(add_noise(np.full_like(YARD, level), 3), cv2.COLOR_BGR2GRAY)
+    assert not shows_structure(np.asarray(grey, np.uint8), EVERYWHERE)
+
+
+def test_a_scene_shows_something_even_in_the_dark() -> None:
+    grey = np.asarray(cv2.cvtColor(add_noise(YARD, 3), cv2.COLOR_BGR2GRAY), np.uint8)
+    assert shows_structure(grey, EVERYWHERE)
+    assert shows_structure((grey // 4).astype(np.uint8), EVERYWHERE)
+    assert not shows_structure(grey, np.zeros_like(grey))

@@ -1,0 +1,487 @@
+"""Presets: each system's own messages are understood, each source points to its picture."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veroallarme_core.cli import main
+from veroallarme_core.worker.config.presets import OVER_HTTP, PRESETS, expand
+from veroallarme_core.worker.mqtt.motion_sources import (
+    MotionSignal,
+    Trigger,
+    read_signal,
+    topic_matches,
+)
+from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.snapshots.snapshots import SnapshotError
+from veroallarme_core.worker.snapshots.sources import open_client
+
+START, END, OTHER = MotionSignal.START, MotionSignal.END, MotionSignal.OTHER
+LOGIN = {"username": "admin", "password": "p&ss wörd/"}
+
+PARAMETERS = {
+    "frigate": {"camera": "drive", "url": "http://frigate.local:5000"},
+    "frigate events": {"camera": "drive", "url": "http://frigate.local:5000", "trigger": "events"},
+    "frigate reviews": {"camera": "drive", "url": "frigate.local:5000", "trigger": "reviews"},
+    "viseron": {"camera": "porch"},
+    "scrypted": {"topic": "scrypted/41", "snapshot_url": "http://scrypted.local/s.jpg?x=1"},
+    "neolink": {"camera": "Drive"},
+    "amcrest2mqtt": {"serial": "AMC0123", "url": "192.168.1.20", **LOGIN},
+    "yi_hack": {"topic": "yicam/drive"},
+    "blue_iris": {"camera": "Cam1", "url": "http://blueiris.local:81", **LOGIN},
+    "zoneminder": {"monitor": "1", "url": "http://zm.local/zm/", **LOGIN},
+    "ring_mqtt": {"location": "c1a2-b3", "device": "90486c"},
+    "wyze_bridge": {"camera": "front-door", "url": "http://wyze.local:5000", "api_key": "k=y"},
+    "axis": {"topic": "axis/ACCC8E012345", "url": "https://192.168.1.20", **LOGIN},
+    "onvif2mqtt": {"camera": "drive", "event": "motion"},
+    "hikvision": {"camera": "drive", "url": "http://192.168.1.20", **LOGIN},
+    "dahua": {"camera": "drive", "url": "http://192.168.1.20", **LOGIN},
+    "motioneye": {"topic": "motioneye/drive", "url": "http://me.local:8765", "camera": "1"},
+    "reolink": {"url": "https://192.168.1.20", **LOGIN, "motion_topic": "pir/drive"},
+    "go2rtc": {"url": "http://go2rtc.local:1984", "stream": "drive main", "motion_topic": "m"},
+    "home_assistant": {"entity": "camera.drive", "token": "abc", "motion_topic": "ha/drive/state"},
+}
+
+MESSAGES = [
+    ("frigate", "frigate/drive/motion", b"ON", START),
+    ("frigate", "frigate/drive/motion", b"OFF", END),
+    (
+        "frigate events",
+        "frigate/events",
+        b'{"type": "new", "before": {"id": "1607123955.475377-mxklsc", "camera": "drive"}, "after":'
+        b' {"id": "1607123955.475377-mxklsc", "camera": "drive", "frame_time": 1607123962.082975,'
+        b' "label": "person", "end_time": null}}',
+        START,
+    ),
+    ("frigate events", "frigate/events", b'{"type": "update", "after": {"camera":"drive"}}', OTHER),
+    ("frigate events", "frigate/events", b'{"type": "end", "after": {"camera": "drive"}}', END),
+    ("frigate events", "frigate/events", b'{"type": "new", "after": {"camera": "gate"}}', OTHER),
+    (
+        "frigate reviews",
+        "frigate/reviews",
+        b'{"type": "new", "before": {"camera": "drive"}, "after": {"id": "1718987129.308396-fqk5",'
+        b' "camera": "drive", "start_time": 1718987129.308396, "end_time": null, "severity":'
+        b' "detection", "data": {"objects": ["person"]}}}',
+        START,
+    ),
+    ("frigate reviews", "frigate/reviews", b'{"type":"end","after":{"camera":"drive"}}', END),
+    (
+        "viseron",
+        "viseron/binary_sensor/porch_motion_detected/state",
+        b'{"state": "on", "attributes": {}}',
+        START,
+    ),
+    (
+        "viseron",
+        "viseron/binary_sensor/porch_motion_detected/state",
+        b'{"state": "off", "attributes": {}}',
+        END,
+    ),
+    ("scrypted", "scrypted/41/motionDetected", b"true", START),
+    ("scrypted", "scrypted/41/motionDetected", b"false", END),
+    ("neolink", "neolink/Drive/status/motion", b"on", START),
+    ("neolink", "neolink/Drive/status/motion", b"off", END),
+    ("neolink", "neolink/Drive/status/motion", b"unknown", OTHER),
+    ("amcrest2mqtt", "amcrest2mqtt/AMC0123/motion", b"on", START),
+    ("amcrest2mqtt", "amcrest2mqtt/AMC0123/motion", b"off", END),
+    ("yi_hack", "yicam/drive/motion_detection", b"motion_start", START),
+    ("yi_hack", "yicam/drive/motion_detection", b"motion_stop", END),
+    (
+        "blue_iris",
+        "BlueIris/Cam1/Status",
+        b'{ "type": "MOTION_A", "trigger": "ON", "memo": "" }',
+        START,
+    ),
+    ("blue_iris", "BlueIris/Cam1/Status", b'{ "type": "MOTION_A", "trigger": "OFF" }', END),
+    (
+        "zoneminder",
+        "zoneminder/1",
+        b'{"monitor":"1","state":"alarm","eventid":"97269","eventtype":"event_start","detection":[]'
+        b',"hookvalue":"1","name":"Front Yard:(97269) Linked"}',
+        START,
+    ),
+    (
+        "zoneminder",
+        "zoneminder/1",
+        b'{"monitor":"1","state":"alarm","eventid":"97269","eventtype":"event_end","detection":[],'
+        b'"hookvalue":"1","name":"Ended:Front Yard:(97269) Linked"}',
+        END,
+    ),
+    ("ring_mqtt", "ring/c1a2-b3/camera/90486c/motion/state", b"ON", START),
+    ("ring_mqtt", "ring/c1a2-b3/camera/90486c/motion/state", b"OFF", END),
+    ("wyze_bridge", "wyzebridge/front-door/motion", b"1", START),
+    ("wyze_bridge", "wyzebridge/front-door/motion", b"2", END),
+    (
+        "axis",
+        "axis/ACCC8E012345/event/tns:axis/CameraApplicationPlatform/VMD/Camera1ProfileANY",
+        b'{"topic": "axis:CameraApplicationPlatform/VMD/Camera1ProfileANY", "timestamp":'
+        b' 1763892000000, "message": {"source": {}, "key": {}, "data": {"active": "1"}}}',
+        START,
+    ),
+    (
+        "axis",
+        "axis/ACCC8E012345/event/tns:axis/CameraApplicationPlatform/VMD/Camera1ProfileANY/source/1",
+        b'{"message": {"source": {}, "key": {}, "data": {"active": "0"}}}',
+        END,
+    ),
+    ("onvif2mqtt", "onvif2mqtt/camera/drive/event/motion", b"true", START),
+    ("onvif2mqtt", "onvif2mqtt/camera/drive/event/motion", b"false", END),
+    ("onvif2mqtt", "onvif2mqtt/drive/motion", b"ON", START),
+    ("onvif2mqtt", "onvif2mqtt/drive/motion", b"OFF", END),
+    ("hikvision", "camera-alerts/drive/VMD", b"Motion alarm", START),
+    ("dahua", "camera-alerts/drive/VideoMotion", b"Start", START),
+    ("dahua", "camera-alerts/drive/VideoMotion", b'{"RegionName": ["Region1"]}', START),
+    ("dahua", "camera-alerts/drive/VideoMotion", b"Stop", END),
+    ("motioneye", "motioneye/drive", b"ON", START),
+    ("motioneye", "motioneye/drive", b"OFF", END),
+    ("reolink", "pir/drive", b"1", START),
+    ("reolink", "pir/drive", b"0", END),
+    ("go2rtc", "m", b"true", START),
+    ("home_assistant", "ha/drive/state", b"on", START),
+    ("home_assistant", "ha/drive/state", b"off", END),
+    ("home_assistant", "ha/drive/state", b"unavailable", OTHER),
+]
+
+
+def expanded(case: str):
+    return expand(case.split()[0], PARAMETERS[case])
+
+
+def signal_of(triggers: tuple[Trigger, ...], topic: str, payload: bytes):
+    matching = [trigger for trigger in triggers if topic_matches(trigger.topic, topic)]
+    assert len(matching) == 1, f"{len(matching)} triggers match {topic}"
+    return read_signal(matching[0], payload, retained=False)
+
+
+@pytest.mark.parametrize(("case", "topic", "payload", "expected"), MESSAGES)
+def test_the_systems_own_messages_are_understood(case, topic, payload, expected):
+    triggers, _ = expanded(case)
+    assert signal_of(triggers, topic, payload) is expected
+
+
+def test_every_preset_has_a_message_and_parameters():
+    assert {case.split()[0] for case, *_ in MESSAGES} == set(PRESETS)
+    assert {case.split()[0] for case in PARAMETERS} == set(PRESETS)
+
+
+ENCODED_LOGIN = "p%26ss%20w%C3%B6rd%2F"
+
+
+@pytest.mark.parametrize(
+    ("case", "changes", "url", "auth"),
+    [
+        ("frigate", {}, "http://frigate.local:5000/api/drive/latest.jpg", "none"),
+        (
+            "frigate",
+            {"picture": "recording", "token": "t", "topic": "f/1"},
+            "http://frigate.local:5000/api/drive/recordings/{timestamp}/snapshot.jpg",
+            "bearer",
+        ),
+        (
+            "frigate",
+            {"camera": "a b?c", "url": "https://host/base/"},
+            "https://host/base/api/a%20b%3Fc/latest.jpg",
+            "none",
+        ),
+        (
+            "viseron",
+            {"url": "http://viseron:8888"},
+            "http://viseron:8888/api/v1/camera/porch/snapshot",
+            "none",
+        ),
+        ("scrypted", {}, "http://scrypted.local/s.jpg?x=1", "none"),
+        ("scrypted", {**LOGIN}, "http://scrypted.local/s.jpg?x=1", "basic"),
+        ("amcrest2mqtt", {}, "http://192.168.1.20/cgi-bin/snapshot.cgi", "digest"),
+        (
+            "yi_hack",
+            {"url": "http://192.168.1.20:8080", **LOGIN},
+            "http://192.168.1.20:8080/cgi-bin/snapshot.sh?res=high&watermark=no",
+            "basic",
+        ),
+        (
+            "blue_iris",
+            {},
+            f"http://blueiris.local:81/image/Cam1?q=50&user=admin&pw={ENCODED_LOGIN}",
+            "none",
+        ),
+        (
+            "zoneminder",
+            {},
+            "http://zm.local/zm/cgi-bin/nph-zms?mode=single&monitor=1&user=admin"
+            f"&pass={ENCODED_LOGIN}",
+            "none",
+        ),
+        ("wyze_bridge", {}, "http://wyze.local:5000/snapshot/front-door.jpg?api=k%3Dy", "none"),
+        (
+            "wyze_bridge",
+            {"api_key": ""},
+            "http://wyze.local:5000/snapshot/front-door.jpg",
+            "none",
+        ),
+        ("axis", {}, "https://192.168.1.20/axis-cgi/jpg/image.cgi?camera=1", "digest"),
+        (
+            "onvif2mqtt",
+            {"snapshot_url": "http://192.168.1.20/onvif/snap?p=1", **LOGIN},
+            "http://192.168.1.20/onvif/snap?p=1",
+            "digest",
+        ),
+        (
+            "hikvision",
+            {},
+            "http://192.168.1.20/ISAPI/Streaming/channels/101/picture",
+            "digest",
+        ),
+        ("dahua", {}, "http://192.168.1.20/cgi-bin/snapshot.cgi?channel=1", "digest"),
+        (
+            "reolink",
+            {},
+            "https://192.168.1.20/cgi-bin/api.cgi?cmd=Snap&channel=0&user=admin"
+            f"&password={ENCODED_LOGIN}",
+            "none",
+        ),
+        ("go2rtc", {}, "http://go2rtc.local:1984/api/frame.jpeg?src=drive%20main", "none"),
+        (
+            "home_assistant",
+            {"url": "http://supervisor/core"},
+            "http://supervisor/core/api/camera_proxy/camera.drive",
+            "bearer",
+        ),
+    ],
+)
+def test_http_sources(case, changes, url, auth):
+    _, source = expand(case, {**PARAMETERS[case], **changes})
+    assert isinstance(source, HttpSource)
+    assert source.url == url
+    assert source.auth == auth
+    assert source.verify_tls is True
+    assert (source.username == "admin") == (auth in {"basic", "digest"})
+    assert LOGIN["password"] not in repr(source)
+    assert ENCODED_LOGIN not in repr(source)
+
+
+@pytest.mark.parametrize(
+    ("case", "topic", "encoding"),
+    [
+        ("viseron", "viseron/image/porch_latest_thumbnail/image", "raw"),
+        ("neolink", "neolink/Drive/status/preview", "base64"),
+        ("yi_hack", "yicam/drive/motion_detection_image", "raw"),
+        ("ring_mqtt", "ring/c1a2-b3/camera/90486c/snapshot/image", "raw"),
+    ],
+)
+def test_mqtt_sources(case, topic, encoding):
+    _, source = expanded(case)
+    assert isinstance(source, MqttImageSource)
+    assert source.topic == topic
+    assert source.encoding == encoding
+
+
+def test_motioneye_signs_its_address():
+    # sha1("GET:/picture/1/current/?_username=user::" + sha1("secret"))
+    _, source = expand("motioneye", {**PARAMETERS["motioneye"], "password": "secret"})
+    assert isinstance(source, HttpSource)
+    assert source.url == (
+        "http://me.local:8765/picture/1/current/?_username=user"
+        "&_signature=8726e8c4d53224c6e4ef0564e1d910e4d1e68461"
+    )
+
+
+@pytest.mark.parametrize("name", ["scrypted", "onvif2mqtt"])
+def test_without_a_snapshot_address_there_is_no_source(name):
+    parameters = {key: v for key, v in PARAMETERS[name].items() if key != "snapshot_url"}
+    triggers, source = expand(name, parameters)
+    assert triggers
+    assert source is None
+
+
+@pytest.mark.parametrize("name", ["reolink", "go2rtc", "home_assistant"])
+def test_without_a_motion_topic_there_are_only_pictures(name):
+    parameters = {key: v for key, v in PARAMETERS[name].items() if key != "motion_topic"}
+    triggers, source = expand(name, parameters)
+    assert triggers == ()
+    assert source is not None
+
+
+def test_tls_of_a_preset():
+    parameters = {**PARAMETERS["axis"], "verify_tls": "False", "ca_file": "/etc/camera.pem"}
+    _, source = expand("axis", parameters)
+    assert isinstance(source, HttpSource)
+    assert source.verify_tls is False
+    assert source.ca_file == Path("/etc/camera.pem")
+
+
+REQUIRED = [
+    (name, key)
+    for name, preset in PRESETS.items()
+    for key, parameter in preset.parameters.items()
+    if parameter.required
+]
+
+
+@pytest.mark.parametrize(("name", "key"), REQUIRED)
+@pytest.mark.parametrize("left_out", [True, False], ids=["missing", "empty"])
+def test_a_missing_parameter_is_named_and_explained(name, key, left_out):
+    parameters = {k: v for k, v in PARAMETERS[name].items() if k != key}
+    if not left_out:
+        parameters[key] = ""
+    meaning = PRESETS[name].parameters[key].meaning
+    with pytest.raises(ValueError, match=re.escape(f"preset {name} needs {key}: {meaning}")):
+        expand(name, parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("frigate", {"topic": "frigate/#"}, "may hold no +, #"),
+        ("frigate", {"topic": "/"}, "give Frigate's topic_prefix"),
+        ("frigate", {"camera": "+"}, "may hold no +, #"),
+        ("frigate", {"camera": "a/b"}, "without a slash"),
+        ("frigate", {"trigger": "objects"}, "use one of motion, events, reviews"),
+        ("frigate", {"url": "ftp://frigate"}, "give the address, such as http://frigate"),
+        ("frigate", {"url": "http://[frigate"}, "give the address"),
+        ("frigate", {"url": "http://host/?x=hunter2"}, "leave out what follows"),
+        ("frigate", {"url": "http://me:hunter2@host"}, "give them as parameters"),
+        ("frigate", {"camara": "x"}, "no parameter 'camara': it knows topic, camera, url"),
+        ("zoneminder", {"monitor": "one"}, "the monitor's id as a number"),
+        ("scrypted", {"snapshot_url": "rtsp://cam/1"}, "the complete address"),
+        ("axis", {"verify_tls": "maybe"}, "use one of true, false"),
+        ("motioneye", {"start": "OFF"}, "in start and in end"),
+        ("nest", {}, "there is no preset 'nest': use one of amcrest2mqtt"),
+    ],
+)
+def test_an_unusable_parameter_is_named(name, changes, says):
+    with pytest.raises(ValueError, match=re.escape(says)) as caught:
+        expand(name, {**PARAMETERS.get(name, {}), **changes})
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_parameter_is_named_like_a_key_of_a_camera():
+    keys = {"name", "preset", "triggers", "snapshot", "burst", "settings", "keep"}
+    assert not [name for name, preset in PRESETS.items() if keys & set(preset.parameters)]
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_no_parameters_raise_anything_but_value_errors(name, data):
+    known = PRESETS[name].parameters
+    parameters = dict(PARAMETERS[name])
+    for key in data.draw(st.sets(st.sampled_from(sorted(known)), min_size=1)):
+        parameters[key] = data.draw(st.text(max_size=20), label=key)
+    try:
+        triggers, source = expand(name, parameters)
+    except ValueError:
+        return
+    assert triggers or source
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "path", "query"),
+    [
+        ("reolink", {}, "/cgi-bin/api.cgi", {"user": "admin", "password": LOGIN["password"]}),
+        ("blue_iris", {"camera": "a?b"}, "/image/a?b", {"pw": LOGIN["password"]}),
+        ("zoneminder", {}, "/cgi-bin/nph-zms", {"pass": LOGIN["password"], "monitor": "1"}),
+        ("go2rtc", {"stream": "a+b&c=ü"}, "/api/frame.jpeg", {"src": "a+b&c=ü"}),
+        ("frigate", {"camera": "a b%2F"}, "/api/a b%2F/latest.jpg", {}),
+    ],
+)
+async def test_quoted_parameters_reach_the_server_as_they_were(name, changes, path, query):
+    seen: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request)
+        return web.Response(body=b"\xff\xd8\xff\xd9")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        parameters = {**PARAMETERS[name], **changes, "url": str(server.make_url("/"))}
+        _, source = expand(name, parameters)
+        assert isinstance(source, HttpSource)
+        await open_client(source).fetch(datetime.now(UTC))
+    assert unquote(seen[0].raw_path.partition("?")[0]) == path
+    assert {key: seen[0].query[key] for key in query} == query
+
+
+@pytest.mark.parametrize("address", ["http://[]@", "[]@", "http://[::1"])
+def test_malformed_address_is_refused_in_one_sentence(address: str) -> None:
+    with pytest.raises(ValueError, match="url") as refused:
+        expand("frigate", {"camera": "drive", "url": address})
+    assert "\n" not in str(refused.value)
+
+
+# --- logins: what is advised can be written ------------------------------------------------------
+
+OVER_HTTP_ALONE = sorted(
+    name for name, preset in PRESETS.items() if OVER_HTTP.keys() <= preset.parameters.keys()
+)
+
+
+def config_of(name: str, more: dict[str, str]) -> dict[str, object]:
+    camera = {"preset": name, **PARAMETERS[name], **more}
+    if not expand(name, {key: value for key, value in camera.items() if key != "preset"})[0]:
+        camera["triggers"] = [{"topic": "cam/motion", "start": "ON"}]
+    return {"mqtt": {"host": "localhost"}, "cameras": {"drive": camera}}
+
+
+def test_every_system_with_pictures_over_http_takes_every_login():
+    assert set(PRESETS) - set(OVER_HTTP_ALONE) == {"neolink", "ring_mqtt"}
+
+
+@pytest.mark.parametrize("name", OVER_HTTP_ALONE)
+@pytest.mark.parametrize("offered", ["Basic realm=x", "Digest realm=x, nonce=y", "Bearer"])
+async def test_the_advice_about_a_login_is_accepted_by_check_config(
+    name, offered, tmp_path, capsys
+):
+    """Ask a camera that wants another login, follow what is advised, and check that."""
+
+    async def demand(request: web.Request) -> web.Response:
+        return web.Response(status=401, headers={"WWW-Authenticate": offered})
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", demand)
+    async with TestServer(app, host="127.0.0.1") as server:
+        key = "snapshot_url" if "snapshot_url" in PRESETS[name].parameters else "url"
+        address = {key: str(server.make_url("/"))}
+        _, source = expand(name, {**PARAMETERS[name], **address, "auth": "none"})
+        assert isinstance(source, HttpSource)
+        with pytest.raises(SnapshotError) as refused:
+            await open_client(source).fetch(datetime.now(UTC))
+    advised = re.search(r"set auth to (\w+), with (\w+)(?: and (\w+))?", str(refused.value))
+    assert advised is not None
+    auth, *needed = advised.groups()
+    assert auth == offered.split(" ")[0].lower()
+    followed = {**address, "auth": auth, **{key: "admin" for key in needed if key}}
+    file = tmp_path / "veroallarme.yaml"
+    file.write_text(yaml.safe_dump(config_of(name, followed)), encoding="utf-8")
+    assert main(["check-config", "--config", str(file)]) == 0, capsys.readouterr()
+    _, source = expand(name, {**PARAMETERS[name], **followed})
+    assert isinstance(source, HttpSource)
+    assert source.auth == auth
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"auth": "ntlm"}, "use one of none, basic, digest, bearer"),
+        ({"auth": "basic"}, "set username"),
+        ({"auth": "bearer"}, "belong together"),
+    ],
+)
+def test_a_login_that_cannot_be_is_named(parameters, says):
+    with pytest.raises(ValueError, match=says):
+        expand("frigate", {**PARAMETERS["frigate"], **parameters})
+
+
+def test_a_login_can_be_switched_off():
+    _, source = expand("hikvision", {**PARAMETERS["hikvision"], "auth": "none"})
+    assert isinstance(source, HttpSource)
+    assert (source.auth, source.username, source.password) == ("none", None, None)

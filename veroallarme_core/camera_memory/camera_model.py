@@ -1,0 +1,202 @@
+"""What adaptation learned of one camera: how to weigh what is seen, and where to draw the line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.camera_memory.scene_memory import RegionCues, event_key
+from veroallarme_core.camera_memory.state_file import (
+    StateFileError,
+    read_state,
+    require_encoder,
+    write_state,
+)
+from veroallarme_core.description.burst_evidence import SKETCH_DIM, RegionEvidence
+
+Floats = NDArray[np.float64]
+
+FORMAT_VERSION = 1
+FOLDS = 5
+"""Heads of a camera; none judges an event that it was fitted to."""
+QUANTILES = 101
+CUES = ("unexplained", "deviation", "novelty", "quiet")
+"""What the teacher weighs, each by its rank among the camera's own regions."""
+_CUE_WEIGHTS = (2 / 7, 2 / 7, 2 / 7, 1 / 7)
+_STEEPNESS = 12.0  # of the score where it crosses the threshold, per rank
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """Which recall is promised, and what stands behind it."""
+
+    recall: float
+    """Share of the intruders like those behind it that will raise the alarm."""
+    confidence: float
+    """Probability that the promise holds."""
+    synthetic: int
+    """Synthetic intruders over the camera's own pictures that it was calibrated on."""
+    synthetic_recall: float | None
+    confirmed: int
+    """Events that the user called relevant."""
+    confirmed_recall: float | None
+    since: str
+    """When it was calibrated, ISO 8601 in UTC."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the promise as JSON-serialisable values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class CameraModel:
+    """One camera's teacher, heads and threshold, as `adaptation` writes them."""
+
+    encoder: str
+    events: int
+    """Events that it was learned from."""
+    cue_quantiles: Floats
+    """(4, QUANTILES): of `CUES` among the camera's regions."""
+    teacher_quantiles: Floats
+    """(QUANTILES,): of the mean rank."""
+    heads: Floats
+    """(FOLDS, SKETCH_DIM + 1): linear functions of the sketch; the last number is the constant."""
+    head_quantiles: Floats
+    """(FOLDS, QUANTILES): of what each head says of the camera's regions."""
+    threshold: float
+    """Rank in [0, 1] at which the score is 0.5."""
+    promise: Promise | None
+    """None where the recall that was asked for cannot be promised: the camera is learning."""
+    view: int = 0
+    """Which of the camera's views it was learned from: how often it had been turned before."""
+
+    def rank(
+        self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], event_id: str
+    ) -> Floats:
+        """Return how high regions rank among all that moved here, (n,), from 0 to 1."""
+        if not regions:
+            return np.zeros(0)
+        teacher = ranks(self.teacher(regions, cues), self.teacher_quantiles)
+        return (teacher + self.student(regions, event_id)) / 2
+
+    def teacher(self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues]) -> Floats:
+        """Return the mean rank of the teacher's cues, (n,)."""
+        return teacher_ranks(cue_values(regions, cues), self.cue_quantiles)
+
+    def student(self, regions: Sequence[RegionEvidence], event_id: str) -> Floats:
+        """Return how high the head that was not fitted to the event ranks its regions, (n,)."""
+        fold = fold_of(event_id)
+        sketches = np.stack([one.sketch for one in regions]).astype(np.float64)
+        said = sketches @ self.heads[fold, :-1] + self.heads[fold, -1]
+        return ranks(said, self.head_quantiles[fold])
+
+    def score(self, rank: Floats) -> Floats:
+        """Return scores in (0, 1); at the calibrated threshold the score is 0.5."""
+        return np.asarray(1.0 / (1.0 + np.exp(-_STEEPNESS * (rank - self.threshold))))
+
+    def rank_at(self, score: float) -> float:
+        """Return the rank that has a score, infinite where the score is 0 or 1."""
+        if not 0.0 < score < 1.0:
+            return math.inf if score >= 1.0 else -math.inf
+        return self.threshold + math.log(score / (1.0 - score)) / _STEEPNESS
+
+    def save(self, path: Path) -> None:
+        """Write the model in one step.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        facts: Mapping[str, Any] = {
+            "encoder": self.encoder,
+            "events": self.events,
+            "threshold": self.threshold,
+            "view": self.view,
+            "promise": None if self.promise is None else self.promise.to_dict(),
+        }
+        write_state(
+            path, "camera model", FORMAT_VERSION, facts, {n: getattr(self, n) for n in _SHAPES}
+        )
+
+    @classmethod
+    def load(cls, path: Path, encoder: str) -> CameraModel:
+        """Read a model.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StateFileError: it is broken, of another version or of another encoder.
+        """
+        facts, arrays = read_state(path, "camera model", FORMAT_VERSION)
+        try:
+            found = {name: arrays[name].astype(np.float64) for name in _SHAPES}
+            shapes = {name: one.shape for name, one in found.items()}
+            if shapes != _SHAPES or not all(np.isfinite(one).all() for one in found.values()):
+                raise StateFileError(f"{path} holds arrays that no camera model has ({shapes}).")
+            require_encoder(path, facts, encoder)
+            promise, threshold = facts["promise"], float(facts["threshold"])
+            if not math.isfinite(threshold):
+                raise ValueError(f"the threshold is {threshold}")
+            return cls(
+                encoder=encoder,
+                events=int(facts["events"]),
+                threshold=threshold,
+                view=int(facts["view"]),
+                promise=None if promise is None else Promise(**promise),
+                **found,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            if isinstance(error, StateFileError):
+                raise
+            raise StateFileError(f"{path} lacks a part of a camera model ({error!r}).") from None
+
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "cue_quantiles": (len(CUES), QUANTILES),
+    "teacher_quantiles": (QUANTILES,),
+    "heads": (FOLDS, SKETCH_DIM + 1),
+    "head_quantiles": (FOLDS, QUANTILES),
+}
+
+
+def fold_of(event_id: str) -> int:
+    """Return the fold of an event: its head was not fitted to it."""
+    return event_key(event_id) % FOLDS
+
+
+def cue_values(regions: Sequence[RegionEvidence], cues: Sequence[RegionCues]) -> Floats:
+    """Return what the teacher weighs, (n, 4)."""
+    return np.array(
+        [
+            (region.unexplained, cue.deviation, cue.novelty, 1.0 - cue.recurrence)
+            for region, cue in zip(regions, cues, strict=True)
+        ],
+        np.float64,
+    ).reshape(-1, len(CUES))
+
+
+def teacher_ranks(values: Floats, quantiles: Floats) -> Floats:
+    """Return the weighted mean rank of each row of cues, (n,)."""
+    each = [ranks(values[:, k], quantiles[k]) for k in range(len(CUES))]
+    return np.asarray(np.average(each, axis=0, weights=_CUE_WEIGHTS))
+
+
+def quantiles_of(values: Floats) -> Floats:
+    """Return the quantiles that `ranks` looks values up in, (QUANTILES,)."""
+    return np.quantile(values, np.linspace(0.0, 1.0, QUANTILES))
+
+
+def ranks(values: Floats, quantiles: Floats) -> Floats:
+    """Return which share of the camera's regions lies below each value, from 0 to 1."""
+    # Where many regions share a value it takes the middle of their ranks.
+    steps = np.linspace(0.0, 1.0, len(quantiles))
+    below = np.interp(values, quantiles, steps)
+    first = np.searchsorted(quantiles, values, side="left")
+    last = np.searchsorted(quantiles, values, side="right")
+    tied = last - first > 1
+    middle = (steps[np.minimum(first, len(steps) - 1)] + steps[np.maximum(last - 1, 0)]) / 2
+    return np.where(tied, middle, below)

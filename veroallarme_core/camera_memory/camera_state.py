@@ -1,0 +1,317 @@
+"""One camera's learned state in a folder: its memory, written by the worker, and its model."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from veroallarme_core.camera_memory.camera_model import CameraModel, Promise
+from veroallarme_core.camera_memory.scene_memory import SceneMemory, event_key
+from veroallarme_core.camera_memory.state_file import StateFileError
+from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
+from veroallarme_core.description.scene_encoder import ENCODER_NAME
+from veroallarme_core.judgement.judgement import BurstJudgement
+from veroallarme_core.judgement.learned import Thumb, judge_learned
+
+T = TypeVar("T")
+
+MEMORY_FILE, MODEL_FILE, REPORT_FILE = "memory.npz", "model.npz", "report.json"
+REBUILT_FILE = "memory_rebuilt.npz"
+"""A memory that an adaptation built anew, for the worker to take over if it knows less."""
+
+FEWEST_EVENTS = 40
+"""Before so many events nothing is promised."""
+FEWEST_SESSIONS = 24
+"""Nor before so many sessions."""
+THUMBS_DOWN = 3
+"""Thumbs down of different sessions that together suppress their like."""
+_LIKE_CONFIRMED, _LIKE_REJECTED = 0.75, 0.7  # likeness from which a thumb speaks for a region
+
+
+class Judged(Protocol):
+    """A judged burst, as far as the memory learns from it."""
+
+    @property
+    def evidence(self) -> BurstEvidence | None:
+        """The region with the highest score first: a thumb up is about it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a camera has learned."""
+
+    events_seen: int
+    sessions_seen: int
+    share: float
+    """From 0 to 1."""
+    missing: str
+    """One sentence on what is missing; empty where the camera has learned."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the progress as JSON-serialisable values."""
+        return asdict(self)
+
+
+class CameraState:
+    """What one camera has learned; may be read while it learns, from another thread.
+
+    Args:
+        folder: of the camera's state.
+        memory: of its scene.
+        model: None where it was never adapted.
+        fault: one sentence where a file could not be used; the camera then learns anew.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        memory: SceneMemory,
+        model: CameraModel | None = None,
+        fault: str | None = None,
+    ) -> None:
+        self.folder = folder
+        self.fault = fault
+        self._is_trial = False
+        self._memory = memory
+        # A model may have been learned while the camera was turned.
+        self._model = model if model is not None and model.view == memory.reaimed else None
+        self._model_file = _stamp(folder / MODEL_FILE)
+        self._notices: list[str] = [] if fault is None else [fault]
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, encoder: str = ENCODER_NAME) -> CameraState:
+        """Read a camera's state. What is missing begins empty; a broken file is set aside."""
+        faults: list[str] = []
+        memory = _load(SceneMemory.load, folder / MEMORY_FILE, encoder, faults)
+        model = _load(CameraModel.load, folder / MODEL_FILE, encoder, faults)
+        return cls(folder, memory or SceneMemory(encoder), model, " ".join(faults) or None)
+
+    @classmethod
+    def read(cls, folder: Path, encoder: str = ENCODER_NAME) -> CameraState:
+        """Read a camera's state and leave its files as they are.
+
+        Raises:
+            StateFileError: a file cannot be used.
+        """
+        memory, model = SceneMemory(encoder), None
+        with contextlib.suppress(FileNotFoundError):
+            memory = SceneMemory.load(folder / MEMORY_FILE, encoder)
+        with contextlib.suppress(FileNotFoundError):
+            model = CameraModel.load(folder / MODEL_FILE, encoder)
+        return cls(folder, memory, model)
+
+    @classmethod
+    def on_trial(cls, folder: Path, memory: SceneMemory, model: CameraModel) -> CameraState:
+        """Let a model judge that promises nothing yet: its promise is what is being tried."""
+        state = cls(folder, memory, model)
+        state._is_trial = True
+        return state
+
+    # --- what it knows -------------------------------------------------------------------
+
+    @property
+    def learned(self) -> bool:
+        """Whether the promise of recall can be kept."""
+        return self.promise is not None
+
+    @property
+    def promise(self) -> Promise | None:
+        """The promise and its evidence; None while the camera learns."""
+        return None if self._model is None else self._model.promise
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has learned."""
+        events, sessions = self._memory.events, len(self._memory.sessions)
+        if self.learned:
+            return Progress(events_seen=events, sessions_seen=sessions, share=1.0, missing="")
+        if events < FEWEST_EVENTS:
+            missing = f"{FEWEST_EVENTS - events} more events"
+        elif sessions < FEWEST_SESSIONS:
+            missing = f"events at {FEWEST_SESSIONS - sessions} more times"
+        else:
+            missing = "an adaptation that finds the promise can be kept"
+        share = min(1.0, events / FEWEST_EVENTS, sessions / FEWEST_SESSIONS)
+        # Without the promise it is never done.
+        return Progress(
+            events_seen=events, sessions_seen=sessions, share=0.95 * share, missing=missing
+        )
+
+    def notices(self) -> list[str]:
+        """Return what the user should be told, each sentence once."""
+        told, self._notices = self._notices, []
+        return told
+
+    # --- judging -------------------------------------------------------------------------
+
+    def judge(
+        self,
+        judgement: BurstJudgement,
+        evidence: BurstEvidence,
+        *,
+        event_id: str,
+        at: float,
+        threshold: float,
+    ) -> BurstJudgement | None:
+        """Judge a burst by what this camera has learned.
+
+        None where it does not know the view or the light. Where it can promise nothing yet only
+        the user's thumbs count, and without any that speak for these regions the answer is None.
+
+        Args:
+            judgement: by the cues.
+            evidence: of the burst.
+            event_id: of the event.
+            at: when it moved, seconds since 1970.
+            threshold: score in [0, 1] from which a region is relevant.
+        """
+        with self._lock:
+            if not self._memory.knows(evidence):
+                return None
+            model = self._model if self.promise is not None or self._is_trial else None
+            thumbs = self._thumbs(evidence.regions, event_id)
+            if model is None and set(thumbs) <= {Thumb.NONE}:
+                return None
+            cues = self._memory.assess(evidence.regions, evidence.light, at)
+        return judge_learned(
+            judgement, evidence, cues, thumbs, model, event_id=event_id, threshold=threshold
+        )
+
+    def _thumbs(self, regions: Sequence[RegionEvidence], event_id: str) -> list[Thumb]:
+        """Return what the user said of the like of each region.
+
+        One thumb up is enough. Thumbs down need `THUMBS_DOWN` sessions and no thumb up against.
+        """
+        bank = self._memory.bank
+        said = (bank.label != 0) & (bank.event != np.uint64(event_key(event_id)))
+        if not regions or not said.any():
+            return [Thumb.NONE] * len(regions)
+        likeness = bank.likeness(regions)[:, said]
+        label, session = bank.label[said], bank.session[said]
+        thumbs = []
+        for alike in likeness:
+            rejecting = (alike >= _LIKE_REJECTED) & (label < 0)
+            if ((alike >= _LIKE_CONFIRMED) & (label > 0)).any():
+                thumbs.append(Thumb.RELEVANT)
+            elif (
+                len(set(session[rejecting].tolist())) >= THUMBS_DOWN
+                and not ((alike >= _LIKE_REJECTED) & (label > 0)).any()
+            ):
+                thumbs.append(Thumb.NUISANCE)
+            else:
+                thumbs.append(Thumb.NONE)
+        return thumbs
+
+    # --- learning ------------------------------------------------------------------------
+
+    def observe(self, event_id: str, motion_at: datetime, judged: Judged) -> None:
+        """Let the memory learn from an event that was judged.
+
+        Args:
+            event_id: of the event.
+            motion_at: when it moved; aware.
+            judged: the result; without evidence there is nothing to learn.
+        """
+        if judged.evidence is None:
+            return
+        with self._lock:
+            turned = self._memory.observe(judged.evidence, event_id, motion_at.timestamp())
+            if turned:
+                self._model = None
+                self._notices.append(
+                    "the camera shows another view than before: learning begins again, and until "
+                    "it is done all motion raises the alarm"
+                )
+        if turned:
+            with contextlib.suppress(OSError):
+                (self.folder / MODEL_FILE).unlink(missing_ok=True)
+
+    def apply_feedback(self, event_id: str, relevant: bool | None) -> None:
+        """Take the user's word on an event, or take it back (None); it acts from now on.
+
+        An event that the memory no longer holds is left to the next adaptation.
+        """
+        with self._lock:
+            self._memory.bank.judge(event_id, relevant)
+
+    def reload_model(self) -> bool:
+        """Take over what an adaptation wrote; return whether there was something new."""
+        path = self.folder / MODEL_FILE
+        stamp = _stamp(path)
+        if stamp is None or stamp == self._model_file:
+            return False
+        self._model_file = stamp
+        encoder, rebuilt = self._memory.encoder, self.folder / REBUILT_FILE
+        model = _load(CameraModel.load, path, encoder, self._notices)
+        if model is None:
+            return False
+        memory = _load(SceneMemory.load, rebuilt, encoder, self._notices)
+        with contextlib.suppress(OSError):
+            rebuilt.unlink(missing_ok=True)
+        if model.view != self._memory.reaimed:
+            return False  # the camera was turned while this was being learned
+        with self._lock:
+            self._model = model
+            # After its own file was lost the worker's memory knows less than the events on disk.
+            if memory is not None and memory.events > self._memory.events:
+                self._memory = memory
+        return True
+
+    def save(self) -> None:
+        """Write the memory in one step, from the thread that lets it learn.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        # Without the lock: only this thread changes the memory, and no alarm waits for a slow disk.
+        self._memory.save(self.folder / MEMORY_FILE)
+
+
+def write_report(folder: Path, report: dict[str, Any]) -> None:
+    """Write what came of the latest adaptation, for people and for the worker."""
+    path = folder / REPORT_FILE
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Recognise a file that was replaced."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _load(load: Callable[[Path, str], T], path: Path, encoder: str, faults: list[str]) -> T | None:
+    """Read a file; None where there is none, or where it cannot be used and was set aside."""
+    try:
+        return load(path, encoder)
+    except FileNotFoundError:
+        return None
+    except (StateFileError, OSError) as error:
+        faults.append(_set_aside(path, error))
+        return None
+
+
+def _set_aside(path: Path, error: Exception) -> str:
+    """Rename a file that cannot be used, and say so in one sentence."""
+    aside = path.with_name(f"{path.name}.broken")
+    with contextlib.suppress(OSError):
+        os.replace(path, aside)
+    day = datetime.now(UTC).date().isoformat()
+    return (
+        f"{path.name} of {path.parent.name} could not be used and was set aside as {aside.name} "
+        f"on {day}; the camera learns it anew ({error})"
+    )

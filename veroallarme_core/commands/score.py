@@ -1,0 +1,112 @@
+"""Judge a folder of events as a camera in mode `filter` would, for evaluation and for curiosity."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from veroallarme_core.adaptation.adaptation import (
+    AdaptationError,
+    EventFolder,
+    list_events,
+    picture_files,
+)
+from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract.verdict import MAX_REGIONS
+from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
+
+COLUMNS = ("event_id", "state", "score", "reason", "regions")
+
+
+def score_folder(
+    data_dir: Path,
+    state_dir: Path | None,
+    output: Path,
+    *,
+    threads: int = 2,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Judge every event of a camera's folder in order of time and write a CSV file.
+
+    Args:
+        data_dir: the camera's folder, with a folder of pictures per event.
+        state_dir: what the camera has learned; it is left as it is. None judges as a fresh
+            installation would.
+        output: the file to write, in one step. An event without a score gets 1.0.
+        threads: events that are judged at the same time.
+        progress: told how many are done, of how many.
+
+    Returns:
+        How many events there are.
+
+    Raises:
+        AdaptationError: `data_dir` holds no event, `output` is a folder, or `state_dir` is none.
+        StateFileError: what the camera has learned cannot be used.
+        ModelError: the encoder cannot be loaded.
+        OSError: the file cannot be written.
+    """
+    if output.is_dir():
+        raise AdaptationError(f"{output} is a folder: give the name of the file to write")
+    events = list_events(data_dir)
+    state = None if state_dir is None else _read(state_dir)
+    pipeline = EventPipeline(encoder=SceneEncoder(threads=1))
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for count, row in enumerate(_rows(events, pipeline, state, threads), 1):
+                writer.writerow(row)
+                progress(count, len(events))
+        os.replace(partial, output)
+    finally:
+        partial.unlink(missing_ok=True)
+    return len(events)
+
+
+def _read(state_dir: Path) -> CameraState:
+    if not state_dir.is_dir():
+        raise AdaptationError(
+            f"there is no folder {state_dir}: run `veroallarme adapt` first, or leave it out to "
+            "judge as a fresh installation would"
+        )
+    return CameraState.read(state_dir)
+
+
+def _rows(
+    events: Sequence[EventFolder], pipeline: EventPipeline, state: CameraState | None, threads: int
+) -> Iterator[list[Any]]:
+    settings = CameraSettings(mode=Mode.FILTER)
+
+    def judge(event: EventFolder) -> list[Any]:
+        try:
+            frames = [path.read_bytes() for path in picture_files(event.folder)]
+        except OSError as error:
+            text = f"{event.folder} cannot be read: {error.strerror}"
+            return _row(event, not_judged("no_snapshot", text, settings))
+        result = pipeline.judge(
+            frames,
+            settings,
+            state=state,
+            event_id=event.event_id,
+            motion_at=datetime.fromtimestamp(event.at, UTC),
+        )
+        return _row(event, result)
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(judge, events)
+
+
+def _row(event: EventFolder, result: PipelineResult) -> list[Any]:
+    shown = sorted(result.regions, key=lambda region: -region.relevance_score)[:MAX_REGIONS]
+    regions = json.dumps([region.to_dict() for region in shown], separators=(",", ":"))
+    score = 1.0 if result.score is None else result.score
+    return [event.event_id, result.state.value, f"{score:.6f}", result.reason, regions]

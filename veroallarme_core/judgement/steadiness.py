@@ -1,0 +1,164 @@
+"""Whether two pictures show the same: the strict test behind every proof that nothing came.
+
+Stage 1 reports what stands out clearly, and that is right for finding movers. To prove that nobody
+came asks for more: a person who is faint, small or hardly moves stays below Stage 1's threshold.
+Here everything counts that a smooth change of light and the pictures' own noise leave over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.motion_detection.detector import MotionRegion, PairChange, min_area_for
+
+Floats = NDArray[np.float32]
+
+FAINTEST_STEP = 10.0
+"""Grey levels after the blur of Stage 1 below which nothing is seen, however clean the pictures.
+
+Of 1,200 drawn people of 10 to 140 px, 25 to 60 levels off the ground, moving 2 to 30 px a frame,
+every one leaves more than this; most still pictures of real cameras leave less."""
+NOISE_FACTOR = 5.0
+"""A step must exceed so many standard deviations of what the pictures leave everywhere."""
+NOISIEST_STEP = 22.0
+"""Grey levels past which pictures are too noisy, or differ in too many places, to prove anything:
+what covers most of a picture would pass for its noise."""
+SMALLEST_BLOB = 0.3
+"""Area of a blob that counts, in smallest regions: the rim of a person 10 px wide."""
+_LIGHT_SHARE = 1 / 9  # of the width: edge of the window in which light may change smoothly
+_LARGEST_GAIN = 0.35  # of contrast that is still light: what covers the view takes all of it
+_TEXTURE_SHARE = 1 / 45  # of the width: edge of the window in which texture is measured
+_TEXTURE_STEP = 2.5  # grey levels of standard deviation that noise adds to it or takes away
+_STRUCTURE_STEP = 6.0  # grey levels from which a tile shows something
+_TILE_SHARE = 1 / 24  # of the width: edge of a tile
+_FEWEST_TILES = 0.08  # share of the tiles that show something; a covered lens has none
+
+
+MOST_BLOBS = 8
+"""Blobs that are told of one pair of frames, the largest ones."""
+
+
+@dataclass(frozen=True)
+class FaintChange:
+    """What light and noise do not explain between two frames, the largest blob first.
+
+    `blobs` are regions in pixels of the frame; without any the pictures are too noisy, or differ
+    in too many places, to tell one from another.
+    """
+
+    blobs: tuple[MotionRegion, ...]
+
+
+def find_faint_change(
+    pair: PairChange, within: NDArray[np.uint8] | None = None
+) -> FaintChange | None:
+    """Look for any change between the two frames of a pair that smooth light does not explain.
+
+    Args:
+        pair: a comparison of Stage 1.
+        within: uint8 (H, W), non-zero where a change counts; None for everywhere.
+
+    Returns:
+        The change, or None where the two frames show the same.
+    """
+    valid = pair.valid if within is None else np.asarray(cv2.bitwise_and(pair.valid, within))
+    if not valid.any():
+        return None
+    # What is corrupt must not be taken for light by what lies beside it.
+    after = np.where(pair.valid > 0, pair.after, pair.before).astype(np.float32)
+    left = change_beyond_light(pair.before.astype(np.float32), after)
+    seen = np.abs(left[valid > 0])
+    step = max(FAINTEST_STEP, NOISE_FACTOR * 1.4826 * float(np.median(seen)))
+    if step > NOISIEST_STEP:
+        return FaintChange(())
+    changed = (np.abs(left) > step) | _other_texture(pair.before, after)
+    blobs = _blobs(np.where(changed & (valid > 0), 255, 0).astype(np.uint8))
+    return FaintChange(blobs) if blobs else None
+
+
+def _blobs(mask: NDArray[np.uint8]) -> tuple[MotionRegion, ...]:
+    opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
+    _, _, stats, centroids = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    smallest = SMALLEST_BLOB * min_area_for((mask.shape[0], mask.shape[1]))
+    found = [
+        MotionRegion(x, y, width, height, area, (round(across), round(down)))
+        for (x, y, width, height, area), (across, down) in zip(
+            stats[1:].tolist(), centroids[1:].tolist(), strict=True
+        )
+        if area >= smallest
+    ]
+    found.sort(key=lambda blob: -blob.area)
+    return tuple(found[:MOST_BLOBS])
+
+
+def change_beyond_light(before: Floats, after: Floats) -> Floats:
+    """Return what is left of a change when smooth light is taken out of it.
+
+    Light may add to or take from a place, and strengthen or weaken its contrast a little, alike
+    within a window that is large against a person. Robust, so that a person in the window is not
+    taken for light.
+
+    Args:
+        before: float32 (H, W), grey levels.
+        after: float32 (H, W).
+
+    Returns:
+        float32 (H, W), grey levels.
+    """
+    window = (int(before.shape[1] * _LIGHT_SHARE) | 1,) * 2
+    change = after - before
+    light = cv2.blur(change, window)
+    for _ in range(2):
+        left = change - light
+        power = cv2.blur(np.minimum(left * left, 400.0), window)
+        limit = 2.0 * np.sqrt(np.maximum(power, 0.0)) + 2.0
+        light = light + cv2.blur(np.clip(left, -limit, limit), window)
+    left = change - light
+    structure = before - cv2.blur(before, window)
+    common = cv2.blur(np.clip(left, -30.0, 30.0) * structure, window)
+    gain = common / (cv2.blur(structure * structure, window) + 25.0)
+    left = left - np.clip(gain, -_LARGEST_GAIN, _LARGEST_GAIN) * structure
+    return np.asarray(left - cv2.blur(np.clip(left, -10.0, 10.0), window), np.float32)
+
+
+def _other_texture(before: NDArray[np.uint8], after: Floats) -> NDArray[np.bool_]:
+    """Tell where texture came or went, bool (H, W): what is as bright as the ground hides it."""
+    window = (max(5, int(before.shape[1] * _TEXTURE_SHARE)) | 1,) * 2
+
+    def texture(grey: Floats) -> Floats:
+        mean = cv2.blur(grey, window)
+        return np.sqrt(np.maximum(cv2.blur(grey * grey, window) - mean * mean, 0.0))
+
+    old, new = texture(before.astype(np.float32)), texture(after)
+    return np.asarray(
+        np.abs(new - old) > _LARGEST_GAIN * np.maximum(old, new) + _TEXTURE_STEP, np.bool_
+    )
+
+
+def shows_structure(grey: NDArray[np.uint8], within: NDArray[np.uint8]) -> bool:
+    """Tell whether a picture shows a scene at all: a covered or blinded lens does not.
+
+    Args:
+        grey: uint8 (H, W).
+        within: uint8 (H, W), 255 where to look: burnt-in text stands on a covered lens as well.
+    """
+    edge = max(8, int(grey.shape[1] * _TILE_SHARE))
+    # Sensor noise vanishes in the average of a quarter of a tile, edges and surfaces stay.
+    fine = max(2, edge // 4)
+    size = (max(1, grey.shape[1] // fine), max(1, grey.shape[0] // fine))
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(within, size, interpolation=cv2.INTER_AREA) == 255
+    kernel = np.ones((5, 5), np.uint8)
+    high = cv2.dilate(np.where(inside, small, 0).astype(np.uint8), kernel)
+    low = cv2.erode(np.where(inside, small, 255).astype(np.uint8), kernel)
+    ranges = high.astype(np.int16) - low
+    return (
+        bool(np.mean((ranges > _STRUCTURE_STEP)[inside]) >= _FEWEST_TILES)
+        if (inside.any())
+        else False
+    )

@@ -1,0 +1,232 @@
+"""Changes of the whole picture: infrared switch, exposure jump, camera shake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.pictures.frames import shrink, shrink_factor
+
+_WORK_WIDTH = 480  # wider frames are compared at about this width
+_BLOCKS = 16  # blocks per side for the brightness of places
+_GREY_CHROMA = 1.5  # mean distance from grey, in levels, of an infrared picture at most
+_COLOUR_CHROMA = 4.0  # ... and of a colour picture at least
+_EXPOSURE_STEP = 5.0  # median change of brightness that counts, in grey levels
+_EXPOSURE_AGREEMENT = 0.8  # share of places that changed in the same direction
+_CORNERS = 240
+_MIN_TRACKED = 24
+_SHAKE_STEP = 0.4  # smallest displacement that counts, in pixels at working width
+_SHAKE_LIMIT = 0.08  # largest displacement, as a share of the width
+_SHAKE_AGREEMENT = 0.55  # share of corners that moved with the picture
+
+
+class GlobalChangeKind(StrEnum):
+    """What changed the whole picture between two frames."""
+
+    INFRARED_SWITCH = "infrared_switch"
+    EXPOSURE = "exposure"
+    CAMERA_SHAKE = "camera_shake"
+
+
+@dataclass(frozen=True)
+class GlobalChange:
+    """A change of the whole picture between two frames.
+
+    `magnitude` is the median change in grey levels (exposure, infrared switch) or in pixels
+    (shake). Where a previous pixel has the brightness v, `gain * v + offset` is what it has now;
+    `warp` is the 2x3 matrix, row by row, that maps previous to current pixel coordinates.
+    """
+
+    kind: GlobalChangeKind
+    magnitude: float
+    explanation: str
+    shift_px: tuple[float, float] = (0.0, 0.0)
+    gain: float = 1.0
+    offset: float = 0.0
+    warp: tuple[float, float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the change as JSON-serialisable values."""
+        return {
+            "kind": self.kind.value,
+            "magnitude": round(self.magnitude, 3),
+            "explanation": self.explanation,
+            "shift_px": [round(value, 3) for value in self.shift_px],
+        }
+
+
+def find_global_change(
+    previous: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    valid_mask: NDArray[np.uint8] | None = None,
+) -> GlobalChange | None:
+    """Recognise what changed the whole picture between two frames.
+
+    Args:
+        previous: uint8 (H, W, 3) BGR.
+        current: uint8 (H, W, 3) BGR, of the same size.
+        valid_mask: uint8 (H, W), non-zero where both frames are undamaged; None for everywhere.
+
+    Returns:
+        The change, or None where the picture as a whole stayed.
+
+    Raises:
+        ValueError: the frames differ in size.
+    """
+    if previous.shape != current.shape:
+        raise ValueError(
+            f"Frames of different sizes cannot be compared: {previous.shape}, {current.shape}."
+        )
+    factor = shrink_factor(previous.shape[1], _WORK_WIDTH)
+    before, after = shrink(previous, _WORK_WIDTH), shrink(current, _WORK_WIDTH)
+    valid = np.full(before.shape[:2], 255, np.uint8)
+    if valid_mask is not None:
+        valid = np.where(shrink(valid_mask, _WORK_WIDTH) == 255, 255, 0).astype(np.uint8)
+    if np.count_nonzero(valid) < 0.1 * valid.size:
+        return None
+    before_grey = np.asarray(cv2.cvtColor(before, cv2.COLOR_BGR2GRAY), np.uint8)
+    after_grey = np.asarray(cv2.cvtColor(after, cv2.COLOR_BGR2GRAY), np.uint8)
+    infrared = _infrared_switch(before, after, before_grey, after_grey, valid)
+    if infrared is not None:
+        return infrared
+    exposure = _exposure(before_grey, after_grey, valid)
+    if exposure is not None:
+        return exposure
+    return _shake(before_grey, after_grey, valid, float(factor))
+
+
+def _infrared_switch(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    before_grey: NDArray[np.uint8],
+    after_grey: NDArray[np.uint8],
+    valid: NDArray[np.uint8],
+) -> GlobalChange | None:
+    chroma = (_chroma(before, valid), _chroma(after, valid))
+    if min(chroma) > _GREY_CHROMA or max(chroma) < _COLOUR_CHROMA:
+        return None
+    change = float(np.median(cv2.absdiff(before_grey, after_grey)[valid > 0]))
+    to = "infrared" if chroma[1] < chroma[0] else "colour"
+    return GlobalChange(GlobalChangeKind.INFRARED_SWITCH, change, f"The camera switched to {to}.")
+
+
+def _chroma(picture: NDArray[np.uint8], valid: NDArray[np.uint8]) -> float:
+    """Return the mean distance of a BGR picture from grey, in levels."""
+    blue, green, red = (
+        cv2.mean(channel, mask=valid)[0]
+        for channel in (
+            cv2.absdiff(picture[..., 0], picture[..., 1]),
+            cv2.absdiff(picture[..., 1], picture[..., 2]),
+            cv2.absdiff(picture[..., 0], picture[..., 2]),
+        )
+    )
+    return float(max(blue, green, red))
+
+
+def _exposure(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], valid: NDArray[np.uint8]
+) -> GlobalChange | None:
+    old, new = _places(before, valid), _places(after, valid)
+    seen = np.isfinite(old) & (np.minimum(old, new) < 250) & (np.maximum(old, new) > 4)
+    old, new = old[seen], new[seen]
+    if len(old) < _BLOCKS:
+        return None
+    change = new - old
+    median = float(np.median(change))
+    if abs(median) < _EXPOSURE_STEP:
+        return None
+    if np.mean(np.sign(change) == np.sign(median)) < _EXPOSURE_AGREEMENT:
+        return None
+    gain, offset = _fit_brightness(old, new)
+    residual = float(np.median(np.abs(new - gain * old - offset)))
+    if not 0.2 <= gain <= 5.0 or residual > 0.5 * abs(median):
+        return None
+    became = "brighter" if median > 0 else "darker"
+    return GlobalChange(
+        GlobalChangeKind.EXPOSURE,
+        abs(median),
+        f"The picture became {became} everywhere at once.",
+        gain=gain,
+        offset=offset,
+    )
+
+
+def _places(grey: NDArray[np.uint8], valid: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Average the brightness of 16 x 16 places -> float (256,), nan where nothing is valid."""
+    size = (_BLOCKS, _BLOCKS)
+    weight = cv2.resize((valid > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    level = np.where(valid > 0, grey, 0).astype(np.float32)
+    total = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
+    places = np.full(_BLOCKS * _BLOCKS, np.nan)
+    known = weight.ravel() > 0.5
+    places[known] = total.ravel()[known] / weight.ravel()[known]
+    return places
+
+
+def _fit_brightness(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[float, float]:
+    """Fit new = gain * old + offset, robustly (iteratively reweighted least squares)."""
+    weight = np.ones_like(old)
+    gain, offset = 1.0, float(np.median(new - old))
+    for _ in range(10):
+        mean_old, mean_new = np.average(old, weights=weight), np.average(new, weights=weight)
+        spread = float(np.average((old - mean_old) ** 2, weights=weight))
+        if spread < 1.0:
+            break  # one brightness everywhere: only the offset can be told
+        gain = float(np.average((old - mean_old) * (new - mean_new), weights=weight)) / spread
+        offset = float(mean_new - gain * mean_old)
+        weight = 1.0 / np.maximum(np.abs(new - gain * old - offset), 1.0)
+    return gain, offset
+
+
+def _shake(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], valid: NDArray[np.uint8], scale: float
+) -> GlobalChange | None:
+    """Recognise a displacement that most corners of the picture share; `scale` is px per px."""
+    corners = cv2.goodFeaturesToTrack(before, _CORNERS, 0.01, 7, mask=valid)
+    if corners is None or len(corners) < _MIN_TRACKED:
+        return None
+    tracked, status, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, corners, np.zeros_like(corners), winSize=(15, 15), maxLevel=3
+    )
+    found = status.ravel() == 1
+    old, new = corners.reshape(-1, 2)[found], tracked.reshape(-1, 2)[found]
+    if len(old) < _MIN_TRACKED:
+        return None
+    if float(np.median(np.abs(new - old).max(axis=1))) < _SHAKE_STEP:
+        return None
+    matrix, inliers = cv2.estimateAffinePartial2D(
+        old, new, method=cv2.RANSAC, ransacReprojThreshold=1.0
+    )
+    if matrix is None or inliers.mean() * found.mean() < _SHAKE_AGREEMENT:
+        return None
+    moved = np.abs(new - old)[inliers.ravel() == 1].max(axis=1)
+    if not _spans_picture(old[inliers.ravel() == 1], before.shape):
+        return None
+    magnitude = float(np.median(moved))
+    if not _SHAKE_STEP <= magnitude <= _SHAKE_LIMIT * before.shape[1]:
+        return None
+    centre = np.array([before.shape[1] / 2, before.shape[0] / 2])
+    shift = matrix[:, :2] @ centre + matrix[:, 2] - centre
+    matrix = matrix.copy()
+    matrix[:, 2] *= scale
+    a, b, tx, c, d, ty = (float(value) for value in matrix.ravel())
+    return GlobalChange(
+        GlobalChangeKind.CAMERA_SHAKE,
+        magnitude * scale,
+        f"The camera moved by {magnitude * scale:.1f} pixels.",
+        shift_px=(float(shift[0]) * scale, float(shift[1]) * scale),
+        warp=(a, b, tx, c, d, ty),
+    )
+
+
+def _spans_picture(points: NDArray[np.float32], shape: tuple[int, ...]) -> bool:
+    """Tell whether points lie in at least three quarters of a 3 x 3 grid's border cells."""
+    cells = {
+        (min(2, int(3 * x / shape[1])), min(2, int(3 * y / shape[0]))) for x, y in points.tolist()
+    }
+    return len(cells) >= 6

@@ -1,0 +1,131 @@
+"""Scores moving regions with what ships: the rules and the encoder of a fresh installation.
+
+Who has no network of his own judges by the same function as the worker in mode `filter`, and, with
+a camera's state, by what that camera has learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE, CameraState
+from veroallarme_core.camera_memory.state_file import StateFileError
+from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract.verdict import State, VerdictRegion
+from veroallarme_core.description.region_crops import Frame
+from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.motion_detection.detector import MotionDetectionResult, MotionRegion
+from veroallarme_core.pipeline import EventPipeline, PipelineResult
+
+UNPROVEN = 1.0
+"""The score of a region that nobody looked at: alert when in doubt."""
+JUDGED_SHARE = 0.5
+"""Of the pixels of a region that moved, as many have to lie in judged regions."""
+
+_UNDECODABLE = b""
+# The burst is handed over as pictures, without loss; compressing them well would only take longer.
+_PNG_SETTINGS = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+
+
+class ShippedJudge:
+    """Judges bursts as the worker does; may be shared between threads.
+
+    Args:
+        state_dir: what a camera has learned; it is read, not changed. None judges as a fresh
+            installation does.
+        threshold: score in [0, 1] from which a region is relevant.
+        backend: `openvino` or `onnxruntime`; None chooses.
+        threads: most threads of one inference; None leaves it to the runtime.
+
+    Raises:
+        ModelError: the folder is no camera's state, or the encoder cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path | None,
+        threshold: float,
+        backend: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._settings = CameraSettings(mode=Mode.FILTER, threshold=threshold)
+        self._state = None if state_dir is None else _read_state(state_dir)
+        self._pipeline = EventPipeline(encoder=SceneEncoder(backend, threads))
+
+    def score(self, frame: Frame, motion: MotionDetectionResult) -> list[float]:
+        """Return the score of every region that moved, in [0, 1].
+
+        Args:
+            frame: uint8 (H, W, 3) BGR; looked at where `motion` holds no frames.
+            motion: what moved in the burst.
+        """
+        if not motion.motion_regions:
+            return []
+        frames = motion.frames if any(one is not None for one in motion.frames) else (frame,)
+        pictures = [_UNDECODABLE if one is None else _encode(one) for one in frames]
+        result = self._pipeline.judge(pictures, self._settings, state=self._state)
+        return [_score(region, motion, result) for region in motion.motion_regions]
+
+
+def _score(region: MotionRegion, motion: MotionDetectionResult, result: PipelineResult) -> float:
+    """Return the score of a region, or of what was judged at its place.
+
+    The detector that found the region may be another one than the judge's.
+    """
+    if result.state is State.UNKNOWN:
+        return UNPROVEN
+    for judged in result.regions:
+        if (judged.x, judged.y, judged.width, judged.height) == (
+            region.x, region.y, region.width, region.height,
+        ):  # fmt: skip
+            return judged.relevance_score
+    at_place = [judged for judged in result.regions if _overlap(region, judged)]
+    if not at_place or _judged_share(region, motion, at_place) < JUDGED_SHARE:
+        return UNPROVEN
+    return max(judged.relevance_score for judged in at_place)
+
+
+def _overlap(region: MotionRegion, judged: VerdictRegion) -> bool:
+    return (
+        region.x < judged.x + judged.width
+        and judged.x < region.x + region.width
+        and region.y < judged.y + judged.height
+        and judged.y < region.y + region.height
+    )
+
+
+def _judged_share(
+    region: MotionRegion, motion: MotionDetectionResult, at_place: Sequence[VerdictRegion]
+) -> float:
+    """Return the share of the moved pixels of a region, of its whole box where there are none."""
+    x1, y1, x2, y2 = region.to_bbox()
+    moved = motion.motion_mask[y1:y2, x1:x2] > 0
+    if not moved.any():
+        moved = np.ones((y2 - y1, x2 - x1), bool)
+    judged = np.zeros(moved.shape, bool)
+    for one in at_place:
+        top, left = max(0, one.y - y1), max(0, one.x - x1)
+        judged[top : max(0, one.y + one.height - y1), left : max(0, one.x + one.width - x1)] = True
+    return float(judged[moved].mean())
+
+
+def _encode(frame: Frame) -> bytes:
+    done, data = cv2.imencode(".png", frame, _PNG_SETTINGS)
+    return data.tobytes() if done else _UNDECODABLE
+
+
+def _read_state(folder: Path) -> CameraState:
+    if not any((folder / name).is_file() for name in (MEMORY_FILE, MODEL_FILE)):
+        raise ModelError(
+            f"{folder} holds neither {MEMORY_FILE} nor {MODEL_FILE}: give the state folder of a "
+            "camera that has learned, a model file, or None for what ships."
+        )
+    try:
+        return CameraState.read(folder)
+    except (StateFileError, OSError) as error:
+        raise ModelError(f"What the camera has learned cannot be used: {error}") from error

@@ -1,0 +1,283 @@
+"""Cameras that Home Assistant bridges: it defines them, and sends their motion with the frames."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import voluptuous as vol
+
+from veroallarme_core.contract.messages import MAX_COMMAND_BYTES, CommandError, read_command
+from veroallarme_core.contract.settings import require_id
+from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.worker.camera.camera import CameraWorker
+from veroallarme_core.worker.config.config import BurstConfig, CameraConfig
+from veroallarme_core.worker.mqtt.connection import Incoming
+from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource, read_frames
+from veroallarme_core.worker.snapshots.bursts import Burst
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_BRIDGED = 256
+"""Cameras that are taken from messages."""
+MAX_BURST_AGE = timedelta(minutes=5)
+"""A burst that is older when it is sent comes from a clock that is behind. Home Assistant takes
+pictures for 12 s, keeps a burst for a minute for a worker that restarts, and 30 s may pass until
+the broker has it."""
+MAX_CLOCK_LEAD = timedelta(minutes=1)
+"""What comes from further ahead comes from a clock that is ahead: set clocks differ by seconds."""
+
+
+class Site(Protocol):
+    """What the bridge needs of the worker around it."""
+
+    cameras: dict[str, CameraWorker]
+    """All of the site, by id."""
+
+    async def add_camera(self, config: CameraConfig) -> None:
+        """Begin to serve a camera.
+
+        Raises:
+            CommandError: its state cannot be read.
+        """
+
+    async def remove_camera(self, camera: str) -> None:
+        """End to serve a camera, and clear its topics."""
+
+    def publish_info(self) -> None:
+        """Tell which cameras there are."""
+
+
+class Bridge:
+    """Carries out what Home Assistant says of its cameras.
+
+    Args:
+        site: the worker.
+        local: cameras of the configuration file, which no message changes.
+        path: keeps the definitions over restarts, so that no event waits for the broker.
+    """
+
+    def __init__(self, site: Site, local: tuple[CameraConfig, ...], path: Path) -> None:
+        self._site = site
+        self._local = {camera.id: camera for camera in local}
+        self._names = {camera.name.strip().casefold(): camera.id for camera in local}
+        self._path = path
+
+    def load(self) -> list[CameraConfig]:
+        """Return the cameras that a former run has served, as far as they may be served now.
+
+        Raises:
+            OSError: the file is there but cannot be read.
+        """
+        try:
+            content = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return []
+        except (ValueError, RecursionError):
+            content = None
+        if not isinstance(content, dict):
+            _LOGGER.warning(
+                "%s is damaged: the cameras that Home Assistant bridges are served again when it "
+                "defines them", self._path,
+            )  # fmt: skip
+            return []
+        cameras = []
+        for camera, definition in content.items():
+            # Whatever is wrong here is told when Home Assistant defines the camera again.
+            with contextlib.suppress(CommandError):
+                cameras.append(self._read(camera, json.dumps(definition).encode()))
+        return cameras[:MAX_BRIDGED]
+
+    async def define(self, camera: str, payload: bytes) -> None:
+        """Add a camera, change it, or remove it where the payload is empty.
+
+        Raises:
+            CommandError: it cannot be; nothing has changed.
+        """
+        known = self._site.cameras.get(camera)
+        if not payload:
+            if known is not None and camera not in self._local:
+                await self._site.remove_camera(camera)
+                await self._save()
+            return
+        config = self._read(camera, payload)
+        if known is not None and known.config == config:
+            return
+        if known is not None:
+            known.config = config
+            self._site.publish_info()
+        elif len(self._site.cameras) - len(self._local) >= MAX_BRIDGED:
+            raise CommandError(f"there are {MAX_BRIDGED} cameras already: remove one")
+        else:
+            await self._site.add_camera(config)
+        await self._save()
+
+    def _read(self, camera: str, payload: bytes) -> CameraConfig:
+        require_camera_id(camera)
+        content = read_command("config", payload)
+        if camera in self._local:
+            raise CommandError(
+                f"the worker's file has a camera {camera!r} already: take another id"
+            )
+        name = content["name"]
+        if (other := self._names.get(name.strip().casefold())) is not None:
+            raise CommandError(
+                f"the camera {other!r} of the worker's file has the name {name!r} already: take "
+                "another name"
+            )
+        return CameraConfig(
+            id=camera,
+            name=name,
+            triggers=(),
+            source=BridgeSource(),
+            burst=BurstConfig(size=content["burst_size"], spacing_s=content["spacing_s"]),
+            reference_every_s=0.0,
+        )
+
+    async def _save(self) -> None:
+        definitions = {
+            camera.id: {
+                "name": camera.config.name,
+                "burst_size": camera.config.burst.size,
+                "spacing_s": camera.config.burst.spacing_s,
+            }
+            for camera in self._site.cameras.values()
+            if camera.id not in self._local
+        }
+        try:
+            await asyncio.to_thread(_write, self._path, definitions)
+        except OSError as error:
+            raise CommandError(
+                f"it is served, but {self._path} cannot be written ({error}): check that the disk "
+                "is writable and not full"
+            ) from error
+
+    async def take_burst(
+        self,
+        camera: CameraWorker,
+        message: Incoming,
+        received_at: datetime,
+        not_before: datetime | None = None,
+    ) -> bool:
+        """Start an event with the frames that a message brings, unless it is known already.
+
+        Args:
+            camera: that it is of.
+            message: from Home Assistant.
+            received_at: when it came, UTC.
+            not_before: since when it may have waited at the broker; None where it came at once.
+
+        Returns:
+            Whether it is a new one.
+
+        Raises:
+            CommandError: it is no burst, or the camera takes its bursts itself.
+        """
+        if camera.id in self._local:
+            raise CommandError("the worker takes this camera's bursts itself: send none")
+        content = await read_large("burst", message.payload)
+        event_id = content["event_id"]
+        owner = await camera.owner_of(event_id)
+        if owner == camera.id:
+            message.acknowledge()
+            return False
+        if owner is not None:
+            raise CommandError(f"the event {event_id} is one of the camera {owner!r}: make new ids")
+        ahead = clock_lead(content, not_before or received_at, received_at)
+        motion_at = min(content["motion_at"] - ahead, received_at)
+        frames = [
+            {**frame, "captured_at": frame["captured_at"] - ahead} for frame in content["frames"]
+        ]
+        burst = await asyncio.to_thread(read_frames, frames, motion_at, received_at)
+        camera.note_clock(ahead)
+        camera.add_burst(event_id, motion_at, burst, message.acknowledge)
+        return True
+
+    def end_motion(self, camera: CameraWorker, message: Incoming) -> None:
+        """End the motion of a burst; the message is acknowledged once that is remembered.
+
+        Raises:
+            CommandError: the payload says something else.
+        """
+        if camera.id in self._local:
+            raise CommandError("the worker hears of this camera's motion itself: send no end")
+        event_id = read_command("motion_end", message.payload)["event_id"]
+        camera.end_burst(event_id, message.acknowledge)
+
+    async def burst_to_analyze(
+        self, camera: CameraWorker, content: Mapping[str, Any]
+    ) -> Burst | None:
+        """Return the frames that came with an analysis; None where the worker takes them itself.
+
+        Raises:
+            CommandError: frames came where they may not, or none where they must.
+        """
+        frames = content.get("frames")
+        if camera.id in self._local:
+            if frames is not None:
+                raise CommandError("the worker takes this camera's bursts itself: send no frames")
+            return None
+        if not frames:
+            raise CommandError(
+                "only Home Assistant can take pictures of this camera: send them as frames"
+            )
+        newest = max(frame["captured_at"] for frame in frames)
+        return await asyncio.to_thread(read_frames, frames, newest, now())
+
+
+async def read_large(name: str, payload: bytes) -> dict[str, Any]:
+    """Read a command, outside the event loop where it is large.
+
+    Raises:
+        CommandError: see `contract.read_command`.
+    """
+    if len(payload) <= MAX_COMMAND_BYTES:
+        return read_command(name, payload)
+    return await asyncio.to_thread(read_command, name, payload)
+
+
+def require_camera_id(camera: str) -> None:
+    """Refuse an id that could become no folder and no topic.
+
+    Raises:
+        CommandError: it is none.
+    """
+    try:
+        require_id(camera)
+    except vol.Invalid as error:
+        raise CommandError(f"the camera's id {camera[:64]!r}: {error}") from None
+
+
+def clock_lead(burst: Mapping[str, Any], earliest: datetime, latest: datetime) -> timedelta:
+    """Return how far the clock of who sends a burst is ahead of ours; 0 where it may be right.
+
+    Args:
+        burst: as `contract.read_command` gives it.
+        earliest: first moment at which it may have been sent, by our clock.
+        latest: last one.
+    """
+    # It is sent once the last picture is there.
+    sent_at: datetime = max(
+        [burst["motion_at"], *(frame["captured_at"] for frame in burst["frames"])]
+    )
+    if sent_at - latest > MAX_CLOCK_LEAD:
+        return sent_at - latest
+    if earliest - sent_at > MAX_BURST_AGE:
+        return sent_at - earliest
+    return timedelta()
+
+
+def _write(path: Path, definitions: Mapping[str, Any]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(definitions, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

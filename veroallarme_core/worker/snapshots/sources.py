@@ -1,0 +1,34 @@
+"""Where a camera's snapshots come from, and the client of each source."""
+
+from __future__ import annotations
+
+from typing import overload
+
+from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSnapshotClient, BridgeSource
+from veroallarme_core.worker.snapshots.file_snapshots import FileSnapshotClient, FileSource
+from veroallarme_core.worker.snapshots.http_snapshots import HttpSnapshotClient, HttpSource
+from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
+from veroallarme_core.worker.snapshots.snapshots import SnapshotClient
+
+Source = HttpSource | MqttImageSource | FileSource | BridgeSource
+
+
+@overload
+def open_client(source: HttpSource) -> HttpSnapshotClient: ...
+@overload
+def open_client(source: MqttImageSource) -> MqttSnapshotClient: ...
+@overload
+def open_client(source: FileSource) -> FileSnapshotClient: ...
+@overload
+def open_client(source: Source) -> SnapshotClient: ...
+def open_client(source: Source) -> SnapshotClient:
+    """Make the client of a source; one per camera, so that a camera has one request in flight."""
+    match source:
+        case HttpSource():
+            return HttpSnapshotClient(source)
+        case MqttImageSource():
+            return MqttSnapshotClient(source)
+        case FileSource():
+            return FileSnapshotClient(source)
+        case BridgeSource():
+            return BridgeSnapshotClient()

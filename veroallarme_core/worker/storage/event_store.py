@@ -1,0 +1,558 @@
+"""Events on disk: frames in folders, and the journal, verdicts and feedback in SQLite.
+
+Everything here blocks and runs in the worker's storage threads, never on its event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from veroallarme_core.contract.verdict import State, Verdict, is_valid_id, iso
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 2.0
+"""How long a write waits for another process's lock before it fails."""
+
+MAX_UNDECIDED = 100
+"""Among so many of a camera's newest events is the one that was decided last; fewer may wait."""
+REDELIVERY_WINDOW = 1000
+"""How many starts back a message that is delivered again may lie; packet ids come round."""
+
+_SCHEMA = """
+CREATE TABLE events (
+    event_id TEXT PRIMARY KEY,
+    camera TEXT NOT NULL,
+    motion_at TEXT NOT NULL,
+    verdict TEXT,
+    published INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX events_by_camera ON events (camera, motion_at);
+CREATE INDEX events_open ON events (event_id) WHERE verdict IS NULL OR published = 0;
+CREATE TABLE starts (
+    start_id INTEGER PRIMARY KEY,
+    event_id TEXT NOT NULL REFERENCES events ON DELETE CASCADE,
+    received_at TEXT NOT NULL,
+    delivery TEXT
+) STRICT;
+CREATE INDEX starts_by_event ON starts (event_id);
+CREATE INDEX starts_by_delivery ON starts (delivery);
+CREATE TABLE feedback (
+    event_id TEXT PRIMARY KEY,
+    camera TEXT NOT NULL,
+    relevant INTEGER NOT NULL,
+    given_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE cameras (
+    camera TEXT PRIMARY KEY,
+    settings TEXT NOT NULL DEFAULT '{}',
+    alarm_until TEXT,
+    motions INTEGER NOT NULL DEFAULT 0,
+    events INTEGER NOT NULL DEFAULT 0,
+    relevant INTEGER NOT NULL DEFAULT 0,
+    suppressed INTEGER NOT NULL DEFAULT 0,
+    unknown INTEGER NOT NULL DEFAULT 0,
+    merged INTEGER NOT NULL DEFAULT 0
+) STRICT;
+"""
+
+
+class StoreError(RuntimeError):
+    """The store cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepLimits:
+    """How long and how much of a camera's events is kept; what has feedback is spared."""
+
+    days: float = 30.0
+    size_mb: float = 1000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Counts of one camera that only grow."""
+
+    motions: int = 0
+    """Motion starts accepted."""
+    events: int = 0
+    """Verdicts given."""
+    relevant: int = 0
+    suppressed: int = 0
+    """Verdicts that kept the alarm off."""
+    unknown: int = 0
+    merged: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenEvent:
+    """An event that the journal knows and no verdict covers yet."""
+
+    event_id: str
+    camera: str
+    motion_at: datetime
+    starts: int
+    latest_at: datetime | None = None
+    """When the latest of its starts came; None where it has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuppressedEvent:
+    """An event that raised no alarm."""
+
+    event_id: str
+    motion_at: datetime
+    score: float | None
+    """In [0, 1]; None where it could not be judged."""
+    threshold: float
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraRecord:
+    """What the store remembers of one camera across restarts."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    alarm_until: datetime | None = None
+    totals: Totals = field(default_factory=Totals)
+    last_verdict: Mapping[str, Any] | None = None
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+class EventStore:
+    """One worker's events.
+
+    Args:
+        data_dir: holds ``<camera>/<event_id>/{0,1,2}.jpg`` and ``events.sqlite``; a local disk.
+
+    Raises:
+        StoreError: the folder cannot be written or the database is not ours.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.path = data_dir / "events.sqlite"
+        try:
+            # Pictures of a home are nobody else's business.
+            data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
+            )
+        except (OSError, sqlite3.Error) as error:
+            raise self._not_opened(error) from error
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise self._not_opened(error) from error
+        except StoreError:
+            self._db.close()
+            raise
+
+    def _not_opened(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self.path} cannot be opened ({error}): "
+            "check that the folder is on a local disk, writable and not full"
+        )
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # A journalled start must outlive a power cut, or acknowledging it would be a lie.
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} has version {version}, this program knows {SCHEMA_VERSION}: "
+                "update VeroAllarme, or choose another data_dir"
+            )
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+            self._db.execute("COMMIT")
+        except BaseException:
+            # A full disk may have rolled back already; a second rollback would be an error.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    # --- the journal ---------------------------------------------------------------------
+
+    def find_delivery(self, delivery: str) -> str | None:
+        """Return the event that already covers a message which the broker delivers again."""
+        row = self._db.execute(
+            "SELECT event_id FROM starts WHERE delivery = ? "
+            "AND start_id > (SELECT MAX(start_id) FROM starts) - ? ORDER BY start_id DESC",
+            (delivery, REDELIVERY_WINDOW),
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def forget_deliveries(self) -> None:
+        """Take note that the broker has begun a new session, and with it to count anew."""
+        self._db.execute("UPDATE starts SET delivery = NULL WHERE delivery IS NOT NULL")
+
+    def add_start(
+        self,
+        camera: str,
+        event_id: str,
+        motion_at: datetime,
+        received_at: datetime,
+        delivery: str | None,
+    ) -> None:
+        """Journal one motion start and the event that is to cover it.
+
+        Args:
+            received_at: the last moment at which it may have moved.
+            delivery: what recognises this message when it is delivered again; None for QoS 0.
+        """
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO events (event_id, camera, motion_at) VALUES (?, ?, ?)",
+                (event_id, camera, iso(motion_at)),
+            )
+            db.execute(
+                "INSERT INTO starts (event_id, received_at, delivery) VALUES (?, ?, ?)",
+                (event_id, iso(received_at), delivery),
+            )
+            db.execute("INSERT OR IGNORE INTO cameras (camera) VALUES (?)", (camera,))
+            db.execute("UPDATE cameras SET motions = motions + 1 WHERE camera = ?", (camera,))
+
+    def camera_of(self, event_id: str) -> str | None:
+        """Return the camera that an event belongs to; None where there is no such event."""
+        row = self._db.execute(
+            "SELECT camera FROM events WHERE event_id = ?", (event_id,)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def open_events(self) -> list[OpenEvent]:
+        """Return the events without a verdict, oldest first."""
+        rows = self._db.execute(
+            "SELECT e.event_id, e.camera, e.motion_at, COUNT(s.start_id), MAX(s.received_at) "
+            "FROM events e "
+            "LEFT JOIN starts s USING (event_id) WHERE e.verdict IS NULL "
+            "GROUP BY e.event_id ORDER BY e.motion_at, e.event_id"
+        )
+        return [
+            OpenEvent(
+                event_id=row[0],
+                camera=row[1],
+                motion_at=_moment(row[2]),
+                starts=row[3],
+                latest_at=row[4] and _moment(row[4]),
+            )
+            for row in rows
+        ]
+
+    def merge_events(self, event_id: str, others: Sequence[str]) -> None:
+        """Let one open event cover the starts of others, which disappear."""
+        with self._transaction() as db:
+            for other in others:
+                db.execute("UPDATE starts SET event_id = ? WHERE event_id = ?", (event_id, other))
+                db.execute("DELETE FROM events WHERE event_id = ?", (other,))
+
+    # --- verdicts ------------------------------------------------------------------------
+
+    def add_verdict(self, verdict: Verdict) -> bool:
+        """Store a verdict, the alarm it raises and the totals, in one transaction.
+
+        Returns False, and changes nothing, where the event already has a verdict.
+        """
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO events (event_id, camera, motion_at) VALUES (?, ?, ?)",
+                (verdict.event_id, verdict.camera, iso(verdict.motion_at)),
+            )
+            changed = db.execute(
+                "UPDATE events SET verdict = ? WHERE event_id = ? AND verdict IS NULL",
+                (json.dumps(verdict.to_dict()), verdict.event_id),
+            ).rowcount
+            if not changed:
+                return False
+            db.execute("INSERT OR IGNORE INTO cameras (camera) VALUES (?)", (verdict.camera,))
+            db.execute(
+                "UPDATE cameras SET events = events + 1, relevant = relevant + ?, "
+                "suppressed = suppressed + ?, unknown = unknown + ?, merged = merged + ? "
+                "WHERE camera = ?",
+                (
+                    verdict.state is State.RELEVANT,
+                    not verdict.relevant,
+                    verdict.state is State.UNKNOWN,
+                    verdict.merged,
+                    verdict.camera,
+                ),
+            )
+            if verdict.hold_until is not None:
+                self._set_alarm(db, verdict.camera, verdict.hold_until)
+        return True
+
+    def mark_published(self, event_id: str) -> None:
+        """Note that the broker has taken an event's verdict."""
+        self._db.execute("UPDATE events SET published = 1 WHERE event_id = ?", (event_id,))
+
+    def unpublished(self, cameras: Collection[str], limit: int) -> list[dict[str, Any]]:
+        """Return the verdicts of some cameras, oldest first, that the broker has not taken yet."""
+        rows = self._db.execute(
+            "SELECT verdict FROM events WHERE verdict IS NOT NULL AND published = 0 "
+            "AND camera IN (SELECT value FROM json_each(?)) ORDER BY motion_at, event_id LIMIT ?",
+            (json.dumps(list(cameras)), limit),
+        )
+        return [json.loads(row[0]) for row in rows]
+
+    def get_verdict(self, event_id: str) -> dict[str, Any] | None:
+        """Return the verdict of an event, or None."""
+        row = self._db.execute(
+            "SELECT verdict FROM events WHERE event_id = ? AND verdict IS NOT NULL", (event_id,)
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def suppressed(self, camera: str, since: datetime, limit: int) -> list[SuppressedEvent]:
+        """Return a camera's newest events that raised no alarm, oldest first."""
+        rows = self._db.execute(
+            "SELECT event_id, motion_at, json_extract(verdict, '$.score'), "
+            "json_extract(verdict, '$.threshold'), json_extract(verdict, '$.reason') "
+            "FROM events WHERE camera = ? AND motion_at >= ? "
+            "AND json_extract(verdict, '$.relevant') = 0 "
+            "ORDER BY motion_at DESC, event_id DESC LIMIT ?",
+            (camera, iso(since), limit),
+        ).fetchall()
+        return [
+            SuppressedEvent(
+                event_id=row[0],
+                motion_at=_moment(row[1]),
+                score=row[2],
+                threshold=row[3],
+                reason=row[4],
+            )
+            for row in reversed(rows)
+        ]
+
+    # --- cameras, settings, feedback -----------------------------------------------------
+
+    def _set_alarm(self, db: sqlite3.Connection, camera: str, until: datetime) -> None:
+        db.execute("UPDATE cameras SET alarm_until = ? WHERE camera = ?", (iso(until), camera))
+
+    def set_alarm_until(self, camera: str, until: datetime) -> None:
+        """Remember when a camera's alarm ends, so that a restart neither ends nor revives it."""
+        self._set_alarm(self._db, camera, until)
+
+    def cameras(self) -> list[str]:
+        """Return the ids of all cameras ever seen and not forgotten."""
+        return [row[0] for row in self._db.execute("SELECT camera FROM cameras ORDER BY camera")]
+
+    def remember_camera(self, camera: str) -> CameraRecord:
+        """Return what is known of a camera, which becomes known if it was not."""
+        self._db.execute("INSERT OR IGNORE INTO cameras (camera) VALUES (?)", (camera,))
+        row = self._db.execute(
+            "SELECT settings, alarm_until, motions, events, relevant, suppressed, unknown, merged "
+            "FROM cameras WHERE camera = ?",
+            (camera,),
+        ).fetchone()
+        last = self._db.execute(
+            "SELECT verdict FROM (SELECT verdict, motion_at FROM events "
+            "WHERE camera = ? AND verdict IS NOT NULL ORDER BY rowid DESC LIMIT ?) "
+            # What waited at the broker is decided after what moved later.
+            "ORDER BY json_extract(verdict, '$.decided_at') DESC, motion_at DESC LIMIT 1",
+            (camera, MAX_UNDECIDED),
+        ).fetchone()
+        names = ("motions", "events", "relevant", "suppressed", "unknown", "merged")
+        return CameraRecord(
+            settings=json.loads(row[0]),
+            alarm_until=row[1] and _moment(row[1]),
+            totals=Totals(**dict(zip(names, row[2:], strict=True))),
+            last_verdict=last and json.loads(last[0]),
+        )
+
+    def forget_camera(self, camera: str) -> None:
+        """Forget a camera that the configuration no longer names; its events stay on disk.
+
+        Nobody waits for its verdicts any more, and should it come back they would be stale.
+        """
+        with self._transaction() as db:
+            db.execute("DELETE FROM cameras WHERE camera = ?", (camera,))
+            db.execute(
+                "UPDATE events SET published = 1 WHERE camera = ? AND verdict IS NOT NULL",
+                (camera,),
+            )
+
+    def set_settings(self, camera: str, settings: Mapping[str, Any]) -> None:
+        """Store the settings of a camera that a user has changed."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO cameras (camera) VALUES (?)", (camera,))
+            db.execute(
+                "UPDATE cameras SET settings = ? WHERE camera = ?", (json.dumps(settings), camera)
+            )
+
+    def set_feedback(
+        self, camera: str, event_id: str, relevant: bool | None, given_at: datetime
+    ) -> bool:
+        """Store a thumb up or down, or take it back with None.
+
+        Returns False where the camera has no such event.
+        """
+        with self._transaction() as db:
+            known = db.execute(
+                "SELECT 1 FROM events WHERE event_id = ? AND camera = ?", (event_id, camera)
+            ).fetchone()
+            if known is None:
+                return False
+            if relevant is None:
+                db.execute("DELETE FROM feedback WHERE event_id = ?", (event_id,))
+            else:
+                db.execute(
+                    "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?)",
+                    (event_id, camera, int(relevant), iso(given_at)),
+                )
+        return True
+
+    def feedback(self, camera: str) -> dict[str, bool]:
+        """Return the thumbs of a camera by event id."""
+        rows = self._db.execute(
+            "SELECT event_id, relevant FROM feedback WHERE camera = ?", (camera,)
+        )
+        return {row[0]: bool(row[1]) for row in rows}
+
+    # --- frames --------------------------------------------------------------------------
+
+    def event_dir(self, camera: str, event_id: str) -> Path:
+        """Return the folder of an event; ids are checked because they become a path."""
+        if not (is_valid_id(camera) and is_valid_id(event_id)):
+            raise ValueError(f"not an event: camera {camera!r}, event_id {event_id!r}")
+        return self.data_dir / camera / event_id
+
+    def save_frames(
+        self,
+        camera: str,
+        event_id: str,
+        frames: Sequence[bytes],
+        taken_at: Sequence[datetime] = (),
+    ) -> None:
+        """Write the frames of an event; the folder appears whole or not at all.
+
+        Args:
+            camera: its id.
+            event_id: of the event.
+            frames: encoded pictures in order of time.
+            taken_at: when each was taken, which becomes the time of its file; empty where that is
+                about now.
+
+        Raises:
+            OSError: the disk is full or not writable; nothing is left behind.
+        """
+        folder = self.event_dir(camera, event_id)
+        if folder.exists():
+            return
+        partial = folder.with_name(f".{event_id}.partial")
+        try:
+            partial.mkdir(parents=True, exist_ok=True)
+            for index, data in enumerate(frames):
+                with (partial / f"{index}.jpg").open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    if taken_at:
+                        seconds = taken_at[index].timestamp()
+                        os.utime(file.fileno(), (seconds, seconds))
+                    os.fsync(file.fileno())
+            partial.rename(folder)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+    def load_frames(self, camera: str, event_id: str) -> list[bytes]:
+        """Return the stored frames of an event in order; empty where there are none."""
+        return [path.read_bytes() for path in self._frame_files(camera, event_id)]
+
+    def frames_taken_at(self, camera: str, event_id: str) -> list[datetime]:
+        """Return when each of the stored frames of an event was taken."""
+        return [
+            datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            for path in self._frame_files(camera, event_id)
+        ]
+
+    def _frame_files(self, camera: str, event_id: str) -> list[Path]:
+        paths = self.event_dir(camera, event_id).glob("*.jpg")
+        return sorted(paths, key=lambda path: (len(path.stem), path.stem))
+
+    def remove_partial(self) -> int:
+        """Remove what a killed worker left half written; return how many folders that were."""
+        partial = list(self.data_dir.glob("*/.*.partial"))
+        for folder in partial:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(partial)
+
+    # --- limits --------------------------------------------------------------------------
+
+    def prune(self, camera: str, limits: KeepLimits, now: datetime | None = None) -> int:
+        """Remove a camera's oldest events beyond its limits; return how many folders went.
+
+        Events with feedback, and events that wait for their verdict, are spared. The steps are
+        there one by one for those who must not hold the database while folders go.
+        """
+        now = now or datetime.now(UTC)
+        removed = self.remove_folders(camera, limits, self.spared(camera), now)
+        self.remove_records(camera, limits, now)
+        return removed
+
+    def spared(self, camera: str) -> set[str]:
+        """Return the events of a camera that no limit removes."""
+        return set(self.feedback(camera)) | {
+            event.event_id for event in self.open_events() if event.camera == camera
+        }
+
+    def remove_records(self, camera: str, limits: KeepLimits, now: datetime) -> None:
+        """Remove what the database holds of events beyond the age limit."""
+        with self._transaction() as db:
+            db.execute(
+                "DELETE FROM events WHERE camera = ? AND motion_at < ? AND verdict IS NOT NULL "
+                "AND published = 1 AND event_id NOT IN (SELECT event_id FROM feedback)",
+                (camera, iso(now - timedelta(days=limits.days))),
+            )
+
+    def remove_folders(
+        self, camera: str, limits: KeepLimits, spared: set[str], now: datetime
+    ) -> int:
+        """Remove the folders of a camera's oldest events; return how many went.
+
+        Needs no database. Events as young as ``now`` are left alone: they came after ``spared``
+        was asked for. Those dated more than a day ahead came from a machine with a wrong clock.
+        """
+        size_limit = limits.size_mb * 1e6
+        cutoff = now - timedelta(days=limits.days)
+        begin, end = (f"{at:%Y%m%d_%H%M%S}" for at in (now, now + timedelta(days=1)))
+        root = self.data_dir / camera
+        if not root.is_dir():
+            return 0
+        folders = sorted(e for e in root.iterdir() if is_valid_id(e.name) and e.is_dir())
+        sizes = {
+            folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders
+        }
+        total = sum(sizes.values())
+        removed = 0
+        for folder in folders:
+            if folder.name in spared or begin <= folder.name[:15] < end:
+                continue
+            if total <= size_limit and folder.name[:15] >= f"{cutoff:%Y%m%d_%H%M%S}":
+                break
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= sizes[folder]
+            removed += 1
+        return removed
