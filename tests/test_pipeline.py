@@ -19,7 +19,7 @@ from tests.onnx_networks import write_network
 from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown, Zone
 from veroallarme_core.contract.verdict import FrameCounts, State
 from veroallarme_core.description.scene_encoder import SceneEncoder
-from veroallarme_core.judgement.judgement import GENERAL_THRESHOLD
+from veroallarme_core.judgement import GENERAL_THRESHOLD
 from veroallarme_core.pipeline import (
     MODEL,
     EventPipeline,

@@ -37,7 +37,7 @@ from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.drawing.drawing import Stage
 from veroallarme_core.drawing.perspective import STRAIGHT, Turn
 from veroallarme_core.drawing.script import STRONG_WIND, Script, walk
-from veroallarme_core.judgement.judgement import BurstJudgement, judge_motion
+from veroallarme_core.judgement import BurstJudgement, candidates, judge_motion
 from veroallarme_core.motion_detection.detector import MotionDetector, min_area_for
 
 Picture = NDArray[np.uint8]
@@ -162,7 +162,7 @@ def described(
     height, width = frames[0].shape[:2]
     motion = MotionDetector(min_area=min_area_for((height, width))).detect_motion(list(frames))
     judgement = judge_motion(motion)
-    evidence = gather_evidence(scene_encoder(), motion, judgement)
+    evidence = gather_evidence(scene_encoder(), motion, candidates(judgement))
     assert evidence is not None
     return Watched(event_id, moment, frames, masks, evidence, judgement)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract.settings import CameraSettings, raises_alarm
 from veroallarme_core.contract.verdict import (
     CueValue,
@@ -18,17 +18,19 @@ from veroallarme_core.contract.verdict import (
     Verdict,
     VerdictRegion,
 )
-from veroallarme_core.description.burst_evidence import BurstEvidence, gather_evidence
-from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.description import BurstEvidence, SceneEncoder, gather_evidence
 from veroallarme_core.inference.backends import InferenceError
-from veroallarme_core.judgement.judgement import (
+from veroallarme_core.judgement import (
     GENERAL_THRESHOLD,
+    Burst,
     BurstJudgement,
+    Premises,
     RegionJudgement,
-    judge_motion,
+    candidates,
+    judge_by_rules,
+    judge_from_memory,
+    rank_by_texture,
 )
-from veroallarme_core.judgement.premises import Premises
-from veroallarme_core.judgement.texture import rank_by_texture
 from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,
     MotionDetector,
@@ -247,32 +249,34 @@ class EventPipeline:
         what is proven, then what the camera has learned of the rest. Arguments: as for `judge`, but
         `reference` is uint8 (H, W, 3) BGR.
         """
-        threshold = threshold_in_force(settings)
-        premises = Premises.of(settings.zones, motion.frame_dimensions)
-        judgement = judge_motion(
-            motion, reference=reference, threshold=threshold, premises=premises
+        burst = Burst(
+            motion,
+            reference,
+            threshold_in_force(settings),
+            Premises.of(settings.zones, motion.frame_dimensions),
         )
-        # Without a state nobody learns from the evidence, and only what is undecided needs it.
-        is_needed = state is not None or bool(judgement.undecided)
-        evidence = self._gather(motion, judgement) if is_needed else None
-        if evidence is None or not judgement.undecided:
+        judgement = judge_by_rules(burst)
+        # Without a state nobody learns from the evidence, and only what is open needs it.
+        is_needed = state is not None or judgement.is_open
+        evidence = self._describe(motion, judgement) if is_needed else None
+        if evidence is None or not judgement.is_open:
             return JudgedBurst(judgement, evidence)
         learned = None
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
-            learned = state.judge(
-                judgement, evidence, event_id=event_id, at=at, threshold=threshold
+            learned = judge_from_memory(
+                state, judgement, evidence, event_id=event_id, at=at, threshold=burst.threshold
             )
-        judgement = learned or rank_by_texture(judgement, evidence, threshold)
+        judgement = learned or rank_by_texture(judgement, evidence, burst.threshold)
         return JudgedBurst(judgement, _best_first(evidence, judgement))
 
-    def _gather(
+    def _describe(
         self, motion: MotionDetectionResult, judgement: BurstJudgement
     ) -> BurstEvidence | None:
         if self._encoder is None:
             return None
         try:
-            return gather_evidence(self._encoder, motion, judgement)
+            return gather_evidence(self._encoder, motion, candidates(judgement))
         except (InferenceError, ValueError):
             # The cues stand on their own, and they alert when in doubt.
             _LOGGER.exception("the scene encoder failed")
@@ -310,8 +314,8 @@ def find_motion(frames: Sequence[DecodedFrame | None]) -> MotionDetectionResult:
 
 
 def _best_first(evidence: BurstEvidence, judgement: BurstJudgement) -> BurstEvidence:
-    score = {one.region.to_bbox(): one.relevance_score for one in judgement.regions}
-    regions = sorted(evidence.regions, key=lambda region: -score.get(region.bbox, 0.0))
+    score = {one.region: one.relevance_score for one in judgement.regions}
+    regions = sorted(evidence.regions, key=lambda seen: -score.get(seen.region, 0.0))
     return replace(evidence, regions=tuple(regions))
 
 

@@ -34,7 +34,7 @@ from veroallarme_core.camera_memory.camera_state import (
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract.verdict import State
-from veroallarme_core.judgement.judgement import BurstJudgement
+from veroallarme_core.judgement import BurstJudgement, judge_from_memory
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def state(tmp_path: Path) -> CameraState:
 
 def judge(state: CameraState, event: Watched) -> BurstJudgement:
     """Its judgement, or that by the cues where it has none."""
-    judgement = state.judge(
-        event.judgement, event.evidence, event_id=event.event_id, at=event.at, threshold=0.5
+    judgement = judge_from_memory(
+        state, event.judgement, event.evidence, event_id=event.event_id, at=event.at, threshold=0.5
     )
     return event.judgement if judgement is None else judgement
 

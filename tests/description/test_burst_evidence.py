@@ -22,13 +22,13 @@ from veroallarme_core.description.scene_encoder import CELL_CHANNELS, EMBEDDING_
 from veroallarme_core.drawing import draw_background
 from veroallarme_core.drawing.light import LightName
 from veroallarme_core.drawing.script import CALM
-from veroallarme_core.judgement.judgement import judge_motion
+from veroallarme_core.judgement import candidates, judge_motion
 from veroallarme_core.motion_detection.detector import MotionDetector
 
 
 def gather(frames: list[np.ndarray | None]) -> BurstEvidence | None:
     motion = MotionDetector(min_area=10).detect_motion(frames)
-    return gather_evidence(scene_encoder(), motion, judge_motion(motion))
+    return gather_evidence(scene_encoder(), motion, candidates(judge_motion(motion)))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_is_undecided_is_described_first_and_the_rest_fills_up() -> None:
     first = judgement.regions[-1]
     decided = tuple(replace(one, is_proven=True) for one in judgement.regions[:-1])
     evidence = gather_evidence(
-        scene_encoder(), motion, replace(judgement, regions=(*decided, first))
+        scene_encoder(), motion, candidates(replace(judgement, regions=(*decided, first)))
     )
     assert evidence is not None
     assert evidence.regions[0].bbox == first.region.to_bbox()

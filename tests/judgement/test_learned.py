@@ -17,11 +17,12 @@ from tests.watched import (
     watch,
 )
 from veroallarme_core.camera_memory.camera_model import QUANTILES, CameraModel
+from veroallarme_core.camera_memory.camera_state import Recollection, Thumb
 from veroallarme_core.camera_memory.scene_memory import RegionCues
 from veroallarme_core.contract.verdict import State
 from veroallarme_core.drawing.script import CALM
-from veroallarme_core.judgement.judgement import BurstJudgement
-from veroallarme_core.judgement.learned import Thumb, judge_learned
+from veroallarme_core.judgement import BurstJudgement
+from veroallarme_core.judgement.learned import judge_learned
 
 USUAL = RegionCues(deviation=1.3, novelty=0.04, sessions=14, recurrence=0.6)
 NEW = {"sessions": 0, "novelty": 0.9, "deviation": 9.0, "recurrence": 0.1}
@@ -36,12 +37,15 @@ def judge(
     threshold: float = 0.5,
 ) -> BurstJudgement:
     memory, evidence = learned_memory(), event.evidence
+    recollection = Recollection(
+        tuple(cues) or memory.assess(evidence.regions, evidence.light, event.at),
+        tuple(thumbs) or (Thumb.NONE,) * len(evidence.regions),
+        model or garden_model(memory),
+    )
     return judge_learned(
         event.judgement,
         evidence,
-        cues or memory.assess(evidence.regions, evidence.light, event.at),
-        thumbs or [Thumb.NONE] * len(evidence.regions),
-        model or garden_model(memory),
+        recollection,
         event_id=event.event_id,
         threshold=threshold,
     )
@@ -165,10 +169,14 @@ def test_only_what_is_open_is_judged_again(state: State, reason: str) -> None:
     assert judge(replace(event, judgement=stays)) is stays
 
 
-def test_calm_picture_stays_unknown() -> None:
+def test_faint_change_is_judged_by_what_was_learned() -> None:
+    """On the first day it alerts; a camera that knows its trees need not."""
     calm = watch(60, wind=CALM)
-    assert calm.judgement.state is State.UNKNOWN
-    assert judge(calm) is calm.judgement
+    assert (calm.judgement.state, calm.judgement.reason) == (State.UNKNOWN, "faint_change")
+    judgement = judge(calm)
+    assert judgement.score is not None
+    assert judgement.regions[0].cues["rank"] < 0.72
+    assert judgement.state is State.IRRELEVANT
 
 
 def test_what_nobody_looked_at_is_relevant() -> None:

@@ -15,7 +15,7 @@ from veroallarme_core.description.burst_evidence import (
 )
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.drawing import draw_event
-from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement, judge_motion
+from veroallarme_core.judgement import BurstJudgement, RegionJudgement, candidates, judge_motion
 from veroallarme_core.judgement.texture import TEXTURE_CHANGE, rank_by_texture
 from veroallarme_core.motion_detection.detector import MotionDetector, MotionRegion, min_area_for
 
@@ -27,14 +27,17 @@ def encoder():
     return SceneEncoder(threads=1)
 
 
+def moving(x):
+    return MotionRegion(x, 20, 10, 20, 150, (x + 5, 30))
+
+
 def region(x, *, score=0.9):
-    area = MotionRegion(x, 20, 10, 20, 150, (x + 5, 30))
-    return RegionJudgement(area, score, score >= 0.5, max(score, 1 - score), "moved", {})
+    return RegionJudgement(moving(x), score, score >= 0.5, max(score, 1 - score), "moved", {})
 
 
 def seen(x, change):
     return RegionEvidence(
-        bbox=(x, 20, x + 10, 40),
+        region=moving(x),
         place=np.zeros(2, np.float32),
         cells=np.zeros(1, np.intp),
         features=np.zeros((3, 1, 40), np.float16),
@@ -98,7 +101,7 @@ def test_change_is_that_of_the_clearest_pair_of_frames(encoder):
     frames = draw_event("person_in_the_drive").frames
     detector = MotionDetector(min_area=min_area_for(frames[0].shape[:2]))
     motion = detector.detect_motion(list(frames))
-    evidence = gather_evidence(encoder, motion, judge_motion(motion))
+    evidence = gather_evidence(encoder, motion, candidates(judge_motion(motion)))
     assert evidence is not None
     assert evidence.light is Light.DAY
     assert max(one.change for one in evidence.regions) > TEXTURE_CHANGE

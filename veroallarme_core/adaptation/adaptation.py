@@ -50,8 +50,7 @@ from veroallarme_core.description.burst_evidence import (
     gather_evidence,
 )
 from veroallarme_core.description.scene_encoder import SceneEncoder
-from veroallarme_core.judgement.judgement import judge_motion
-from veroallarme_core.judgement.learned import ALWAYS_ALERTING
+from veroallarme_core.judgement import ALWAYS_ALERTING, candidates, judge_motion
 from veroallarme_core.motion_detection.detector import MotionDetectionResult
 from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
@@ -322,7 +321,7 @@ def _look(source: EventFolder, encoder: SceneEncoder) -> _Event | None:
     if not usable:
         return None
     motion = find_motion(frames)
-    evidence = gather_evidence(encoder, motion, judge_motion(motion))
+    evidence = gather_evidence(encoder, motion, candidates(judge_motion(motion)))
     if evidence is None:
         return None
     evidence = replace(evidence, regions=evidence.regions[:TAUGHT_REGIONS])

@@ -1,1 +1,59 @@
-"""To be written."""
+"""What one camera knows: how its scene usually looks, what moved there, what its user said.
+
+The memory learns from every event after that was judged; the model, its heads and its threshold
+come from the adaptation. Both lie in the camera's state folder, and each file has one writer.
+"""
+
+from veroallarme_core.camera_memory.camera_model import (
+    CUES,
+    FOLDS,
+    QUANTILES,
+    CameraModel,
+    Promise,
+    cue_values,
+    fold_of,
+    quantiles_of,
+    ranks,
+    teacher_ranks,
+)
+from veroallarme_core.camera_memory.camera_state import (
+    FEWEST_EVENTS,
+    FEWEST_SESSIONS,
+    MEMORY_FILE,
+    MODEL_FILE,
+    REBUILT_FILE,
+    CameraState,
+    Progress,
+    Recollection,
+    Thumb,
+    write_report,
+)
+from veroallarme_core.camera_memory.scene_memory import SESSION_S, RegionCues, SceneMemory
+from veroallarme_core.camera_memory.state_file import StateFileError
+
+__all__ = [
+    "CUES",
+    "FEWEST_EVENTS",
+    "FEWEST_SESSIONS",
+    "FOLDS",
+    "MEMORY_FILE",
+    "MODEL_FILE",
+    "QUANTILES",
+    "REBUILT_FILE",
+    "SESSION_S",
+    "CameraModel",
+    "CameraState",
+    "Progress",
+    "Promise",
+    "Recollection",
+    "RegionCues",
+    "SceneMemory",
+    "StateFileError",
+    "Thumb",
+    "cue_values",
+    "fold_of",
+    "quantiles_of",
+    "ranks",
+    "teacher_ranks",
+    "write_report",
+]

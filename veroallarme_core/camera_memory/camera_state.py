@@ -9,18 +9,17 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from veroallarme_core.camera_memory.camera_model import CameraModel, Promise
-from veroallarme_core.camera_memory.scene_memory import SceneMemory, event_key
+from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory, event_key
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
 from veroallarme_core.description.scene_encoder import ENCODER_NAME
-from veroallarme_core.judgement.judgement import BurstJudgement
-from veroallarme_core.judgement.learned import Thumb, judge_learned
 
 T = TypeVar("T")
 
@@ -59,6 +58,26 @@ class Progress:
     def to_dict(self) -> dict[str, Any]:
         """Return the progress as JSON-serialisable values."""
         return asdict(self)
+
+
+class Thumb(Enum):
+    """What the user said of things that are like a region."""
+
+    NONE = 0
+    RELEVANT = 1
+    NUISANCE = -1
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """What a camera knows of the regions of a burst, one entry each.
+
+    `model` is None where it cannot promise anything yet, and only thumbs count.
+    """
+
+    cues: tuple[RegionCues, ...]
+    thumbs: tuple[Thumb, ...]
+    model: CameraModel | None
 
 
 class CameraState:
@@ -154,26 +173,17 @@ class CameraState:
 
     # --- judging -------------------------------------------------------------------------
 
-    def judge(
-        self,
-        judgement: BurstJudgement,
-        evidence: BurstEvidence,
-        *,
-        event_id: str,
-        at: float,
-        threshold: float,
-    ) -> BurstJudgement | None:
-        """Judge a burst by what this camera has learned.
-
-        None where it does not know the view or the light. Where it can promise nothing yet only
-        the user's thumbs count, and without any that speak for these regions the answer is None.
+    def recall(self, evidence: BurstEvidence, *, event_id: str, at: float) -> Recollection | None:
+        """Say what is known of the regions of a burst.
 
         Args:
-            judgement: by the cues.
             evidence: of the burst.
-            event_id: of the event.
+            event_id: of the event; what was said of it does not count.
             at: when it moved, seconds since 1970.
-            threshold: score in [0, 1] from which a region is relevant.
+
+        Returns:
+            What the memory holds; None where it does not know the view or the light, or where it
+            can promise nothing yet and no thumb speaks for or against these regions.
         """
         with self._lock:
             if not self._memory.knows(evidence):
@@ -183,9 +193,7 @@ class CameraState:
             if model is None and set(thumbs) <= {Thumb.NONE}:
                 return None
             cues = self._memory.assess(evidence.regions, evidence.light, at)
-        return judge_learned(
-            judgement, evidence, cues, thumbs, model, event_id=event_id, threshold=threshold
-        )
+        return Recollection(cues, tuple(thumbs), model)
 
     def _thumbs(self, regions: Sequence[RegionEvidence], event_id: str) -> list[Thumb]:
         """Return what the user said of the like of each region.

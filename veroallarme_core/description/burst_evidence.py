@@ -19,8 +19,11 @@ from veroallarme_core.description.scene_encoder import (
     crop_region,
     grid_for,
 )
-from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement
-from veroallarme_core.motion_detection.detector import MotionDetectionResult, min_area_for
+from veroallarme_core.motion_detection.detector import (
+    MotionDetectionResult,
+    MotionRegion,
+    min_area_for,
+)
 from veroallarme_core.motion_detection.frame_damage import BLOCK_SIZE, FrameDamage
 
 SKETCH_DIM = 192
@@ -54,12 +57,22 @@ class Light(IntEnum):
     INFRARED = 2
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A region that may be looked at."""
+
+    region: MotionRegion
+    unexplained_px: float = 0.0
+    """Largest connected change in it that neither light nor swaying explains, in pixels."""
+    is_decided: bool = False
+    """Whether nothing depends on what is seen of it any more."""
+
+
 @dataclass(frozen=True, eq=False)
 class RegionEvidence:
     """One region that moved."""
 
-    bbox: tuple[int, int, int, int]
-    """(x1, y1, x2, y2) in pixels, x2 and y2 exclusive."""
+    region: MotionRegion
     place: NDArray[np.float32]
     """(2,): x and y of its centre as shares of the frame."""
     cells: NDArray[np.intp]
@@ -75,6 +88,11 @@ class RegionEvidence:
     (root mean square over the channels, in the places that changed most); NaN with one frame."""
     unexplained: float
     """Largest connected change that neither light nor swaying explains, in smallest regions."""
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """(x1, y1, x2, y2) in pixels, x2 and y2 exclusive."""
+        return self.region.to_bbox()
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +117,15 @@ class BurstEvidence:
 def gather_evidence(
     encoder: SceneEncoder,
     motion: MotionDetectionResult,
-    judgement: BurstJudgement,
+    candidates: Sequence[Candidate],
 ) -> BurstEvidence | None:
     """Describe a burst.
 
     Args:
         encoder: describes cells and regions.
         motion: what Stage 1 found, with the frames.
-        judgement: what the cues make of its regions.
+        candidates: its regions in the order in which they are looked at; of those that are
+            undecided at most `MAX_REGIONS`, of the others what is missing of `TAUGHT_REGIONS`.
 
     Returns:
         The evidence; None where no frame has the size of the burst.
@@ -125,7 +144,9 @@ def gather_evidence(
     grid = grid_for(dimensions)
     frames = [frame for frame, _ in usable]
     moved = _shares(motion.motion_mask > 0, grid) > _MOVED
-    chosen = _in_order_of_promise(judgement)
+    undecided = [one for one in candidates if not one.is_decided]
+    decided = [one for one in candidates if one.is_decided]
+    chosen = undecided[:MAX_REGIONS] + decided[: max(0, TAUGHT_REGIONS - len(undecided))]
     described = _describe(encoder, motion, chosen)
     features = encoder.encode_frames(frames, grid)
     intact = np.stack([_intact_cells(damage, dimensions, grid) for _, damage in usable])
@@ -136,7 +157,7 @@ def gather_evidence(
         cells = _cells(bbox, dimensions, moved)
         regions.append(
             RegionEvidence(
-                bbox=bbox,
+                region=one.region,
                 place=_place(bbox, dimensions),
                 cells=cells,
                 features=features.reshape(len(frames), -1, CELL_CHANNELS)[:, cells].astype(
@@ -145,28 +166,10 @@ def gather_evidence(
                 intact=intact.reshape(len(frames), -1)[:, cells],
                 sketch=sketch,
                 change=change,
-                unexplained=one.cues.get("largest_unexplained_px", 0.0) / smallest,
+                unexplained=one.unexplained_px / smallest,
             )
         )
     return BurstEvidence(light_of(frames), features, intact, moved, tuple(regions))
-
-
-def _in_order_of_promise(judgement: BurstJudgement) -> list[RegionJudgement]:
-    """Choose the regions to look at: those that are undecided, hardest to explain first.
-
-    What is decided decides nothing any more, but a camera learns from it too: it fills up what the
-    others leave of the first few.
-    """
-    undecided = sorted(
-        judgement.undecided,
-        key=lambda one: (-one.cues.get("largest_unexplained_px", 0.0), -one.region.area),
-    )
-    chosen = {id(one) for one in undecided}
-    decided = sorted(
-        (one for one in judgement.regions if id(one) not in chosen),
-        key=lambda one: -one.region.area,
-    )
-    return undecided[:MAX_REGIONS] + decided[: max(0, TAUGHT_REGIONS - len(undecided))]
 
 
 def light_of(frames: Sequence[Frame]) -> Light:
@@ -208,7 +211,7 @@ _SIGNS = _random_signs(2 * EMBEDDING_DIM, SKETCH_DIM)
 
 
 def _describe(
-    encoder: SceneEncoder, motion: MotionDetectionResult, regions: Sequence[RegionJudgement]
+    encoder: SceneEncoder, motion: MotionDetectionResult, regions: Sequence[Candidate]
 ) -> list[tuple[NDArray[np.float32], float]]:
     """Return sketch and change of every region."""
     crops, owners = [], []

@@ -1,1 +1,34 @@
-"""To be written."""
+"""Is what moved relevant, proven nuisance, or can nobody tell?
+
+A rule takes a burst and a judgement and returns a judgement; `RULES` is the list of those that need
+no learning, one idea per file. What they leave open is judged by what the camera has learned. A
+proof of nuisance is only what a slow, small or faint intruder at the same place would not pass.
+"""
+
+from veroallarme_core.judgement.burst import Burst
+from veroallarme_core.judgement.judgement import (
+    GENERAL_THRESHOLD,
+    BurstJudgement,
+    RegionJudgement,
+    candidates,
+)
+from veroallarme_core.judgement.learned import ALWAYS_ALERTING, judge_from_memory
+from veroallarme_core.judgement.premises import Premises
+from veroallarme_core.judgement.rules import RULES, Rule, judge_by_rules, judge_motion
+from veroallarme_core.judgement.texture import rank_by_texture
+
+__all__ = [
+    "ALWAYS_ALERTING",
+    "GENERAL_THRESHOLD",
+    "RULES",
+    "Burst",
+    "BurstJudgement",
+    "Premises",
+    "RegionJudgement",
+    "Rule",
+    "candidates",
+    "judge_by_rules",
+    "judge_from_memory",
+    "judge_motion",
+    "rank_by_texture",
+]

@@ -6,17 +6,23 @@ camera has seen before, and what nobody could look at is relevant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.camera_memory.camera_model import CUES, CameraModel, cue_values, ranks
-from veroallarme_core.camera_memory.scene_memory import RegionCues
-from veroallarme_core.contract.verdict import State
-from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
+from veroallarme_core.camera_memory import (
+    CUES,
+    CameraModel,
+    CameraState,
+    Recollection,
+    RegionCues,
+    Thumb,
+    cue_values,
+    ranks,
+)
+from veroallarme_core.description import BurstEvidence, RegionEvidence
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement
 
 # Scores that follow the user's word: above the line, but below what is sure by itself.
@@ -26,14 +32,6 @@ _TOLD_SESSIONS = 3  # other sessions that make "seen before" the first thing to 
 
 ALWAYS_ALERTING = ("like_confirmed", "not_looked_at")
 """Reasons for an alarm that no calibrated threshold suppresses."""
-
-
-class Thumb(Enum):
-    """What the user said of things that are like a region."""
-
-    NONE = 0
-    RELEVANT = 1
-    NUISANCE = -1
 
 
 @dataclass(frozen=True)
@@ -52,32 +50,55 @@ _NOT_LOOKED_AT = _Judged(
 )
 
 
+def judge_from_memory(
+    state: CameraState,
+    judgement: BurstJudgement,
+    evidence: BurstEvidence,
+    *,
+    event_id: str,
+    at: float,
+    threshold: float,
+) -> BurstJudgement | None:
+    """Judge the regions that are undecided by what a camera has learned.
+
+    Args:
+        state: of the camera; it is read, not changed.
+        judgement: by the rules that need no learning.
+        evidence: of the burst.
+        event_id: of the event.
+        at: when it moved, seconds since 1970.
+        threshold: score in [0, 1] from which a region is relevant.
+
+    Returns:
+        The judgement; None where the camera does not know the view or the light. Where it can
+        promise nothing yet only the user's thumbs count, and without any that speak for these
+        regions the answer is None as well.
+    """
+    recollection = state.recall(evidence, event_id=event_id, at=at)
+    if recollection is None:
+        return None
+    return judge_learned(judgement, evidence, recollection, event_id=event_id, threshold=threshold)
+
+
 def judge_learned(
     judgement: BurstJudgement,
     evidence: BurstEvidence,
-    cues: Sequence[RegionCues],
-    thumbs: Sequence[Thumb],
-    model: CameraModel | None,
+    recollection: Recollection,
     *,
     event_id: str,
     threshold: float,
 ) -> BurstJudgement:
-    """Judge the regions that are undecided.
+    """Judge the regions that are undecided by what the memory says of them.
 
-    Args:
-        judgement: by the cues alone.
-        evidence: of the burst.
-        cues: what the camera's memory says of the evidence's regions, one each.
-        thumbs: what the user said of their like, one each.
-        model: of the camera; None where it cannot promise anything yet, and only thumbs count.
-        event_id: chooses the head that was not fitted to this event.
-        threshold: score in [0, 1] from which a region is relevant.
+    `event_id` chooses the head that was not fitted to this event; the rest is as for
+    `judge_from_memory`.
     """
+    cues, thumbs, model = recollection.cues, recollection.thumbs, recollection.model
     if not judgement.undecided or not cues:
         return judgement
-    before = {one.region.to_bbox(): one.relevance_score for one in judgement.regions}
     if model is None:
-        scores = np.array([before[one.bbox] for one in evidence.regions])
+        before = {one.region: one.relevance_score for one in judgement.regions}
+        scores = np.array([before[one.region] for one in evidence.regions])
         numbers = [_numbers(cue) for cue in cues]
     else:
         rank = model.rank(evidence.regions, cues, event_id)
@@ -87,34 +108,19 @@ def judge_learned(
             for one, cue in zip(rank, cues, strict=True)
         ]
     judged = {
-        region.bbox: _judge(float(score), _why(region, cue, model), thumb, told, threshold)
+        region.region: _judge(float(score), _why(region, cue, model), thumb, told, threshold)
         for region, cue, thumb, score, told in zip(
             evidence.regions, cues, thumbs, scores, numbers, strict=True
         )
     }
-    regions = sorted(
-        (
-            _region(one, judged.get(one.region.to_bbox(), _NOT_LOOKED_AT), threshold)
-            for one in judgement.undecided
-        ),
-        key=lambda one: -one.relevance_score,
-    )
-    best = regions[0]
-    told = judged.get(best.region.to_bbox(), _NOT_LOOKED_AT)
-    return replace(
-        judgement,
-        state=State.RELEVANT if best.is_relevant else State.IRRELEVANT,
-        score=best.relevance_score,
-        reason=best.reason,
-        explanation=_explanation(best, told),
-        cues={
-            **judgement.cues,
-            **told.cues,
-            "regions_relevant": sum(one.is_relevant for one in regions),
-        },
-        regions=(*regions, *(one for one in judgement.regions if one.is_proven)),
-        is_open=False,
-    )
+    regions = [
+        _region(one, judged.get(one.region, _NOT_LOOKED_AT), threshold)
+        for one in judgement.undecided
+    ]
+    best = max(regions, key=lambda one: one.relevance_score)
+    reasons = judged.get(best.region, _NOT_LOOKED_AT)
+    decided = judgement.relevant(best.reason, _explanation(best, reasons), regions, is_open=False)
+    return replace(decided, cues={**decided.cues, **reasons.cues})
 
 
 def _numbers(cue: RegionCues) -> dict[str, float]:

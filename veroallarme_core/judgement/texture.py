@@ -8,9 +8,10 @@ the network a person who hardly moves, or who is small, is the same in all frame
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-from veroallarme_core.description.burst_evidence import BurstEvidence, Light
+from veroallarme_core.description import BurstEvidence, Light
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement, undecided_score
 
 TEXTURE_CHANGE = 1.2
@@ -34,16 +35,12 @@ def rank_by_texture(
     """
     if evidence.light is not Light.DAY or judgement.score is None or not judgement.undecided:
         return judgement
-    change = {one.bbox: one.change for one in evidence.regions}
+    change = {one.region: one.change for one in evidence.regions}
     ranked = sorted(
-        (
-            _rank(one, change.get(one.region.to_bbox(), float("nan")), threshold)
-            for one in judgement.undecided
-        ),
+        (_rank(one, change.get(one.region, math.nan), threshold) for one in judgement.undecided),
         key=lambda one: -one.relevance_score,
     )
-    decided = (one for one in judgement.regions if one.is_proven)
-    return replace(judgement, score=ranked[0].relevance_score, regions=(*ranked, *decided))
+    return replace(judgement, score=ranked[0].relevance_score, regions=(*ranked, *judgement.proven))
 
 
 def _rank(one: RegionJudgement, change: float, threshold: float) -> RegionJudgement:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,10 @@ from veroallarme_core.camera_memory.camera_model import CUES, CameraModel, cue_v
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE, CameraState
 from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory
 from veroallarme_core.contract.settings import CameraSettings, Mode
-from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
-from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
-from veroallarme_core.judgement.judgement import BurstJudgement
-from veroallarme_core.pipeline import EventPipeline
+from veroallarme_core.description import ENCODER_NAME, RegionEvidence, SceneEncoder
+from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_from_memory
+from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.product import Product
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion
@@ -83,26 +83,7 @@ class _Look:
 
     event: EventFolder
     fresh: EventScore
-    asked: tuple[BurstJudgement, BurstEvidence, float] | None
-    """Judgement by the cues, evidence, threshold; None where there is nothing to judge."""
-
-
-class _Listener(CameraState):
-    """Keeps what it is asked to judge."""
-
-    asked: tuple[BurstJudgement, BurstEvidence, float] | None = None
-
-    def judge(
-        self,
-        judgement: BurstJudgement,
-        evidence: BurstEvidence,
-        *,
-        event_id: str,
-        at: float,
-        threshold: float,
-    ) -> None:
-        # The regions keep what they need of the features, which are large.
-        self.asked = judgement, replace(evidence, features=evidence.features[:0]), threshold
+    judged: JudgedBurst
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,46 +100,57 @@ class LearnedCameras:
         model = CameraModel.load(folder / MODEL_FILE, ENCODER_NAME)
         state = CameraState(folder, memory, _RankedBy.part_of(model, ranking))
         if camera.name not in self._looks:
-            self._looks[camera.name] = list(_look_through(camera, memory))
+            self._looks[camera.name] = list(_look_through(camera))
         for look in self._looks[camera.name]:
             yield _score(look, state)
 
 
-def _look_through(camera: Camera, memory: SceneMemory) -> Iterator[_Look]:
+def _look_through(camera: Camera) -> Iterator[_Look]:
     pipeline, settings = EventPipeline(encoder=SceneEncoder()), CameraSettings(mode=Mode.FILTER)
     for event in list_events(camera.folder):
         if event.event_id in camera.asked:
-            listener = _Listener(event.folder, memory)
-            frames = [path.read_bytes() for path in picture_files(event.folder)]
-            at = datetime.fromtimestamp(event.at, UTC)
-            result = pipeline.judge(frames, settings, state=listener, motion_at=at)
-            regions = tuple(
-                ScoredRegion(r.x, r.y, r.width, r.height, r.relevance_score) for r in result.regions
-            )
-            score = 1.0 if result.score is None else result.score
-            fresh = EventScore(event.event_id, score, reason=result.reason, regions=regions)
-            yield _Look(event, fresh, listener.asked)
+            frames = [_read(path) for path in picture_files(event.folder)]
+            if any(frame is not None for frame in frames):
+                judged = pipeline.judge_motion(find_motion(frames), settings)
+            else:
+                judged = JudgedBurst(BurstJudgement(reason="undecodable"), None)
+            if judged.evidence is not None:
+                # The regions keep what they need of the features, which are large.
+                slim = replace(judged.evidence, features=judged.evidence.features[:0])
+                judged = replace(judged, evidence=slim)
+            fresh = EventScore(event.event_id, 1.0, reason=judged.judgement.reason)
+            yield _Look(event, _scored(fresh, judged.judgement), judged)
+
+
+def _read(path: Path) -> DecodedFrame | None:
+    try:
+        return read_frame(path)
+    except FrameError:
+        return None
 
 
 def _score(look: _Look, state: CameraState) -> EventScore:
-    if look.asked is None:
+    judgement, evidence = look.judged.judgement, look.judged.evidence
+    if evidence is None or not judgement.is_open:
         return look.fresh
-    judgement, evidence, threshold = look.asked
-    judged = state.judge(
+    learned = judge_from_memory(
+        state,
         judgement,
         evidence,
         event_id=look.event.event_id,
         at=look.event.at,
-        threshold=threshold,
+        threshold=GENERAL_THRESHOLD,
     )
-    if judged is None:
-        return look.fresh
+    return look.fresh if learned is None else _scored(look.fresh, learned)
+
+
+def _scored(event: EventScore, judgement: BurstJudgement) -> EventScore:
     regions = tuple(
         ScoredRegion(r.region.x, r.region.y, r.region.width, r.region.height, r.relevance_score)
-        for r in judged.regions
+        for r in judgement.regions
     )
-    score = 1.0 if judged.score is None else judged.score
-    return replace(look.fresh, score=score, regions=regions)
+    score = 1.0 if judgement.score is None else judgement.score
+    return replace(event, score=score, regions=regions)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from veroallarme_core.contract.settings import Zone
 from veroallarme_core.contract.verdict import State
 from veroallarme_core.drawing import draw_background, draw_event
 from veroallarme_core.drawing.light import LightName
-from veroallarme_core.judgement.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
+from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
 from veroallarme_core.judgement.premises import Premises
 from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,

@@ -1,0 +1,46 @@
+"""Rule: what moved is relevant; how much of it light or swaying could explain only ranks it."""
+
+from __future__ import annotations
+
+from veroallarme_core.judgement.burst import Burst
+from veroallarme_core.judgement.doubt import why_nothing_is_proven
+from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement
+from veroallarme_core.judgement.ranking import CLEAR, rank_regions
+from veroallarme_core.judgement.reference import standing_regions
+
+_MOSTLY = 0.3  # share of a region from which light or swaying is named as what it may be
+
+
+def rank_movement(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Call relevant what moved, unless the pictures are the same but for light."""
+    moving = judgement.unproven
+    if judgement.is_decided or not moving or _is_only_light(burst):
+        return judgement
+    ranked = rank_regions(burst.motion, [one.region for one in moving], burst.threshold)
+    return judgement.relevant("moved", _sentence(ranked[0]), ranked, is_open=True)
+
+
+def _is_only_light(burst: Burst) -> bool:
+    """Tell whether what Stage 1 reports is only light: between the frames, and on the whole."""
+    return (
+        burst.faint_change is None
+        and burst.comparison is not None
+        and burst.standing_change is None
+        and not standing_regions(burst)
+        and why_nothing_is_proven(burst) is None
+    )
+
+
+def _sentence(best: RegionJudgement) -> str:
+    box = best.region
+    what = (
+        f"Something moved about {box.width}x{box.height} pixels large near "
+        f"({box.centroid[0]}, {box.centroid[1]})"
+    )
+    if best.cues["unexplained"] >= CLEAR:
+        return f"{what} that neither light nor swaying explains."
+    if best.cues["explained_by_light"] >= max(best.cues["explained_by_sway"], _MOSTLY):
+        return f"{what}; it may be light, but someone faint would look the same."
+    if best.cues["explained_by_sway"] >= _MOSTLY:
+        return f"{what}; it may only sway, but someone who hardly moves would look the same."
+    return f"{what}, in specks that are too small to tell what it is."

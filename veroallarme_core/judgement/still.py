@@ -1,0 +1,133 @@
+"""Rule: a burst in which nothing came is nuisance, by a test that sees who hardly moves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from veroallarme_core.judgement.burst import Burst, comparable_share, strongest_change
+from veroallarme_core.judgement.judgement import (
+    BurstJudgement,
+    RegionJudgement,
+    undecided_score,
+)
+from veroallarme_core.judgement.steadiness import FaintChange
+from veroallarme_core.judgement.text import TEXT
+from veroallarme_core.judgement.zones import OUTSIDE
+from veroallarme_core.motion_detection.frame_damage import DamageKind
+from veroallarme_core.motion_detection.global_change import GlobalChange
+
+PROVING_SHARE = 0.95
+"""A still burst is proof only if at least this share of it could be compared: nobody looks at what
+is corrupt in all frames but one."""
+
+# Garbage that the camera itself produces, and takes for motion. A file cut short on its way to us
+# says nothing about what the camera saw.
+_CAMERA_GARBAGE = frozenset({DamageKind.GREEN_BAND, DamageKind.GREY_BAND, DamageKind.MACROBLOCKS})
+
+_SENTENCES = {
+    TEXT: "Only the text that the camera writes into its picture changed.",
+    OUTSIDE: "All motion was outside the zones you have drawn.",
+    "light": "Only light changed: what is lit or in shadow looks the same as before.",
+    "corrupt_frames": "Frames are corrupt; where they are not, nothing moved.",
+    "no_motion": "Nothing moved, and the picture is the same as without motion.",
+}
+
+
+def prove_light(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Prove what Stage 1 reports although the pictures are the same but for smooth light.
+
+    The rules before have called relevant what is more than that.
+    """
+    if judgement.is_decided or not judgement.unproven:
+        return judgement
+    regions = tuple(one if one.is_proven else one.proven("light") for one in judgement.regions)
+    return _nuisance(burst, replace(judgement, regions=regions), "light")
+
+
+def leave_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Leave what is faint to what the camera has learned; by itself it tells nothing."""
+    if judgement.is_decided or burst.faint_change is None:
+        return judgement
+    code, sentence = _faint_words(burst.faint_change, strongest_change(burst.motion))
+    return judgement.unknown(code, sentence, _faint_regions(burst, burst.faint_change))
+
+
+def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Explain the motion message by what moved outside the zones, where nothing moved inside."""
+    is_outside = any(one.reason == OUTSIDE for one in judgement.proven)
+    if judgement.is_decided or not is_outside:
+        return judgement
+    return judgement.nuisance(OUTSIDE, _SENTENCES[OUTSIDE], burst.threshold, 0.0)
+
+
+def explain_by_damage(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Explain the motion message by corrupt frames, where the rest of them is still."""
+    kinds = {kind for damage in burst.motion.damage for kind in damage.kinds}
+    if judgement.is_decided or not kinds:
+        return judgement
+    share = comparable_share(burst.motion, burst.within())
+    if share < PROVING_SHARE:
+        sentence = (
+            f"Only {share:.0%} of the picture is undamaged in two frames: too little to tell."
+        )
+        return judgement.unknown("too_much_damage", sentence)
+    if not kinds & _CAMERA_GARBAGE:
+        return judgement
+    return _nuisance(burst, judgement, "corrupt_frames")
+
+
+def prove_stillness(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Prove that the picture is the same as without motion; unknown where nothing tells."""
+    if judgement.is_decided:
+        return judgement
+    if burst.reference is None:
+        return judgement.unknown(
+            "no_reference",
+            "Nothing moved between the frames, and there is no reference picture to compare with.",
+        )
+    if burst.comparison is None:
+        return judgement.unknown(
+            "reference_not_comparable",
+            "Nothing moved between the frames, and the reference picture shows too different a "
+            "light or view to compare with.",
+        )
+    standing = burst.standing_change
+    if standing is not None:
+        sentence = _standing_sentence(standing)
+        return judgement.unknown("faint_change", sentence, _faint_regions(burst, standing))
+    change = strongest_change(burst.motion)
+    if change is not None:
+        sentence = f"{change.explanation.rstrip('.')}; nothing in it moved."
+        return judgement.nuisance(change.kind.value, sentence, burst.threshold)
+    is_text = any(one.reason == TEXT for one in judgement.proven)
+    return _nuisance(burst, judgement, TEXT if is_text else "no_motion")
+
+
+def _nuisance(burst: Burst, judgement: BurstJudgement, reason: str) -> BurstJudgement:
+    return judgement.nuisance(reason, _SENTENCES[reason], burst.threshold)
+
+
+def _faint_regions(burst: Burst, faint: FaintChange) -> tuple[RegionJudgement, ...]:
+    nothing = {"explained_by_light": 0.0, "explained_by_sway": 0.0, "unexplained": 0.0}
+    return tuple(
+        RegionJudgement(blob).scored(undecided_score(0.0), burst.threshold, "faint_change", nothing)
+        for blob in faint.blobs
+    )
+
+
+def _faint_words(faint: FaintChange, change: GlobalChange | None) -> tuple[str, str]:
+    if change is not None:
+        sentence = f"{change.explanation.rstrip('.')}, too much to tell whether anything moved."
+        return change.kind.value, sentence
+    if not faint.blobs:
+        return "too_noisy", "The pictures are too noisy to tell whether anything moved."
+    x, y = faint.blobs[0].centroid
+    return "faint_change", f"Nothing moved clearly, but near ({x}, {y}) something faint changed."
+
+
+def _standing_sentence(faint: FaintChange) -> str:
+    where = "".join(" near ({}, {})".format(*blob.centroid) for blob in faint.blobs[:1])
+    return (
+        f"Nothing moved between the frames, but{where} the picture is a little different from the "
+        "reference picture."
+    )
