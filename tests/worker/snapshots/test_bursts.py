@@ -18,6 +18,7 @@ from veroallarme_core.worker.snapshots.bursts import (
     EARLY_S,
     LATE_AFTER_S,
     MAX_FAILURES,
+    MAX_REPEATS,
     STOPPING_CODES,
     Burst,
     covers,
@@ -64,12 +65,19 @@ async def test_identical_frames_are_fetched_again():
     assert (burst.requested, burst.fetched, burst.errors) == (3, 5, ())
 
 
-async def test_a_frozen_camera_is_asked_until_the_time_is_over():
+async def test_a_frozen_camera_is_not_waited_for_until_the_time_is_over():
     burst = await burst_of(*[shot(1)] * 20)
     assert [s.data for s in burst.snapshots] == [jpeg(1)]
-    assert (burst.fetched, burst.distinct) == (20, 1)
-    assert [error.code for error in burst.errors] == ["timeout"]
-    assert "1 of 3 different pictures (20 came)" in str(burst.errors[0])
+    assert (burst.fetched, burst.distinct) == (1 + MAX_REPEATS, 1)
+    assert [error.code for error in burst.errors] == ["repeats"]
+    assert "repeats its picture" in str(burst.errors[0])
+
+
+async def test_a_slow_camera_is_asked_again_as_long_as_it_sends_something_new():
+    repeats = [shot(1)] * (MAX_REPEATS - 1)
+    burst = await burst_of(shot(1), *repeats, shot(2), *repeats, shot(3))
+    assert [s.data for s in burst.snapshots] == [jpeg(1), jpeg(2), jpeg(3)]
+    assert burst.errors == ()
 
 
 def coded(data: bytes, quality: int) -> bytes:

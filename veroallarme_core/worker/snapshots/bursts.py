@@ -17,7 +17,9 @@ from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotClient
 
 MAX_FAILURES = 3
 """A camera that failed so often in one burst is left alone until its next motion."""
-
+MAX_REPEATS = 8
+"""Nor is one asked on that has sent nothing new so often in a row: five seconds at the usual
+spacing. Most cameras renew their picture every second; whoever waits longer alarms late."""
 
 LATE_AFTER_S = 5.0
 """A first picture so long after the motion shows nothing of it for sure: who walks, at 1.4 m/s, is
@@ -88,7 +90,7 @@ async def take_burst(
     """Take several snapshots that show different pictures.
 
     Pictures that repeat another one, whatever their bytes, and stale ones are dropped and asked
-    for again until the time is over; of a file that was read before all of it was written the
+    for again, but no more than `MAX_REPEATS` times in a row; of a file that was read before all of it was written the
     longest reading counts. The burst ends early once trying again is no use: a refused login, an
     invalid certificate, or `MAX_FAILURES` failures, undecodable pictures among them.
 
@@ -97,8 +99,7 @@ async def take_burst(
         size: Number of different pictures wanted.
         spacing_s: Seconds from the start of one request to the start of the next; also the
             distance between the moments that are asked for, beginning with `motion_at`.
-        limit_s: Seconds that the whole burst may take; what has come by then is returned. All of
-            them pass with a camera that repeats one picture.
+        limit_s: Seconds that the whole burst may take; what has come by then is returned.
         max_age_s: A picture taken more than so many seconds before the motion is stale.
         motion_at: When the camera reported motion, with a time zone.
 
@@ -139,6 +140,7 @@ class BurstInProgress:
         self.errors: list[SnapshotError] = []
         self.fetched = 0
         self._known: set[bytes] = set()  # digests of the bytes that came
+        self._news_at = 0  # how many had been fetched when the latest new picture came
         self._undecodable: list[Snapshot] = []
 
     async def collect(self, client: SnapshotClient, spacing_s: float) -> None:
@@ -161,6 +163,15 @@ class BurstInProgress:
                     self.errors.append(error)
                 if error.code in STOPPING_CODES or failures >= MAX_FAILURES:
                     return
+            if self.fetched - self._news_at >= MAX_REPEATS:
+                self.errors.append(
+                    SnapshotError(
+                        "repeats",
+                        f"the last {MAX_REPEATS} pictures showed nothing new: the camera repeats "
+                        "its picture, use an address that gives a fresh one or a longer spacing",
+                    )
+                )
+                return
             if len(self.pictures) < self.size:
                 await asyncio.sleep(max(0.0, started + spacing_s - clock()))
 
@@ -203,6 +214,9 @@ class BurstInProgress:
         elif picture.has_more_than(self.pictures[same]):
             # The same file, once more of it was written.
             self.pictures[same] = picture
+        else:
+            return
+        self._news_at = self.fetched
 
     def finish(self) -> Burst:
         """Return what there is, in order of time."""
