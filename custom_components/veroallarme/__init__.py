@@ -7,10 +7,12 @@ from homeassistant.helpers.device_registry import AnyDeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_register_actions
-from .bridge import Bridges, async_clear_definition
+from .bridges import Bridges, async_clear_definition
+from .connection import site_root
 from .const import CONF_CAMERA_ID, DOMAIN, PLATFORMS
 from .contract import Origin
-from .hub import Hub, VeroAllarmeConfigEntry, camera_of, site_root
+from .devices import camera_of
+from .hub import Hub, VeroAllarmeConfigEntry
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -28,7 +30,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) 
     bridges = Bridges(hub)
 
     async def on_update(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) -> None:
-        if site_root(entry.data) != hub.root:
+        if site_root(entry.data) != hub.connection.root:
             # The cameras go along; their definitions would stay where they were.
             for subentry in entry.subentries.values():
                 await async_clear_definition(hub, subentry.data[CONF_CAMERA_ID])

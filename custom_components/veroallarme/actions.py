@@ -16,8 +16,9 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
 
 from .const import DOMAIN
-from .contract import is_valid_id
-from .hub import Hub, VeroAllarmeConfigEntry, camera_of
+from .devices import camera_of
+from .hub import Hub, VeroAllarmeConfigEntry
+from .payload import is_valid_id
 
 ATTR_EVENT_ID = "event_id"
 ATTR_FEEDBACK = "feedback"
@@ -45,7 +46,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
 
 async def _analyze(call: ServiceCall) -> ServiceResponse:
     hub, camera_id = _camera(call, "analyze")
-    return await hub.async_analyze(camera_id)
+    return await hub.commands.async_analyze(camera_id)
 
 
 async def _give_feedback(call: ServiceCall) -> ServiceResponse:
@@ -54,14 +55,14 @@ async def _give_feedback(call: ServiceCall) -> ServiceResponse:
     if not is_valid_id(event_id):
         raise _refusal("invalid_event_id", event_id=event_id)
     relevant = FEEDBACK[call.data[ATTR_FEEDBACK]]
-    await hub.async_give_feedback(camera_id, event_id, relevant)
+    await hub.commands.async_give_feedback(camera_id, event_id, relevant)
     return {"camera": camera_id, "event_id": event_id, "relevant": relevant}
 
 
 async def _learn(call: ServiceCall) -> ServiceResponse:
     hub, camera_id = _camera(call, "learn")
-    await hub.async_learn(camera_id)
-    stats = hub.camera(camera_id).stats
+    await hub.commands.async_learn(camera_id)
+    stats = hub.cameras.get(camera_id).stats
     return {
         "camera": camera_id,
         "learned": stats and stats.learning.learned,
@@ -83,7 +84,7 @@ def _camera(call: ServiceCall, command: str) -> tuple[Hub, str]:
             continue
         hub = entry.runtime_data
         if not hub.online:
-            raise _refusal("worker_offline", camera=hub.camera_name(camera_id))
+            raise _refusal("worker_offline", camera=hub.cameras.name(camera_id))
         if not hub.can(command):
             raise _refusal("worker_too_old", action=call.service)
         return hub, camera_id

@@ -13,7 +13,8 @@ from homeassistant.helpers.event import async_call_later
 from .const import DOMAIN
 from .contract import CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
-from .hub import HEALTH, Hub, VeroAllarmeConfigEntry
+from .hub import Hub, VeroAllarmeConfigEntry
+from .listeners import HEALTH
 
 PARALLEL_UPDATES = 0
 
@@ -47,7 +48,7 @@ class AlarmSensor(CameraEntity, BinarySensorEntity):
     @override
     def is_on(self) -> bool | None:
         """Whether the alarm is on."""
-        return self.camera.alarm
+        return self.camera.alarm.is_on
 
     @property
     @override
@@ -67,23 +68,23 @@ class AlarmSensor(CameraEntity, BinarySensorEntity):
 
     @callback
     @override
-    def on_news(self) -> None:
+    def on_update(self) -> None:
         """Show the alarm, and end it when its verdict says so."""
         self._schedule_end()
-        super().on_news()
+        super().on_update()
 
     @callback
     def _schedule_end(self) -> None:
         self._cancel_end()
-        left_s = self.camera.alarm_left_s
-        if self.camera.alarm and left_s is not None:
+        left_s = self.camera.alarm.left_s
+        if self.camera.alarm.is_on and left_s is not None:
             self._end = async_call_later(self.hass, left_s, self._on_end)
 
     @callback
     def _on_end(self, _: datetime) -> None:
         self._end = None
         # Timers may run out a little early: then it is scheduled again.
-        self.on_news()
+        self.on_update()
 
     @callback
     def _cancel_end(self) -> None:
@@ -127,7 +128,7 @@ class SiteSensor(BinarySensorEntity):
     @override
     async def async_added_to_hass(self) -> None:
         """Listen to how the worker is."""
-        self.async_on_remove(self.hub.async_listen("", (HEALTH,), self.async_write_ha_state))
+        self.async_on_remove(self.hub.listeners.async_add("", (HEALTH,), self.async_write_ha_state))
 
 
 class WorkerSensor(SiteSensor):
@@ -166,10 +167,10 @@ class ProblemSensor(SiteSensor):
     @override
     def is_on(self) -> bool:
         """Whether there is trouble that is not resolved."""
-        return self.hub.fault is not None
+        return self.hub.workers.fault is not None
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """What the trouble is."""
-        return {"message": self.hub.fault}
+        return {"message": self.hub.workers.fault}

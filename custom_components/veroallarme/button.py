@@ -27,14 +27,14 @@ class CameraButtonDescription(ButtonEntityDescription):
 
 def _thumb(relevant: bool) -> Callable[[Hub, str], Awaitable[None]]:
     async def press(hub: Hub, camera_id: str) -> None:
-        verdict = hub.camera(camera_id).verdict
+        verdict = hub.cameras.get(camera_id).verdict
         if verdict is None:
             raise ServiceValidationError(
                 translation_domain=DOMAIN,
                 translation_key="no_event",
-                translation_placeholders={"camera": hub.camera_name(camera_id)},
+                translation_placeholders={"camera": hub.cameras.name(camera_id)},
             )
-        await hub.async_give_feedback(camera_id, verdict.event_id, relevant)
+        await hub.commands.async_give_feedback(camera_id, verdict.event_id, relevant)
 
     return press
 
@@ -45,12 +45,12 @@ BUTTONS = (
     CameraButtonDescription(
         key="learn",
         entity_category=EntityCategory.CONFIG,
-        press=lambda hub, camera_id: hub.async_learn(camera_id),
+        press=lambda hub, camera_id: hub.commands.async_learn(camera_id),
     ),
     CameraButtonDescription(
         key="calibrated_threshold",
         entity_category=EntityCategory.CONFIG,
-        press=lambda hub, camera_id: hub.async_set(camera_id, threshold=None),
+        press=lambda hub, camera_id: hub.commands.async_set(camera_id, threshold=None),
     ),
 )
 

@@ -24,6 +24,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
+from .connection import site_root
 from .const import (
     CONF_BURST_SIZE,
     CONF_CAMERA_ENTITY,
@@ -37,9 +38,11 @@ from .const import (
     DOMAIN,
     SUBENTRY_CAMERA,
 )
-from .contract import Info, PayloadError, is_valid_id, read_json
-from .hub import VeroAllarmeConfigEntry, async_probe, site_root
+from .contract import Info
+from .hub import VeroAllarmeConfigEntry
+from .payload import PayloadError, is_valid_id, read_json
 from .pictures import BURST_LIMIT_S, PictureError, async_take_picture
+from .probe import async_probe
 
 MAX_NAME_CHARACTERS = 64
 DEFAULT_BURST = {CONF_BURST_SIZE: 3, CONF_SPACING_S: 0.6}
@@ -190,11 +193,11 @@ class CameraFlow(ConfigSubentryFlow):
         if user_input is not None:
             entity_id: str = user_input[CONF_CAMERA_ENTITY]
             subentries = entry.subentries.values()
-            if any(one.data[CONF_CAMERA_ENTITY] == entity_id for one in subentries):
+            if any(subentry.data[CONF_CAMERA_ENTITY] == entity_id for subentry in subentries):
                 return self.async_abort(reason="already_configured")
             if (fault := await self._picture_fault(entity_id)) is None:
                 cameras = hub.info.cameras.values() if hub.info else ()
-                taken_ids = {one.data[CONF_CAMERA_ID] for one in subentries}
+                taken_ids = {subentry.data[CONF_CAMERA_ID] for subentry in subentries}
                 camera_id = _free(
                     split_entity_id(entity_id)[1],
                     taken_ids | {camera.id for camera in cameras},
@@ -226,9 +229,10 @@ class CameraFlow(ConfigSubentryFlow):
         fault: str | None = None
         if user_input is not None:
             entity_id = user_input[CONF_CAMERA_ENTITY]
-            others = [one for one in self._get_entry().subentries.values() if one is not subentry]
+            subentries = self._get_entry().subentries.values()
+            others = [other for other in subentries if other is not subentry]
             pauses_s = (user_input[CONF_BURST_SIZE] - 1) * user_input[CONF_SPACING_S]
-            if any(one.data[CONF_CAMERA_ENTITY] == entity_id for one in others):
+            if any(other.data[CONF_CAMERA_ENTITY] == entity_id for other in others):
                 return self.async_abort(reason="already_configured")
             if pauses_s >= BURST_LIMIT_S:
                 errors["base"] = "burst_too_long"
@@ -276,9 +280,9 @@ def _title(site: Mapping[str, Any]) -> str:
 
 def _free(text: str, taken: set[str], separator: str) -> str:
     """Return ``text``, cut and numbered so that nothing in ``taken`` is the same but for case."""
-    lower = {one.casefold() for one in taken}
+    taken = {text.casefold() for text in taken}
     candidate, number = text[:MAX_NAME_CHARACTERS], 2
-    while candidate.casefold() in lower:
+    while candidate.casefold() in taken:
         ending = f"{separator}{number}"
         candidate, number = text[: MAX_NAME_CHARACTERS - len(ending)] + ending, number + 1
     return candidate

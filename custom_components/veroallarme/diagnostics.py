@@ -8,8 +8,9 @@ from typing import Any
 from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.core import HomeAssistant
 
+from .cameras import Camera
 from .const import CONF_CAMERA_ENTITY, CONF_MOTION_ENTITY
-from .hub import Camera, VeroAllarmeConfigEntry
+from .hub import VeroAllarmeConfigEntry
 
 _ADDRESS = re.compile(
     r"\w+://\S+"
@@ -37,9 +38,9 @@ async def async_get_config_entry_diagnostics(
                 "clock_lead_s": worker.clock_lead.total_seconds(),
                 "health": worker.health and asdict(worker.health),
             }
-            for name, worker in hub.workers.items()
+            for name, worker in hub.workers.by_id.items()
         },
-        "cameras": {camera.id: _camera(camera) for camera in hub.cameras.values()},
+        "cameras": {camera.id: _camera(camera) for camera in hub.cameras.by_id.values()},
     }
     redacted: dict[str, Any] = _without_addresses(async_redact_data(content, TO_REDACT))
     return redacted
@@ -47,8 +48,8 @@ async def async_get_config_entry_diagnostics(
 
 def _camera(camera: Camera) -> dict[str, Any]:
     return {
-        "alarm": camera.alarm,
-        "alarm_left_s": camera.alarm_left_s,
+        "alarm": camera.alarm.is_on,
+        "alarm_left_s": camera.alarm.left_s,
         "connected": camera.connected,
         "image_bytes": camera.image and len(camera.image),
         "image_at": camera.image_at,

@@ -8,9 +8,11 @@ from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .cameras import Camera
 from .const import DOMAIN
 from .contract import CameraInfo
-from .hub import INFO, WORKER, Camera, Hub
+from .hub import Hub
+from .listeners import INFO, WORKER
 
 
 class CameraEntity(Entity):
@@ -38,7 +40,7 @@ class CameraEntity(Entity):
     @property
     def camera(self) -> Camera:
         """What is known of the camera."""
-        return self.hub.camera(self.camera_id)
+        return self.hub.cameras.get(self.camera_id)
 
     @property
     @override
@@ -55,12 +57,12 @@ class CameraEntity(Entity):
         of_the_site = (WORKER, INFO)
         for kinds, listener in (
             (of_the_site, self.async_write_ha_state),
-            (self.kinds, self.on_news),
+            (self.kinds, self.on_update),
         ):
-            self.async_on_remove(self.hub.async_listen(self.camera_id, kinds, listener))
+            self.async_on_remove(self.hub.listeners.async_add(self.camera_id, kinds, listener))
 
     @callback
-    def on_news(self) -> None:
+    def on_update(self) -> None:
         """Show what has come."""
         self.async_write_ha_state()
 
@@ -77,4 +79,4 @@ def async_add_for_cameras(
     def add(info: CameraInfo) -> None:
         async_add_entities(make(info), config_subentry_id=hub.subentry_id(info.id))
 
-    hub.async_on_camera(add)
+    hub.cameras.async_on_added(add)

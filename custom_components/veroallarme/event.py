@@ -54,14 +54,14 @@ class DecisionEvent(CameraEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Listen, and tell of a decision that came while this was set up."""
         await super().async_added_to_hass()
-        self.on_news()
+        self.on_update()
 
     @callback
     @override
-    def on_news(self) -> None:
+    def on_update(self) -> None:
         """Fire, unless this decision was the last one before a restart."""
         verdict = self.camera.decision
         if verdict is None or self.state_attributes.get("event_id") == verdict.event_id:
             return
         self._trigger_event(verdict.state, verdict.summary())
-        super().on_news()
+        super().on_update()

@@ -58,7 +58,7 @@ class ThresholdNumber(CameraEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Ask the worker to use this threshold from now on."""
-        await self.hub.async_set(self.camera_id, threshold=value)
+        await self.hub.commands.async_set(self.camera_id, threshold=value)
 
 
 class HoldNumber(CameraEntity, NumberEntity):
@@ -87,4 +87,4 @@ class HoldNumber(CameraEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Ask the worker to hold alarms for so long from now on."""
-        await self.hub.async_set(self.camera_id, hold_s=value)
+        await self.hub.commands.async_set(self.camera_id, hold_s=value)

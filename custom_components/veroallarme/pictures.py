@@ -15,8 +15,8 @@ from homeassistant.components.camera import async_get_image
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .contract import MAX_IMAGE_BYTES
 from .orientation import Stance, stance, standing
+from .payload import MAX_IMAGE_BYTES
 
 BURST_LIMIT_S = 12.0
 """An alarm does not wait longer for pictures; without any the worker alerts."""

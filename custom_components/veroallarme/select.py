@@ -52,4 +52,4 @@ class SettingSelect(CameraEntity, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         """Ask the worker to change the setting."""
-        await self.hub.async_set(self.camera_id, **{self._setting: option})
+        await self.hub.commands.async_set(self.camera_id, **{self._setting: option})

@@ -14,9 +14,10 @@ from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .cameras import Camera
 from .contract import CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
-from .hub import Camera, Hub, VeroAllarmeConfigEntry
+from .hub import Hub, VeroAllarmeConfigEntry
 
 PARALLEL_UPDATES = 0
 

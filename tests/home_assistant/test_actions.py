@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 
-from custom_components.veroallarme import hub
+from custom_components.veroallarme import commands
 from custom_components.veroallarme.const import DOMAIN
 
 from .worker import INFO, changed, publish, say, sent, verdict
@@ -62,7 +62,7 @@ async def test_analyze_takes_the_frames_of_a_bridged_camera_along(
     async def capture() -> list[dict[str, str]]:
         return frames
 
-    site.runtime_data.captures["drive"] = capture
+    site.runtime_data.commands.captures["drive"] = capture
     await analyze(hass, mqtt_mock, verdict())
     (request,) = sent(mqtt_mock, "camera/drive/analyze")
     assert request["frames"] == frames
@@ -75,7 +75,7 @@ async def test_analyze_says_why_the_worker_cannot(hass: HomeAssistant, site, mqt
 
 async def test_analyze_does_not_wait_for_ever(hass: HomeAssistant, site, mqtt_mock) -> None:
     with (
-        patch.object(hub, "ANALYZE_TIMEOUT_S", 0.05),
+        patch.object(commands, "ANALYZE_TIMEOUT_S", 0.05),
         pytest.raises(HomeAssistantError, match="no answer about Drive in time"),
     ):
         await analyze(hass, mqtt_mock, "no json", {"state": "relevant"})

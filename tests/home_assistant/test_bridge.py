@@ -22,7 +22,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
-from custom_components.veroallarme import bridge, pictures
+from custom_components.veroallarme import burst_sender, lost_motion, pictures
 from custom_components.veroallarme.const import SUBENTRY_CAMERA
 from custom_components.veroallarme.issues import PATIENCE_S
 from custom_components.veroallarme.orientation import orientation
@@ -417,7 +417,7 @@ async def test_a_burst_does_not_wait_for_a_worker_for_ever(
     hass: HomeAssistant, bridged, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     await say(hass, "worker/main/status", "offline")
-    with patch.object(bridge, "WORKER_PATIENCE_S", 0.01):
+    with patch.object(burst_sender, "WORKER_PATIENCE_S", 0.01):
         await move(hass, "on", "off")
     assert bursts(mqtt_mock) == []
     assert sent(mqtt_mock, "camera/front_door/motion_end") == []
@@ -430,7 +430,7 @@ async def test_a_burst_does_not_wait_for_a_worker_for_ever(
 @pytest.fixture
 def impatient() -> Iterator[None]:
     """Let a burst be sent again at once."""
-    with patch.object(bridge, "RETRY_PAUSE_S", 0.001):
+    with patch.object(burst_sender, "RETRY_PAUSE_S", 0.001):
         yield
 
 
@@ -473,7 +473,7 @@ async def test_a_broker_that_hangs_does_not_keep_a_burst(
             await asyncio.Event().wait()
 
     mqtt_mock.async_publish.side_effect = publish
-    with patch.object(bridge, "PUBLISH_LIMIT_S", 0.01):
+    with patch.object(burst_sender, "PUBLISH_LIMIT_S", 0.01):
         await move(hass, "on")
     assert len(bursts(mqtt_mock)) == 2
 
@@ -486,7 +486,7 @@ async def test_a_burst_that_is_refused_for_too_long_is_given_up_and_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
-    with patch.object(bridge, "WORKER_PATIENCE_S", 0.05):
+    with patch.object(burst_sender, "WORKER_PATIENCE_S", 0.05):
         await move(hass, "on", "off")
     assert len(bursts(mqtt_mock)) > 1
     assert "was not judged: it could not be sent (no broker)" in caplog.text
@@ -505,15 +505,15 @@ async def test_bursts_that_are_refused_are_bounded(
     hass: HomeAssistant, bridged, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     mqtt_mock.async_publish.side_effect = HomeAssistantError("no broker")
-    with patch.object(bridge, "RETRY_PAUSE_S", 0.2):
-        for _ in range(bridge.MAX_WAITING_BURSTS + 3):
+    with patch.object(burst_sender, "RETRY_PAUSE_S", 0.2):
+        for _ in range(burst_sender.MAX_WAITING_BURSTS + 3):
             await move_shortly(hass)
         mqtt_mock.async_publish.side_effect = None
         mqtt_mock.async_publish.reset_mock()
         await hass.async_block_till_done(wait_background_tasks=True)
     times = [burst["motion_at"] for burst in bursts(mqtt_mock)]
     assert times == sorted(times)
-    assert len(times) == bridge.MAX_WAITING_BURSTS
+    assert len(times) == burst_sender.MAX_WAITING_BURSTS
     assert caplog.text.count("newer ones wait") == 3
 
 
@@ -522,7 +522,7 @@ async def test_a_burst_that_nobody_answers_is_told(
 ) -> None:
     """A broker whose access list forbids it drops a message and says nothing."""
     await move(hass, "on")
-    freezer.tick(bridge.VERDICT_PATIENCE_S + 1)
+    freezer.tick(lost_motion.VERDICT_PATIENCE_S + 1)
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
     placeholders = lost(hass)
@@ -537,7 +537,7 @@ async def test_a_burst_that_is_answered_is_not_told(
 ) -> None:
     await move(hass, "on")
     await say(hass, "camera/front_door/event", verdict())
-    freezer.tick(bridge.VERDICT_PATIENCE_S + 1)
+    freezer.tick(lost_motion.VERDICT_PATIENCE_S + 1)
     async_fire_time_changed(hass)
     await hass.async_block_till_done()
     assert lost(hass) is None
@@ -744,7 +744,7 @@ async def test_two_cameras_that_are_removed_at_once_stay_away(
         hass.config_entries.async_remove_subentry(site, subentry.subentry_id)
         await asyncio.sleep(0.01)
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert site.runtime_data.captures == {}
+    assert site.runtime_data.commands.captures == {}
     assert sent(mqtt_mock, "camera/front_door/config") == [None]
     assert sent(mqtt_mock, "camera/back/config") == [None]
 
@@ -775,11 +775,11 @@ async def test_of_too_many_bursts_that_wait_the_oldest_are_given_up(
     hass: HomeAssistant, bridged, mqtt_mock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     await say(hass, "worker/main/status", "offline")
-    for _ in range(bridge.MAX_WAITING_BURSTS + 2):
+    for _ in range(burst_sender.MAX_WAITING_BURSTS + 2):
         await move_shortly(hass)
     await say(hass, "worker/main/status", "online")
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert len(bursts(mqtt_mock)) == bridge.MAX_WAITING_BURSTS
+    assert len(bursts(mqtt_mock)) == burst_sender.MAX_WAITING_BURSTS
     assert caplog.text.count("was not judged: 4 newer ones wait") == 2
 
 

@@ -10,7 +10,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.veroallarme import hub
+from custom_components.veroallarme import hub, probe
 from custom_components.veroallarme.const import DOMAIN
 
 from .fixtures import subscribed
@@ -22,7 +22,7 @@ USER = {"prefix": "veroallarme", "site": "home"}
 @pytest.fixture(autouse=True)
 def short_wait():
     """Do not wait long for a worker that will not answer."""
-    with patch.object(hub, "INFO_TIMEOUT_S", 0.05):
+    with patch.object(hub, "INFO_TIMEOUT_S", 0.05), patch.object(probe, "PROBE_TIMEOUT_S", 0.05):
         yield
 
 
@@ -43,7 +43,7 @@ async def answer(
 ) -> Any:
     """Fill in a form while a worker answers what the flow asks."""
     step = hass.async_create_task(hass.config_entries.flow.async_configure(flow_id, user_input))
-    with patch.object(hub, "INFO_TIMEOUT_S", 1):
+    with patch.object(probe, "PROBE_TIMEOUT_S", 1):
         await subscribed(hass, f"{ROOT}/info")
     publish(hass, "worker/main/status", status)
     publish(hass, "info", info)
@@ -176,7 +176,7 @@ async def test_a_site_that_moved_keeps_its_entities(hass: HomeAssistant, site, s
             form["flow_id"], {"prefix": "elsewhere", "site": "farm"}
         )
     )
-    with patch.object(hub, "INFO_TIMEOUT_S", 1):
+    with patch.object(hub, "INFO_TIMEOUT_S", 1), patch.object(probe, "PROBE_TIMEOUT_S", 1):
         await subscribed(hass, f"{root}/info")
         publish(hass, "worker/main/status", "online", root=root)
         publish(hass, "info", changed(INFO, site="farm"), root=root)

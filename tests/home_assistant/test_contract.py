@@ -15,13 +15,15 @@ from custom_components.veroallarme.contract import (
     Health,
     Info,
     Mode,
-    PayloadError,
     Settings,
     Stats,
     Verdict,
+    read_review,
+)
+from custom_components.veroallarme.payload import (
+    PayloadError,
     read_image,
     read_json,
-    read_review,
     read_switch,
 )
 

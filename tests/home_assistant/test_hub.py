@@ -14,8 +14,8 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.veroallarme.const import DOMAIN
 from custom_components.veroallarme.contract import MAX_CAMERAS
-from custom_components.veroallarme.hub import HEALTH_SILENCE_S, MAX_WORKERS
 from custom_components.veroallarme.issues import PATIENCE_S
+from custom_components.veroallarme.workers import HEALTH_SILENCE_S, MAX_WORKERS
 
 from .worker import (
     HEALTH,
@@ -156,8 +156,8 @@ async def test_a_flood_of_names_is_bounded(hass: HomeAssistant, site) -> None:
     publish(hass, "camera/NOT AN ID/relevant", "ON")
     publish(hass, "worker/NOT AN ID/health", HEALTH)
     await hass.async_block_till_done()
-    assert len(site.runtime_data.cameras) == MAX_CAMERAS
-    assert len(site.runtime_data.workers) == MAX_WORKERS
+    assert len(site.runtime_data.cameras.by_id) == MAX_CAMERAS
+    assert len(site.runtime_data.workers.by_id) == MAX_WORKERS
 
 
 KINDS = ("relevant", "verdict", "event", "image", "connectivity", "stats", "settings", "review")
@@ -228,7 +228,7 @@ async def test_a_camera_is_renamed_by_info(hass: HomeAssistant, site) -> None:
 async def test_state_of_cameras_that_are_no_more_is_dropped(hass: HomeAssistant, site) -> None:
     await say(hass, "camera/ghost/image", JPEG, retained=True)
     await say(hass, "info", INFO)
-    assert "ghost" not in site.runtime_data.cameras
+    assert "ghost" not in site.runtime_data.cameras.by_id
 
 
 async def test_an_alarm_that_the_worker_restates_counts_whatever_the_clocks_say(
@@ -261,7 +261,7 @@ async def test_clocks_that_differ_are_told_and_times_are_shown_by_ours(
         assert abs((shown - dt_util.utcnow()).total_seconds()) < 1
     await report(hass, freezer, skew_s)
     assert issue(hass, "clock_difference") == {"site": ROOT, "minutes": minutes}
-    assert site.runtime_data.workers["main"].clock_lead.total_seconds() == pytest.approx(
+    assert site.runtime_data.workers.by_id["main"].clock_lead.total_seconds() == pytest.approx(
         skew_s, abs=1
     )
     await say(hass, "worker/main/health", changed(HEALTH, sent_at=moment()))
@@ -273,13 +273,13 @@ async def test_a_message_that_took_some_time_is_no_other_clock(
 ) -> None:
     await report(hass, freezer, -20)
     assert issue(hass, "clock_difference") is None
-    assert not site.runtime_data.clock_lead
+    assert not site.runtime_data.workers.clock_lead
 
 
 async def test_what_the_broker_kept_tells_no_clock(hass: HomeAssistant, site) -> None:
     old = changed(HEALTH, sent_at=moment(-3600))
     await say(hass, "worker/main/health", old, retained=True)
-    assert not site.runtime_data.clock_lead
+    assert not site.runtime_data.workers.clock_lead
 
 
 async def test_one_worker_with_a_wrong_clock_does_not_shift_the_others(
@@ -288,7 +288,7 @@ async def test_one_worker_with_a_wrong_clock_does_not_shift_the_others(
     await say(hass, "worker/main/health", changed(HEALTH, sent_at=moment(7200)))
     await say(hass, "worker/second/status", "online")
     await say(hass, "worker/second/health", changed(HEALTH, sent_at=moment()))
-    assert not site.runtime_data.clock_lead
+    assert not site.runtime_data.workers.clock_lead
 
 
 async def report(hass: HomeAssistant, freezer: FrozenDateTimeFactory, skew_s: float) -> None:
@@ -325,7 +325,7 @@ async def test_an_entity_that_stumbles_keeps_no_alarm_from_the_others(
         raise ValueError("a state that is none")
 
     hub = site.runtime_data
-    hub._listeners[("drive", "relevant")].insert(0, stumble)
+    hub.listeners._listeners[("drive", "relevant")].insert(0, stumble)
     await say(hass, "camera/drive/relevant", "ON")
     assert state(hass, *ALARM) == "on"
     assert "relevant of drive could not be shown" in caplog.text

@@ -254,7 +254,7 @@ async def test_an_analysis_without_a_picture_says_what_came(
 ) -> None:
     camera.answers = [HTML] * 6
     with pytest.raises(HomeAssistantError) as refusal:
-        await site.runtime_data.async_analyze("front_door")
+        await site.runtime_data.commands.async_analyze("front_door")
     assert refusal.value.translation_key == "analyze_failed"
     assert refusal.value.translation_placeholders is not None
     assert refusal.value.translation_placeholders["error"].startswith("an HTML page")
