@@ -66,9 +66,9 @@ async def site(start_site: StartSite) -> MockConfigEntry:
     return await start_site()
 
 
-async def subscribed(hass: HomeAssistant, topic: str) -> None:
+async def subscribed(hass: HomeAssistant, topic: str, limit_s: float = 5.0) -> None:
     """Wait until Home Assistant listens to a topic."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(limit_s):
         while not hass.data[DATA_MQTT].client.is_active_subscription(topic):
             await asyncio.sleep(0)
 

@@ -1,21 +1,15 @@
 import asyncio
-import json
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-import jsonschema
 import pytest
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 
-from custom_components.veroallarme import commands
 from custom_components.veroallarme.const import DOMAIN
 
-from .worker import INFO, changed, publish, say, sent, verdict
+from .worker import INFO, changed, publish, say, sent, validate, verdict
 
-CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
 EVENT = "20261123_061402_9f31c4"
 
 
@@ -31,10 +25,6 @@ def device_id(hass: HomeAssistant, camera: str = "/drive") -> str:
 async def act(hass: HomeAssistant, action: str, *, device: str | None = None, **data: Any) -> Any:
     data["device_id"] = device_id(hass) if device is None else device
     return await hass.services.async_call(DOMAIN, action, data, blocking=True, return_response=True)
-
-
-def validate(name: str, payload: Any) -> None:
-    jsonschema.validate(payload, json.loads((CONTRACT / f"{name}.schema.json").read_text()))
 
 
 async def analyze(hass: HomeAssistant, mqtt_mock: Any, *answers: Any) -> Any:
@@ -66,29 +56,6 @@ async def test_analyze_takes_the_frames_of_a_bridged_camera_along(
     await analyze(hass, mqtt_mock, verdict())
     (request,) = sent(mqtt_mock, "camera/drive/analyze")
     assert request["frames"] == frames
-
-
-async def test_analyze_says_why_the_worker_cannot(hass: HomeAssistant, site, mqtt_mock) -> None:
-    with pytest.raises(HomeAssistantError, match="Drive could not be analyzed: no picture"):
-        await analyze(hass, mqtt_mock, {"error": "no picture"})
-
-
-async def test_analyze_does_not_wait_for_ever(hass: HomeAssistant, site, mqtt_mock) -> None:
-    with (
-        patch.object(commands, "ANALYZE_TIMEOUT_S", 0.05),
-        pytest.raises(HomeAssistantError, match="no answer about Drive in time"),
-    ):
-        await analyze(hass, mqtt_mock, "no json", {"state": "relevant"})
-    await say(hass, "camera/drive/analyze/of_somebody_else", verdict())
-
-
-async def test_analyze_ends_with_its_site(hass: HomeAssistant, site, mqtt_mock) -> None:
-    action = hass.async_create_task(act(hass, "analyze"))
-    while not sent(mqtt_mock, "camera/drive/analyze"):
-        await asyncio.sleep(0)
-    await hass.config_entries.async_unload(site.entry_id)
-    with pytest.raises(HomeAssistantError, match="no answer about Drive in time"):
-        await action
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from typing import Any
 from unittest.mock import patch
 
 from homeassistant.config_entries import ConfigEntryState
@@ -7,7 +8,8 @@ from homeassistant.setup import async_setup_component
 
 from custom_components.veroallarme import hub
 
-from .worker import INFO, state
+from .bridged import WITH_FRONT_DOOR
+from .worker import INFO, changed, say, sent, state
 
 
 async def test_a_site_is_set_up_and_unloaded(hass: HomeAssistant, site) -> None:
@@ -67,3 +69,28 @@ async def test_no_device_is_removed_while_the_site_is_not_loaded(
     assert await hass.config_entries.async_unload(site.entry_id)
     client = await hass_ws_client(hass)
     assert not (await client.remove_device(device.id))["success"]
+
+
+async def test_devices_may_be_removed_where_nobody_brings_them(
+    hass: HomeAssistant, bridged, site, hass_ws_client, mqtt_mock: Any
+) -> None:
+    assert await async_setup_component(hass, "config", {})
+    orphan = {"id": "orphan", "name": "Orphan", "origin": "home_assistant"}
+    await say(hass, "info", changed(INFO, cameras=[*WITH_FRONT_DOOR["cameras"], orphan]))
+    client = await hass_ws_client(hass)
+    registry = dr.async_get(hass)
+
+    async def removed(identifier: str) -> bool:
+        device = registry.async_get_device_by_identifier(("veroallarme", identifier), site.entry_id)
+        assert device is not None
+        answer = await client.remove_device(device.id)
+        return bool(answer["success"])
+
+    assert not await removed(site.entry_id)
+    assert not await removed(f"{site.entry_id}/drive")
+    assert not await removed(f"{site.entry_id}/front_door")
+    assert sent(mqtt_mock, "camera/orphan/config") == []
+    assert await removed(f"{site.entry_id}/orphan")
+    assert sent(mqtt_mock, "camera/orphan/config") == [None]
+    site.runtime_data.info.cameras.pop("garden")
+    assert await removed(f"{site.entry_id}/garden")

@@ -8,7 +8,6 @@ from homeassistant.components.camera import Camera
 from homeassistant.components.camera.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
@@ -23,6 +22,7 @@ from custom_components.veroallarme.pictures import (
     is_picture,
 )
 
+from .repairs import shown
 from .worker import JPEG, publish
 
 CAMERA, MOTION = "camera.front_door", "binary_sensor.front_door_motion"
@@ -204,11 +204,6 @@ async def move(hass: HomeAssistant) -> None:
         await hass.async_block_till_done(wait_background_tasks=True)
 
 
-def repair(hass: HomeAssistant) -> dict[str, str] | None:
-    issues = {one.translation_key: one for one in ir.async_get(hass).issues.values()}
-    return issues["bad_pictures"].translation_placeholders if "bad_pictures" in issues else None
-
-
 async def test_a_camera_that_keeps_answering_with_a_page_is_a_repair(
     freezer: FrozenDateTimeFactory,
     hass: HomeAssistant,
@@ -226,12 +221,12 @@ async def test_a_camera_that_keeps_answering_with_a_page_is_a_repair(
     async_fire_time_changed(hass)
     publish(hass, "worker/main/status", "online")
     await hass.async_block_till_done()
-    placeholders = repair(hass)
+    placeholders = shown(hass).get("bad_pictures")
     assert placeholders is not None
     assert placeholders["camera"] == "Front door"
     assert "an XML document" in placeholders["fault"]
     await move(hass)
-    assert repair(hass) is None
+    assert shown(hass).get("bad_pictures") is None
 
 
 async def test_an_error_inside_costs_the_pictures_and_not_the_motion(

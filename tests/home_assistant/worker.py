@@ -1,21 +1,30 @@
-"""Payloads of a worker, valid by the schemas of the contract, to be varied by the tests."""
+"""A worker: payloads that are valid by the schemas of the contract, and what becomes of them."""
 
 import copy
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import jsonschema
+from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
-from pytest_homeassistant_custom_component.common import async_fire_mqtt_message
+from pytest_homeassistant_custom_component.common import (
+    async_fire_mqtt_message,
+    async_fire_time_changed,
+)
 
 from custom_components.veroallarme.const import DOMAIN
 
+CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
 ROOT = "veroallarme/home"
 DRIVE = f"{ROOT}/camera/drive"
 JPEG = b"\xff\xd8\xff\xe0picture"
+ALARM = ("binary_sensor", "relevant_motion")
 CAPABILITIES = ["analyze", "burst", "config", "feedback", "learn", "motion_end", "set"]
 
 INFO: dict[str, Any] = {
@@ -72,6 +81,12 @@ STATS: dict[str, Any] = {
     },
     "notice": None,
 }
+STUCK: dict[str, Any] = STATS["learning"] | {
+    "learned": False,
+    "events_seen": 5000,
+    "missing": "more sessions",
+}
+"""Learning that will not end by waiting."""
 SETTINGS: dict[str, Any] = {
     "enabled": True,
     "mode": "filter",
@@ -204,3 +219,28 @@ def sent(mqtt_mock: Any, topic: str) -> list[Any]:
     calls = [call.args for call in mqtt_mock.async_publish.call_args_list]
     payloads = [call[1] for call in calls if call[0] == f"{ROOT}/{topic}"]
     return [json.loads(payload) if payload else None for payload in payloads]
+
+
+def devices(hass: HomeAssistant) -> set[str | None]:
+    """Return the names of the devices of the site."""
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    registry = dr.async_get(hass)
+    return {device.name for device in dr.async_entries_for_config_entry(registry, entry.entry_id)}
+
+
+async def raise_alarm(hass: HomeAssistant, **changes: object) -> None:
+    """Let the worker raise an alarm, in the order of the contract."""
+    await say(hass, "camera/drive/verdict", verdict(**changes))
+    await say(hass, "camera/drive/relevant", "ON")
+
+
+async def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+    """Let time pass while the worker is silent."""
+    freezer.tick(seconds)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=1))
+    await hass.async_block_till_done()
+
+
+def validate(name: str, payload: Any) -> None:
+    """Hold a payload to its schema."""
+    jsonschema.validate(payload, json.loads((CONTRACT / f"{name}.schema.json").read_text()))

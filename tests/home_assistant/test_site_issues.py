@@ -1,0 +1,77 @@
+from typing import Any
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+
+from custom_components.veroallarme.issues import PATIENCE_S
+
+from .repairs import pass_reports, shown
+from .worker import (
+    INFO,
+    STATS,
+    STUCK,
+    changed,
+    say,
+)
+
+
+@pytest.mark.parametrize(
+    ("issue", "topic", "cause", "remedy", "placeholders"),
+    [
+        ("worker_offline", "worker/main/status", "offline", "online", {"site": "veroallarme/home"}),
+        ("no_snapshots", "camera/drive/connectivity", "OFF", "ON", {"camera": "Drive"}),
+        (
+            "learning_stuck",
+            "camera/drive/stats",
+            changed(STATS, adaptation=STATS["adaptation"] | {"outcome": "failed"}),
+            STATS,
+            {"camera": "Drive", "missing": "–"},
+        ),
+        (
+            "learning_stuck",
+            "camera/drive/stats",
+            changed(STATS, learning=STUCK),
+            STATS,
+            {"camera": "Drive", "missing": "more sessions"},
+        ),
+    ],
+)
+async def test_trouble_that_lasts_is_an_issue_until_it_ends(
+    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant,
+    site,
+    issue: str,
+    topic: str,
+    cause: Any,
+    remedy: Any,
+    placeholders: dict[str, str],
+) -> None:
+    await say(hass, topic, cause)
+    await pass_reports(hass, freezer, PATIENCE_S - 10)
+    await say(hass, topic, cause)
+    assert shown(hass) == {}
+    await pass_reports(hass, freezer, 20)
+    assert shown(hass) == {issue: placeholders}
+    await say(hass, topic, remedy)
+    assert shown(hass) == {}
+    await pass_reports(hass, freezer, PATIENCE_S + 10)
+    assert shown(hass) == {}
+
+
+async def test_another_contract_is_an_issue_at_once(hass: HomeAssistant, site) -> None:
+    await say(hass, "info", {"contract": 2})
+    assert shown(hass) == {
+        "contract_mismatch": {"site": "veroallarme/home", "worker": "2", "here": "1"}
+    }
+    await say(hass, "info", INFO)
+    assert shown(hass) == {}
+
+
+async def test_trouble_from_before_the_start_names_the_camera(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, start_site
+) -> None:
+    await start_site(retained={"camera/drive/connectivity": "OFF"})
+    await say(hass, "camera/ghost/connectivity", "OFF")
+    await pass_reports(hass, freezer, PATIENCE_S + 1)
+    assert shown(hass) == {"no_snapshots": {"camera": "Drive"}}
