@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.drawn import burst_of, draw_green_band, draw_person, draw_yard, encode
+from veroallarme_core.motion_detection.damage import DamageKind
 from veroallarme_core.motion_detection.detector import (
     MOTION_BGR,
     MotionDetector,
@@ -18,7 +19,6 @@ from veroallarme_core.motion_detection.detector import (
     local_correlation,
     min_area_for,
 )
-from veroallarme_core.motion_detection.frame_damage import DamageKind
 from veroallarme_core.motion_detection.global_change import GlobalChangeKind
 from veroallarme_core.pictures.frames import DecodedFrame, FrameError
 

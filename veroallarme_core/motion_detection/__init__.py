@@ -1,1 +1,49 @@
-"""To be written."""
+"""Stage 1: what moved in a burst of frames.
+
+`MotionDetector` compares the frames and returns a `MotionDetectionResult`: the regions that moved,
+what is corrupt in each frame, how the picture changed as a whole. Nothing here judges.
+"""
+
+from veroallarme_core.motion_detection.damage import (
+    BLOCK_SIZE,
+    DamageKind,
+    FrameDamage,
+    common_size,
+    find_damage,
+)
+from veroallarme_core.motion_detection.detector import (
+    FrameSource,
+    MotionDetectionResult,
+    MotionDetector,
+    MotionRegion,
+    PairChange,
+    detect_motion_from_paths,
+    min_area_for,
+)
+from veroallarme_core.motion_detection.global_change import (
+    GlobalChange,
+    GlobalChangeKind,
+)
+from veroallarme_core.motion_detection.text_overlay import (
+    TextLine,
+    find_text_lines,
+)
+
+__all__ = [
+    "BLOCK_SIZE",
+    "DamageKind",
+    "FrameDamage",
+    "FrameSource",
+    "GlobalChange",
+    "GlobalChangeKind",
+    "MotionDetectionResult",
+    "MotionDetector",
+    "MotionRegion",
+    "PairChange",
+    "TextLine",
+    "common_size",
+    "detect_motion_from_paths",
+    "find_damage",
+    "find_text_lines",
+    "min_area_for",
+]

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.motion_detection.frame_damage import FrameDamage, common_size, find_damage
+from veroallarme_core.motion_detection.damage import FrameDamage, common_size, find_damage
 from veroallarme_core.motion_detection.global_change import (
     GlobalChange,
     GlobalChangeKind,
     find_global_change,
 )
-from veroallarme_core.pictures.annotate import write_picture
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame, write_picture
 
 Frame: TypeAlias = NDArray[np.uint8]
 """A picture, uint8 (H, W, 3) BGR."""

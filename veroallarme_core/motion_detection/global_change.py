@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.pictures.frames import shrink, shrink_factor
+from veroallarme_core.pictures import shrink, shrink_factor
 
 _WORK_WIDTH = 480  # wider frames are compared at about this width
 _BLOCKS = 16  # blocks per side for the brightness of places

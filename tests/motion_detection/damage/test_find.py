@@ -21,7 +21,7 @@ from tests.drawn import (
     encode,
     paste_foreign,
 )
-from veroallarme_core.motion_detection.frame_damage import (
+from veroallarme_core.motion_detection.damage import (
     BLOCK_SIZE,
     DamageKind,
     FrameDamage,

@@ -1,0 +1,143 @@
+"""Pictures of another channel that were pasted into a frame along perfectly straight seams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.motion_detection.damage.examined_frame import CELL, ExaminedFrame, cell_means
+from veroallarme_core.motion_detection.damage.frame_damage import DamageKind
+from veroallarme_core.motion_detection.damage.seams import (
+    SEAM_REACH,
+    SEAM_STEP,
+    Seam,
+    change_seams,
+    rectangle_beyond,
+    seams_of_picture,
+    step_across,
+)
+from veroallarme_core.motion_detection.damage.smears import mark_smears
+
+_FAINT_STEP = 5.0  # step across a seam that is enough where the other frame has none at all
+_OWN_SEAM_SHARE = 0.28  # of the height: gate posts and pipes in clean pictures stay below
+_LONE_SEAM_SHARE = 0.6  # of the height, for a seam without any decoder garbage ...
+_LONE_SEAM = 200  # ... and never less than this, in pixels: a person close by has edges too
+_SEAM_SHARE = 0.10  # of the height, for a seam of change that ends in decoder garbage
+_PASTE_WIDTH = 0.12  # of the width: what is narrower may be a person
+_CHANGED = 14.0  # a cell has changed when its pixels differ by this much on average
+_RECTANGLE_FILL = 0.7  # share of changed cells in a pasted rectangle
+
+
+def mark_foreign_pictures(frames: Sequence[ExaminedFrame]) -> None:
+    """Mark the rectangles into which another picture was pasted."""
+    for frame in frames:
+        others = [other for other in frames if other is not frame]
+        height, width = frame.picture.shape[:2]
+        if not others or width < 8 * SEAM_REACH or height < 8 * CELL:
+            continue
+        if frame.cells.any():
+            _mark_pastes_of_corrupt(frame, others)
+        else:
+            _mark_pastes_of_clean(frame, others)
+
+
+def _mark_pastes_of_clean(frame: ExaminedFrame, others: Sequence[ExaminedFrame]) -> None:
+    """Without decoder garbage only a long seam down to the border is proof."""
+    height = frame.picture.shape[0]
+    for other in others:
+        difference = _difference(frame, other)
+        changed = _changed_cells(difference)
+        if changed.mean() < 0.5 * _PASTE_WIDTH:
+            continue
+        for seam in change_seams(difference, max(_LONE_SEAM, round(_LONE_SEAM_SHARE * height))):
+            own, theirs = step_across(frame.picture, seam), step_across(other.picture, seam)
+            rows, cols = rectangle_beyond(seam, changed, frame.cells)
+            if (
+                own > max(SEAM_STEP, 1.5 * theirs)
+                and rows.stop >= len(changed) - 1
+                and _is_wide(cols, changed)
+                and changed[rows, cols].mean() >= _RECTANGLE_FILL
+            ):
+                _mark_foreign(frame, rows, cols)
+
+
+def _mark_pastes_of_corrupt(frame: ExaminedFrame, others: Sequence[ExaminedFrame]) -> None:
+    """With decoder garbage in the frame, a straight seam that runs down into it is proof."""
+    height = frame.picture.shape[0]
+    garbage = frame.cells.copy()
+    differences = [_difference(frame, other) for other in others]
+    for difference, other in zip(differences, others, strict=True):
+        changed = _changed_cells(difference)
+        for seam in change_seams(difference, round(_SEAM_SHARE * height)):
+            rows, cols = rectangle_beyond(seam, changed, garbage)
+            inside = ~garbage[rows, cols]
+            if (
+                _step_is_own(frame, other, seam)
+                and _is_wide(cols, changed)
+                and garbage[rows.stop - 1 : rows.stop + 2, cols].any(axis=0).mean() > 0.5
+                and inside.any()
+                and changed[rows, cols][inside].mean() >= _RECTANGLE_FILL
+            ):
+                _mark_foreign(frame, rows, cols)
+    mark_smears(frame, others)
+    if DamageKind.FOREIGN_PICTURE in frame.kinds:
+        return
+    for seam in seams_of_picture(frame.picture, round(_OWN_SEAM_SHARE * height)):
+        _mark_own_seam(frame, others, differences, seam)
+
+
+def _mark_own_seam(
+    frame: ExaminedFrame,
+    others: Sequence[ExaminedFrame],
+    differences: Sequence[NDArray[np.uint8]],
+    seam: Seam,
+) -> None:
+    """Mark what lies beyond a seam that every frame of the burst may carry."""
+    top, bottom, column = seam.top // CELL, -(-seam.bottom // CELL), seam.x // CELL
+    if not frame.cells[bottom : bottom + 4, max(column - 1, 0) : column + 2].any():
+        return
+    own = step_across(frame.picture, seam)
+    if any(own < 1.5 * step_across(o.picture, seam) for o in others if not o.cells.any()):
+        return  # a post or a corner of a house: frames without any garbage show it as well
+    cells = [cell_means(np.minimum(difference, 80)) for difference in differences]
+    right = max(float(c[top:bottom, column + 1 :].mean()) for c in cells)
+    left = max(float(c[top:bottom, :column].mean()) for c in cells)
+    if min(left, right) > 0.6 * max(left, right):
+        return
+    changed = np.logical_or.reduce([c > _CHANGED for c in cells])
+    side = 1 if right > left else -1
+    cols = slice(column, changed.shape[1]) if side > 0 else slice(0, column + 1)
+    rows, _ = rectangle_beyond(Seam(seam.x, seam.top, seam.bottom, side), changed, frame.cells)
+    inside = ~frame.cells[rows, cols]
+    if _is_wide(cols, changed) and inside.any() and changed[rows, cols][inside].mean() >= 0.5:
+        _mark_foreign(frame, rows, cols)
+
+
+def _step_is_own(frame: ExaminedFrame, other: ExaminedFrame, seam: Seam) -> bool:
+    """Tell whether a seam lies in `frame`, not only in the frame that it was compared with."""
+    own, theirs = step_across(frame.picture, seam), step_across(other.picture, seam)
+    if own >= 1.5 * theirs:
+        return own >= _FAINT_STEP
+    # Two corrupt frames can carry the same seam, with different pictures beyond it.
+    return bool(other.cells.any()) and own >= max(SEAM_STEP, 0.7 * theirs)
+
+
+def _difference(frame: ExaminedFrame, other: ExaminedFrame) -> NDArray[np.uint8]:
+    blue, green, red = cv2.split(np.asarray(cv2.absdiff(frame.picture, other.picture)))
+    return np.asarray(cv2.max(cv2.max(blue, green), red), np.uint8)
+
+
+def _changed_cells(difference: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.asarray(cell_means(np.minimum(difference, 80)) > _CHANGED, np.bool_)
+
+
+def _is_wide(cols: slice, cells: NDArray[np.bool_]) -> bool:
+    return bool(cols.stop - cols.start >= _PASTE_WIDTH * cells.shape[1])
+
+
+def _mark_foreign(frame: ExaminedFrame, rows: slice, cols: slice) -> None:
+    frame.cells[rows, cols] = True
+    frame.kinds.add(DamageKind.FOREIGN_PICTURE)

@@ -1,0 +1,83 @@
+"""Mosaics: patches of flat macroblocks, of which the detail never came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.motion_detection.damage.examined_frame import ExaminedFrame, dilate
+from veroallarme_core.motion_detection.damage.frame_damage import BLOCK_SIZE, DamageKind
+
+_MOSAIC_BLOCKS = 12  # fewest flat macroblocks of a mosaic
+_MOSAIC_FILL = 0.12  # share of them in the patch that they span
+_MOSAIC_DETAIL = 5.0  # mean deviation from its own mean, in grey levels, of a flat block
+_MOSAIC_STEP = 10  # step along most of a side of such a block, in grey levels
+
+
+def mark_mosaics(frames: Sequence[ExaminedFrame]) -> None:
+    """Mark patches of flat macroblocks: blocks without detail that differ from their neighbours."""
+    if len(frames) < 2:
+        return
+    flat = [_flat_macroblocks(frame.image) for frame in frames]
+    for index, frame in enumerate(frames):
+        # A wall of tiles or an encoder's blocking is in the other frames as well.
+        own = flat[index].copy()
+        for other in flat[:index] + flat[index + 1 :]:
+            own &= ~other
+        blocks = _patches_of(own)
+        if blocks.any():
+            size = (frame.cells.shape[1], frame.cells.shape[0])
+            grown = cv2.resize(blocks.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            frame.mark(DamageKind.MACROBLOCKS, np.asarray(grown, np.uint8) > 0)
+
+
+def _patches_of(flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the boxes in which flat macroblocks, bool (rows, cols), lie close together."""
+    patches = np.zeros_like(flat)
+    if np.count_nonzero(flat) < _MOSAIC_BLOCKS:
+        return patches
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        dilate(flat, (5, 5)).astype(np.uint8), connectivity=8
+    )
+    members = np.bincount(labels[flat], minlength=count)
+    for label in range(1, count):
+        x, y, width, height, _ = stats[label].tolist()
+        if members[label] >= max(_MOSAIC_BLOCKS, _MOSAIC_FILL * width * height):
+            patches[y : y + height, x : x + width] = True
+    return patches
+
+
+def _flat_macroblocks(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Find blocks of 16 x 16 pixels without detail, but with steps at their borders.
+
+    Returns bool (rows, cols) on the grid of the frame at full size, whole blocks only.
+    """
+    height, width = (length // BLOCK_SIZE * BLOCK_SIZE for length in image.shape[:2])
+    rows, cols = height // BLOCK_SIZE, width // BLOCK_SIZE
+    if rows < 3 or cols < 3:
+        return np.zeros((rows, cols), np.bool_)
+    size = (cols, rows)
+    # Brightness alone: the codec smears colour over the border of a block.
+    grey = np.asarray(cv2.cvtColor(image[:height, :width], cv2.COLOR_BGR2GRAY), np.uint8)
+    mean = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    flat_picture = cv2.resize(mean, (width, height), interpolation=cv2.INTER_NEAREST)
+    detail = cv2.resize(cv2.absdiff(grey, flat_picture), size, interpolation=cv2.INTER_AREA)
+    # Steps from one pixel to the next, exactly on the grid: things in a scene know no grid.
+    first, last = slice(BLOCK_SIZE, None, BLOCK_SIZE), slice(BLOCK_SIZE - 1, -1, BLOCK_SIZE)
+    across = cv2.absdiff(np.ascontiguousarray(grey[:, first]), np.ascontiguousarray(grey[:, last]))
+    down = cv2.absdiff(np.ascontiguousarray(grey[first]), np.ascontiguousarray(grey[last]))
+    steps_across = across.reshape(rows, BLOCK_SIZE, cols - 1)
+    steps_down = down.reshape(rows - 1, cols, BLOCK_SIZE)
+    # The lower quartile, not the least: the codec softens a few pixels of each side.
+    quartile = BLOCK_SIZE // 4
+    sharp_across = np.partition(steps_across, quartile, axis=1)[:, quartile]
+    sharp_down = np.partition(steps_down, quartile, axis=2)[..., quartile]
+    sides = np.zeros((rows, cols), np.uint8)
+    sides[:, 1:] += sharp_across > _MOSAIC_STEP
+    sides[:, :-1] += sharp_across > _MOSAIC_STEP
+    sides[1:] += sharp_down > _MOSAIC_STEP
+    sides[:-1] += sharp_down > _MOSAIC_STEP
+    return np.asarray((detail < _MOSAIC_DETAIL) & (sides >= 2), np.bool_)
