@@ -30,7 +30,7 @@ from veroallarme_core.motion_detection.detector import (
     MotionDetector,
     min_area_for,
 )
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 
 # The corrupt events of this camera have traffic on a street behind the premises, and no cue
 # without learning tells it from traffic in the yard. Below this row there is only the yard.

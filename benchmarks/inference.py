@@ -37,7 +37,7 @@ from veroallarme_core.inference.backends import (
     load_openvino,
     open_backend,
 )
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionDetector,
     MotionRegion,

@@ -41,8 +41,8 @@ class LearnedCamera:
 def learned_camera(tmp_path_factory: pytest.TempPathFactory) -> LearnedCamera:
     """A camera that was adapted without labels; its folders are for reading only."""
     from tests.watched import write_history
-    from veroallarme_core.adaptation.adaptation import AdaptationOptions
-    from veroallarme_core.adaptation.run import adapt_folder
+    from veroallarme_core.adaptation.folder_run import adapt_folder
+    from veroallarme_core.adaptation.options import AdaptationOptions
 
     folder = tmp_path_factory.mktemp("learned")
     is_relevant = write_history(folder / "data")

@@ -117,7 +117,7 @@ def _report_mistakes(path: Path, mistakes: Sequence[str]) -> int:
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.commands.analyze import AnalyzeError, analyze_files
+    from veroallarme_core.commands import AnalyzeError, analyze_files
 
     try:
         verdict, picture = analyze_files(
@@ -139,8 +139,11 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
 
 def _adapt(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.adaptation.adaptation import AdaptationError, AdaptationOptions
-    from veroallarme_core.adaptation.run import adapt_folder
+    from veroallarme_core.adaptation import (
+        AdaptationInputError,
+        AdaptationOptions,
+        adapt_folder,
+    )
     from veroallarme_core.inference.backends import InferenceError
     from veroallarme_core.inference.model_meta import ModelError
 
@@ -152,7 +155,7 @@ def _adapt(arguments: argparse.Namespace) -> int:
             AdaptationOptions(recall=arguments.recall, seed=arguments.seed),
             keep_memory=arguments.keep_memory,
         )
-    except (AdaptationError, ModelError, InferenceError) as error:
+    except (AdaptationInputError, ModelError, InferenceError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{error.filename or arguments.state_dir} cannot be written: {error.strerror}")
@@ -161,10 +164,9 @@ def _adapt(arguments: argparse.Namespace) -> int:
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.adaptation.adaptation import AdaptationError
-    from veroallarme_core.adaptation.run import ProgressLine
+    from veroallarme_core.adaptation import AdaptationInputError, ProgressLine
     from veroallarme_core.camera_memory.state_file import StateFileError
-    from veroallarme_core.commands.score import score_folder
+    from veroallarme_core.commands import ScoreError, score_folder
     from veroallarme_core.inference.model_meta import ModelError
 
     line = ProgressLine()
@@ -175,7 +177,7 @@ def _score(arguments: argparse.Namespace) -> int:
             arguments.output,
             progress=lambda done, total: line("events", done, total),
         )
-    except (AdaptationError, ModelError, StateFileError) as error:
+    except (AdaptationInputError, ScoreError, ModelError, StateFileError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{arguments.output} cannot be written: {error.strerror}")

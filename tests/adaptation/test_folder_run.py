@@ -8,9 +8,10 @@ import pytest
 
 from tests.conftest import LearnedCamera
 from tests.watched import TURNED, garden_model, history, learned_memory, scene_encoder, watch
-from veroallarme_core.adaptation import run as adaptation_run
-from veroallarme_core.adaptation.adaptation import AdaptationError, AdaptationOptions, adapt_camera
-from veroallarme_core.adaptation.run import ProgressLine, adapt_folder
+from veroallarme_core.adaptation import folder_run
+from veroallarme_core.adaptation.camera_run import adapt_camera
+from veroallarme_core.adaptation.folder_run import adapt_folder
+from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.camera_memory.camera_model import CameraModel
 from veroallarme_core.camera_memory.camera_state import (
     MEMORY_FILE,
@@ -109,7 +110,7 @@ def test_model_of_an_adaptation_during_which_the_camera_was_turned_stays_out(
         return learned
 
     if reads_before:
-        monkeypatch.setattr(adaptation_run, "adapt_camera", adapt_and_turn)
+        monkeypatch.setattr(folder_run, "adapt_camera", adapt_and_turn)
     report = adapt_folder(data, tmp_path, None, FEW, keep_memory=True)
     if not reads_before:
         turn()
@@ -128,15 +129,8 @@ def test_wrong_input_writes_nothing(data: Path, tmp_path: Path, wrong: str) -> N
     labels = tmp_path / "labels.csv"
     labels.write_text("event_id,label\na,perhaps\n" if wrong == "labels" else "event_id,label\n")
     events = data if wrong == "labels" else tmp_path / "nowhere"
-    with pytest.raises(AdaptationError, match=f"{'perhaps' if wrong == 'labels' else 'nowhere'}"):
+    with pytest.raises(
+        AdaptationInputError, match=f"{'perhaps' if wrong == 'labels' else 'nowhere'}"
+    ):
         adapt_folder(events, tmp_path / "state", labels, FEW)
     assert not (tmp_path / "state").exists()
-
-
-def test_progress_is_told_at_the_end_of_every_step(capsys: pytest.CaptureFixture[str]) -> None:
-    line = ProgressLine()
-    for done in range(1, 201):
-        line("events", done, 200)
-    printed = capsys.readouterr()
-    assert printed.err == "events: 200 of 200\n"
-    assert not printed.out

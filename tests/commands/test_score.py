@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from tests.conftest import LearnedCamera
 from tests.watched import Watched, history, watch
-from veroallarme_core.adaptation.adaptation import AdaptationError, AdaptationOptions
-from veroallarme_core.adaptation.run import adapt_folder
+from veroallarme_core.adaptation.folder_run import adapt_folder
+from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.camera_memory.state_file import StateFileError
-from veroallarme_core.commands.score import score_folder
+from veroallarme_core.commands.score import ScoreError, score_folder
 from veroallarme_core.drawing.script import CALM, walk
 
 HEADER = "event_id,state,score,reason,regions"
@@ -138,15 +138,19 @@ def test_fresh_installation_and_empty_state_score_alike(camera: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        (lambda root: (root / "nowhere", None, root / "o.csv"), AdaptationError, "nowhere"),
+        (lambda root: (root / "nowhere", None, root / "o.csv"), AdaptationInputError, "nowhere"),
         (
             lambda root: (root / "camera", root / "nowhere", root / "o.csv"),
-            AdaptationError,
+            ScoreError,
             "adapt",
         ),
         (lambda root: (root / "camera", root / "torn", root / "o.csv"), StateFileError, "model"),
-        (lambda root: (root / "camera", None, root / "camera"), AdaptationError, "is a folder"),
-        (lambda root: (root / "camera", None, Path(".")), AdaptationError, "is a folder"),
+        (
+            lambda root: (root / "camera", None, root / "camera"),
+            ScoreError,
+            "is a folder",
+        ),
+        (lambda root: (root / "camera", None, Path(".")), ScoreError, "is a folder"),
         (lambda root: (root / "camera", None, root / "no" / "o.csv"), OSError, "No such file"),
     ],
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veroallarme_core.adaptation.adaptation import AdaptationOptions
-from veroallarme_core.adaptation.run import adapt_folder
+from veroallarme_core.adaptation.folder_run import adapt_folder
+from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.commands.score import score_folder

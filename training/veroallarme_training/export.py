@@ -39,9 +39,8 @@ from veroallarme_core.inference.backends import (
     relevance_probability,
 )
 from veroallarme_core.inference.model_meta import META_KEY, ModelError, ModelMeta, ModelMode
-from veroallarme_core.motion_detection.detector import FrameSource, MotionDetector, min_area_for
-from veroallarme_core.motion_detection.frame_damage import common_size
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.motion_detection import FrameSource, MotionDetector, common_size, min_area_for
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.relevance_mask.networks import RelevanceMaskModel, judging_model
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.events import find_events

@@ -17,16 +17,21 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from veroallarme_core.adaptation.intruder_tracks import choose_looks, posed
-from veroallarme_core.adaptation.sprites import contrast_inside
-from veroallarme_core.drawing.car import CarPose
-from veroallarme_core.drawing.cast import Pose
-from veroallarme_core.drawing.drawing import DrawnEvent, Stage
-from veroallarme_core.drawing.light import LightName
-from veroallarme_core.drawing.perspective import STRAIGHT, Turn, floats
-from veroallarme_core.drawing.script import CALM, Script
-from veroallarme_core.drawing.sensor import DAMAGES
-from veroallarme_core.drawing.shapes import Point
+from veroallarme_core.adaptation import choose_looks, contrast_inside, posed
+from veroallarme_core.drawing import (
+    CALM,
+    DAMAGES,
+    STRAIGHT,
+    CarPose,
+    DrawnEvent,
+    LightName,
+    Point,
+    Pose,
+    Script,
+    Stage,
+    Turn,
+    floats,
+)
 from veroallarme_training.errors import TrainingError
 
 Camera = Literal["street", "garden"]

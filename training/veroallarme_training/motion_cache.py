@@ -21,14 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.description.region_crops import TEMPORAL_FRAMES, frames_of_place
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
+    BLOCK_SIZE,
+    FrameDamage,
     MotionDetectionResult,
     MotionDetector,
     MotionRegion,
+    common_size,
     min_area_for,
 )
-from veroallarme_core.motion_detection.frame_damage import BLOCK_SIZE, FrameDamage, common_size
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_training.events import Event
 
 _FORMAT = 1

@@ -1,19 +1,16 @@
-"""`veroallarme adapt`: learn a camera from a folder of events into a folder of state."""
+"""Learn a camera from a folder of events into a folder of state."""
 
 from __future__ import annotations
 
-import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from veroallarme_core.adaptation.adaptation import (
-    AdaptationOptions,
-    adapt_camera,
-    list_events,
-    read_labels,
-)
+from veroallarme_core.adaptation.camera_run import adapt_camera
+from veroallarme_core.adaptation.history import list_events
+from veroallarme_core.adaptation.labels import read_labels
+from veroallarme_core.adaptation.options import AdaptationOptions
+from veroallarme_core.adaptation.progress import ProgressLine
 from veroallarme_core.camera_memory.camera_state import (
     MEMORY_FILE,
     MODEL_FILE,
@@ -24,21 +21,7 @@ from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.description.scene_encoder import SceneEncoder
 
-_EVERY_S = 5.0
 _TURNED = "events of the view that the camera has shown since it was turned"
-
-
-class ProgressLine:
-    """Tells on stderr how far a long step is, at most every few seconds."""
-
-    def __init__(self) -> None:
-        self._told = time.monotonic()
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """Tell that `done` of `total` are done in a step."""
-        if done == total or time.monotonic() - self._told >= _EVERY_S:
-            self._told = time.monotonic()
-            print(f"{step}: {done} of {total}", file=sys.stderr, flush=True)
 
 
 def adapt_folder(
@@ -63,7 +46,7 @@ def adapt_folder(
         The report, JSON-serialisable.
 
     Raises:
-        AdaptationError: an input is wrong.
+        AdaptationInputError: an input is wrong.
         ModelError: the encoder cannot be loaded.
         InferenceError: the encoder failed.
         OSError: the state cannot be written.
@@ -85,9 +68,9 @@ def adapt_folder(
         replace(model, view=view).save(state_dir / MODEL_FILE)
     else:
         report = replace(report, learned=False, promise=None, missing=_TURNED)
-    told = asdict(report)
-    write_report(state_dir, told)
-    return told
+    content = asdict(report)
+    write_report(state_dir, content)
+    return content
 
 
 def _view_of(path: Path, encoder: str) -> int:

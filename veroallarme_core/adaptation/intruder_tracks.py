@@ -18,11 +18,19 @@ from veroallarme_core.adaptation.sprites import (
     Sprite,
     is_infrared,
 )
-from veroallarme_core.drawing.car import CarPose
-from veroallarme_core.drawing.cast import Pose, pose_alone, shadow_alone
-from veroallarme_core.drawing.perspective import Viewpoint, floats
-from veroallarme_core.drawing.surface import AMBIENT, COLOUR, SUN
-from veroallarme_core.drawing.walkers import CatPose, PersonPose
+from veroallarme_core.drawing import (
+    AMBIENT,
+    COLOUR,
+    SUN,
+    CarPose,
+    CatPose,
+    PersonPose,
+    Pose,
+    Viewpoint,
+    floats,
+    pose_alone,
+    shadow_alone,
+)
 
 _PERSON_M = 1.75
 _CAMERA_M = (2.2, 7.0)  # plausible heights of a camera above the ground

@@ -11,12 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from veroallarme_core.adaptation.adaptation import (
-    AdaptationError,
-    EventFolder,
-    list_events,
-    picture_files,
-)
+from veroallarme_core.adaptation import EventFolder, list_events, picture_files
 from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.contract.verdict import MAX_REGIONS
@@ -24,6 +19,10 @@ from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
 
 COLUMNS = ("event_id", "state", "score", "reason", "regions")
+
+
+class ScoreError(ValueError):
+    """The events cannot be scored as asked; the message is one sentence for the user."""
 
 
 def score_folder(
@@ -48,13 +47,14 @@ def score_folder(
         How many events there are.
 
     Raises:
-        AdaptationError: `data_dir` holds no event, `output` is a folder, or `state_dir` is none.
+        AdaptationInputError: `data_dir` holds no event.
+        ScoreError: `output` is a folder, or `state_dir` is none.
         StateFileError: what the camera has learned cannot be used.
         ModelError: the encoder cannot be loaded.
         OSError: the file cannot be written.
     """
     if output.is_dir():
-        raise AdaptationError(f"{output} is a folder: give the name of the file to write")
+        raise ScoreError(f"{output} is a folder: give the name of the file to write")
     events = list_events(data_dir)
     state = None if state_dir is None else _read(state_dir)
     pipeline = EventPipeline(encoder=SceneEncoder(threads=1))
@@ -74,7 +74,7 @@ def score_folder(
 
 def _read(state_dir: Path) -> CameraState:
     if not state_dir.is_dir():
-        raise AdaptationError(
+        raise ScoreError(
             f"there is no folder {state_dir}: run `veroallarme adapt` first, or leave it out to "
             "judge as a fresh installation would"
         )

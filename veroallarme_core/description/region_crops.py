@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.motion_detection.damage import BLOCK_SIZE, FrameDamage
 from veroallarme_core.motion_detection.detector import MotionDetectionResult
-from veroallarme_core.motion_detection.frame_damage import BLOCK_SIZE, FrameDamage
 
 Frame = NDArray[np.uint8]
 

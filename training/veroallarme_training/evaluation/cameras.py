@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veroallarme_core.motion_detection.frame_damage import find_damage
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.motion_detection import find_damage
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.events import Event, find_events
 from veroallarme_training.motion_cache import MotionCache

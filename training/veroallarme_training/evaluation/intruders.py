@@ -16,11 +16,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from veroallarme_core.adaptation.adaptation import EventFolder, list_events, picture_files
-from veroallarme_core.adaptation.synthetic_intruders import (
+from veroallarme_core.adaptation import (
+    EventFolder,
     IntruderOptions,
     SyntheticEvent,
+    list_events,
     paste_intruder,
+    picture_files,
 )
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, CameraState
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
@@ -28,8 +30,8 @@ from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.contract.verdict import State
 from veroallarme_core.description.region_crops import Frame
 from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
-from veroallarme_core.motion_detection.frame_damage import find_damage
-from veroallarme_core.pictures.frames import FrameError, read_frame
+from veroallarme_core.motion_detection import find_damage
+from veroallarme_core.pictures import FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.measures import Figure, overlap, share_figure

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.adaptation.adaptation import EventFolder, list_events, picture_files
+from veroallarme_core.adaptation import EventFolder, list_events, picture_files
 from veroallarme_core.camera_memory.camera_model import CUES, CameraModel, cue_values, ranks
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE, CameraState
 from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory

@@ -1,0 +1,85 @@
+"""Learn one camera from its own unlabelled history and the user's thumbs; no torch.
+
+A teacher that needs no labels ranks all regions that ever moved. What it is surest of teaches a
+small head on frozen features, and both together rank. The line is drawn by intruders that are
+pasted over the camera's own pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from veroallarme_core.adaptation.heads import fit_model
+from veroallarme_core.adaptation.history import EventFolder
+from veroallarme_core.adaptation.intruder_trial import Trial, try_confirmed, try_intruders
+from veroallarme_core.adaptation.observed_events import assess_events, observe_history
+from veroallarme_core.adaptation.options import AdaptationOptions
+from veroallarme_core.adaptation.progress import ReportProgress
+from veroallarme_core.adaptation.promise import calibrated, missing_for_promise
+from veroallarme_core.adaptation.report import AdaptationReport
+from veroallarme_core.adaptation.teacher import TaughtRegions, pass_on_thumbs
+from veroallarme_core.camera_memory.camera_model import CameraModel
+from veroallarme_core.camera_memory.scene_memory import SceneMemory
+from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.pipeline import EventPipeline
+
+
+def adapt_camera(
+    events: Sequence[EventFolder],
+    encoder: SceneEncoder,
+    labels: Mapping[str, bool],
+    options: AdaptationOptions | None = None,
+    progress: ReportProgress = lambda step, done, total: None,
+) -> tuple[SceneMemory, CameraModel, AdaptationReport]:
+    """Learn a camera.
+
+    Args:
+        events: its history in order of time; only the latest are taken where there are too many.
+        encoder: describes cells and regions.
+        labels: the user's thumbs by event id; those of other events are ignored.
+        options: None takes the defaults.
+        progress: told how far it is, from this thread.
+
+    Returns:
+        The memory, the model and a report. A model without a promise ranks, but suppresses nothing.
+
+    Raises:
+        AdaptationInputError: not a single event shows anything.
+        InferenceError: the encoder failed.
+    """
+    options = options or AdaptationOptions()
+    started = time.monotonic()
+    memory, known, unreadable = observe_history(
+        events[-options.most_events :], encoder, options, progress
+    )
+    assess_events(memory, known)
+    taught = TaughtRegions.of(known, labels)
+    model = replace(fit_model(taught, encoder.name), view=memory.reaimed)
+    event_ranks = taught.event_ranks(model)
+    pass_on_thumbs(memory, taught, model)
+    trial = Trial(EventPipeline(encoder=encoder), memory, model)
+    attempts = try_intruders(trial, trial.sources(known, event_ranks), options, progress)
+    synthetic = np.array([attempt.rank for attempt in attempts])
+    confirmed = try_confirmed(trial, taught)
+    missing = missing_for_promise(known, memory, synthetic, options)
+    model = calibrated(model, synthetic, confirmed, options, keeps=not missing)
+    return (
+        memory,
+        model,
+        AdaptationReport(
+            learned=model.promise is not None,
+            missing=missing,
+            events=len(known),
+            unreadable=unreadable,
+            sessions=len(memory.sessions),
+            regions=len(taught.owner),
+            suppressed=float(np.mean(event_ranks < model.threshold)) if len(event_ranks) else 0.0,
+            seen=float(np.mean([attempt.is_seen for attempt in attempts])) if attempts else 0.0,
+            promise=model.promise,
+            seconds=time.monotonic() - started,
+        ),
+    )

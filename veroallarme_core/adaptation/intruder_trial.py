@@ -1,0 +1,140 @@
+"""Intruders pasted over a camera's own pictures, judged as operation would judge them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.adaptation.history import EventFolder, picture_files, read_frames
+from veroallarme_core.adaptation.observed_events import ObservedEvent
+from veroallarme_core.adaptation.options import AdaptationOptions
+from veroallarme_core.adaptation.progress import ReportProgress
+from veroallarme_core.adaptation.synthetic_intruders import (
+    IntruderOptions,
+    SyntheticEvent,
+    paste_intruder,
+)
+from veroallarme_core.adaptation.teacher import TaughtRegions
+from veroallarme_core.adaptation.threads import map_in_order
+from veroallarme_core.camera_memory.camera_model import CameraModel
+from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.camera_memory.scene_memory import SceneMemory
+from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.judgement.learned import ALWAYS_ALERTING
+from veroallarme_core.motion_detection import MotionDetectionResult
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pipeline import EventPipeline, find_motion
+
+Floats = NDArray[np.float64]
+
+_SOURCE_SHARE = 0.75  # of the events, by rank: the others are likeliest to show a real mover
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How an intruder fared."""
+
+    rank: float
+    """The highest threshold that still lets the alarm ring; -inf where no threshold does, inf
+    where every one does."""
+    is_seen: bool
+    """Whether Stage 1 found a region on the intruder."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Judges bursts as operation will, by the model whose promise is in question."""
+
+    pipeline: EventPipeline
+    memory: SceneMemory
+    model: CameraModel
+
+    def sources(self, known: Sequence[ObservedEvent], event_ranks: Floats) -> list[ObservedEvent]:
+        """Return the undamaged events that hardly show a real mover: intruders go over these."""
+        if not known:
+            return []
+        highest = float(np.quantile(event_ranks, _SOURCE_SHARE))
+        return [
+            event
+            for event, rank in zip(known, event_ranks, strict=True)
+            if event.is_whole and rank <= highest and self.memory.knows(event.evidence)
+        ]
+
+    def judge(self, motion: MotionDetectionResult, source: EventFolder) -> float:
+        """Return the rank that decides about a burst; see `Attempt`."""
+        state = CameraState.on_trial(source.folder, self.memory, self.model)
+        judged = self.pipeline.judge_motion(
+            motion,
+            CameraSettings(mode=Mode.FILTER),
+            state=state,
+            event_id=source.event_id,
+            motion_at=datetime.fromtimestamp(source.at, UTC),
+        ).judgement
+        if judged.state is State.UNKNOWN or judged.score is None:
+            return math.inf
+        if judged.state is State.IRRELEVANT and not judged.undecided:
+            return -math.inf
+        if "rank" not in judged.cues or judged.reason in ALWAYS_ALERTING:
+            return math.inf
+        return self.model.rank_at(judged.score)
+
+
+def try_intruders(
+    trial: Trial,
+    sources: Sequence[ObservedEvent],
+    options: AdaptationOptions,
+    progress: ReportProgress,
+) -> list[Attempt]:
+    """Let intruders appear in bursts that are undamaged and hardly show real ones."""
+    if not sources:
+        return []
+    places = trial.memory.recurrence()
+
+    def attempt(number: int) -> Attempt | None:
+        rng = np.random.default_rng([options.seed, number])
+        source = sources[int(rng.integers(len(sources)))].source
+        synthetic = _paste(source, rng, places)
+        if synthetic is None:
+            return None
+        motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
+        shown = np.logical_or.reduce(synthetic.masks)
+        is_seen = bool((motion.motion_mask[shown] > 0).any())
+        return Attempt(trial.judge(motion, source), is_seen)
+
+    attempts: list[Attempt] = []
+    tried = map_in_order(attempt, range(options.intruders), options.threads)
+    for number, fared in enumerate(tried, 1):
+        if fared is not None:
+            attempts.append(fared)
+        progress("intruders", number, options.intruders)
+    return attempts
+
+
+def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:
+    """Return the ranks of the events that the user called relevant, (n,)."""
+    ranks_of_events = []
+    for index, is_up in taught.thumbs.items():
+        source = taught.events[index].source
+        frames = read_frames(source) if is_up else []
+        if any(frame is not None for frame in frames):
+            ranks_of_events.append(trial.judge(find_motion(frames), source))
+    return np.array(ranks_of_events, np.float64)
+
+
+def _paste(
+    source: EventFolder, rng: np.random.Generator, places: NDArray[np.float32]
+) -> SyntheticEvent | None:
+    """Paste an intruder over an event; None where nobody could be seen in it."""
+    paths = picture_files(source.folder)
+    try:
+        frames = [read_frame(path).image for path in paths]
+        options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
+    except (OSError, FrameError):
+        return None
+    return paste_intruder(frames, rng, places, options=options)

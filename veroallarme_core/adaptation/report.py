@@ -1,0 +1,28 @@
+"""What came of learning a camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from veroallarme_core.camera_memory.camera_model import Promise
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationReport:
+    """What came of an adaptation."""
+
+    learned: bool
+    missing: str
+    """One sentence on what is missing for the promise; empty where nothing is."""
+    events: int
+    unreadable: int
+    """Events of which no frame can be decoded."""
+    sessions: int
+    regions: int
+    suppressed: float
+    """Share of the history that lies below the threshold."""
+    seen: float
+    """Share of the synthetic intruders that Stage 1 sees. The others count in the promise as well:
+    what else moves decides about them."""
+    promise: Promise | None
+    seconds: float
