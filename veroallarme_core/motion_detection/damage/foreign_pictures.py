@@ -21,14 +21,28 @@ from veroallarme_core.motion_detection.damage.seams import (
 )
 from veroallarme_core.motion_detection.damage.smears import mark_smears
 
-_FAINT_STEP = 5.0  # step across a seam that is enough where the other frame has none at all
-_OWN_SEAM_SHARE = 0.28  # of the height: gate posts and pipes in clean pictures stay below
-_LONE_SEAM_SHARE = 0.6  # of the height, for a seam without any decoder garbage ...
-_LONE_SEAM = 200  # ... and never less than this, in pixels: a person close by has edges too
-_SEAM_SHARE = 0.10  # of the height, for a seam of change that ends in decoder garbage
-_PASTE_WIDTH = 0.12  # of the width: what is narrower may be a person
-_CHANGED = 14.0  # a cell has changed when its pixels differ by this much on average
-_RECTANGLE_FILL = 0.7  # share of changed cells in a pasted rectangle
+# Measured on real footage: 519 frames of 173 clean bursts, and 50 corrupt frames of a camera whose
+# stream breaks; lengths of seams of change against the clean frames of the same burst.
+_LONE_SEAM_SHARE = 0.6
+"""Of the height, for a seam of change without any decoder garbage. In clean bursts the longest is
+below .53 in 95 % of the frames; longer ones are in small pictures, hence the next."""
+_LONE_SEAM = 200
+"""Never less than this, in pixels: a person close by has edges too. The longest of the clean frames
+is 160 in 95 % of them and 216 at most; of half of the corrupt ones 360 and more."""
+_SEAM_SHARE = 0.10
+"""Of the height, for a seam of change that ends in decoder garbage. Clean frames have longer ones
+(median .21): the garbage is what proves."""
+_OWN_SEAM_SHARE = 0.28
+"""Of the height, for a step within one picture. House corners and posts are longer in half of the
+clean frames (.39): it counts only above garbage, and where no frame without garbage shows it."""
+_FAINT_STEP = 5.0
+"""Step across a seam, in grey levels, that is enough where the other frame has none at all."""
+_PASTE_WIDTH = 0.12
+"""Of the width: what is narrower may be a person."""
+_CHANGED = 14.0
+"""A cell has changed when its pixels differ by this much on average, in grey levels."""
+_RECTANGLE_FILL = 0.7
+"""Share of changed cells in a pasted rectangle."""
 
 
 def mark_foreign_pictures(frames: Sequence[ExaminedFrame]) -> None:

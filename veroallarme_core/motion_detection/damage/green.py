@@ -16,11 +16,22 @@ from veroallarme_core.motion_detection.damage.examined_frame import (
 )
 from veroallarme_core.motion_detection.damage.frame_damage import DamageKind
 
-_NEON_EXCESS = 60  # green above red and blue, in grey levels: foliage stays below, zero chroma not
-_NEON_SHARE = 0.3  # share of such pixels in a neon cell
-_FAINT_NEON_SHARE = 0.08  # enough beside a neon cell
-_BAND_SHARE = 0.7  # share of a row's cells that are neon in a green band
-_NEON_ROUGHNESS = 25.0  # mean step between neighbouring pixels: decoder noise, not a green object
+# Measured on real footage: 519 frames of 173 clean bursts (three surveillance cameras, 24 scenes),
+# and 50 frames of a camera whose stream breaks, in all of which green is found.
+_NEON_EXCESS = 60
+"""Green above red and blue, in grey levels. The greenest pixel of a clean frame reaches 52 in 95 %
+of the frames and 93 at most (foliage); of a corrupt frame 209 at least (zero chroma)."""
+_NEON_SHARE = 0.3
+"""Share of such pixels in a neon cell: above .06 in 1 % of the clean frames, and above .3 in one of
+them; every corrupt frame has a cell that is neon in full."""
+_FAINT_NEON_SHARE = 0.08
+"""Enough beside a neon cell: half of the noise in a row of macroblocks is not green."""
+_BAND_SHARE = 0.7
+"""Share of a row's cells that are neon in a green band: .86 to 1 in the corrupt frames, at most .01
+in a clean one."""
+_NEON_ROUGHNESS = 25.0
+"""Mean step between neighbouring pixels' excess, in grey levels: decoder noise, no green object. At
+most 15 anywhere in a clean frame; 20 to 48 where a corrupt one is roughest."""
 
 
 def mark_green(frames: Sequence[ExaminedFrame]) -> None:

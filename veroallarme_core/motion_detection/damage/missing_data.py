@@ -17,8 +17,10 @@ from veroallarme_core.motion_detection.damage.examined_frame import (
 from veroallarme_core.motion_detection.damage.frame_damage import DamageKind
 from veroallarme_core.pictures import shrink
 
-_FLAT_SPREAD = 3  # largest deviation, in grey levels, of what was never decoded
-_GREY_LEVEL = 128  # what JPEG shows where all coefficients are missing
+_GREY_LEVEL = 128
+"""What JPEG shows where all coefficients are missing: the level shift of its decoder."""
+_FLAT_SPREAD = 3
+"""Largest deviation from it, in grey levels: rounding to YCbCr and back, no more."""
 
 
 def mark_missing_data(frames: Sequence[ExaminedFrame]) -> None:

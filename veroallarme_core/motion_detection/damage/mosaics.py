@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from veroallarme_core.motion_detection.damage.examined_frame import ExaminedFrame, dilate
 from veroallarme_core.motion_detection.damage.frame_damage import BLOCK_SIZE, DamageKind
 
-_MOSAIC_BLOCKS = 12  # fewest flat macroblocks of a mosaic
-_MOSAIC_FILL = 0.12  # share of them in the patch that they span
-_MOSAIC_DETAIL = 5.0  # mean deviation from its own mean, in grey levels, of a flat block
-_MOSAIC_STEP = 10  # step along most of a side of such a block, in grey levels
+_MOSAIC_BLOCKS = 12
+"""Fewest flat macroblocks of a mosaic. In 519 clean frames of real footage at most 3 are flat in
+one frame of the burst alone. No real footage at hand shows a mosaic: drawn ones are what it is held
+against, raw and as JPEG of quality 90."""
+_MOSAIC_FILL = 0.12
+"""Share of them in the patch that they span: half of a drawn mosaic's blocks kept their detail."""
+_MOSAIC_DETAIL = 5.0
+"""Mean deviation from its own mean, in grey levels, of a flat block."""
+_MOSAIC_STEP = 10
+"""Step along most of a side of such a block, in grey levels."""
 
 
 def mark_mosaics(frames: Sequence[ExaminedFrame]) -> None:

@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from veroallarme_core.motion_detection.damage.examined_frame import CELL
 
-SEAM_STEP = 12.0  # smallest step across a seam, in grey levels
-SEAM_REACH = 8  # pixels looked at on either side of a seam
-_SEAM_CHANGE = 14.0  # smallest difference on the changed side of a seam, in grey levels
-_SEAM_BEND = 1.5  # a pasted edge deviates less than this from a straight line, in pixels
+SEAM_STEP = 12.0
+"""Smallest step across a seam, in grey levels."""
+SEAM_REACH = 8
+"""Pixels looked at on either side of a seam."""
+_SEAM_CHANGE = 14.0
+"""Smallest difference on the changed side of a seam, in grey levels."""
+_SEAM_BEND = 1.5
+"""A pasted edge deviates less than this from a straight line, in pixels."""
 
 
 @dataclass(frozen=True)
