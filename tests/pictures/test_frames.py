@@ -21,6 +21,7 @@ from veroallarme_core.pictures.frames import (
     FrameError,
     decode_frame,
     read_frame,
+    read_frame_or_none,
     shrink,
     shrink_factor,
 )
@@ -284,6 +285,16 @@ def test_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "0.png"
     path.write_bytes(encode(YARD, ".png"))
     np.testing.assert_array_equal(read_frame(str(path)).image, YARD)
+
+
+def test_frame_that_cannot_be_decoded_is_none_where_only_pictures_count(tmp_path: Path) -> None:
+    (tmp_path / "page.jpg").write_bytes(b"<html>")
+    (tmp_path / "good.jpg").write_bytes(encode(YARD))
+    assert read_frame_or_none(tmp_path / "page.jpg") is None
+    assert read_frame_or_none(tmp_path / "nowhere.jpg") is None
+    good = read_frame_or_none(tmp_path / "good.jpg")
+    assert good is not None
+    assert good.image.shape == YARD.shape
 
 
 def test_shrinking_averages_whole_pixels() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from veroallarme_training.evaluation.measures import ranking_measures
+
 
 def mask_counts(logits: Tensor, mask: Tensor) -> tuple[float, float]:
     """Count the pixels of intersection and union of predicted and true relevant pixels.
@@ -26,15 +28,10 @@ def area_under_curve(scores: Sequence[float], labels: Sequence[int]) -> float | 
 
     None where one of the labels is missing.
     """
-    values, truth = np.asarray(scores, np.float64), np.asarray(labels) == 1
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    if not positives or not negatives:
+    truth = np.asarray(labels) == 1
+    if truth.all() or not truth.any():
         return None
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    # The mean rank of a group of equal scores: ties count half.
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    above = ranks[truth].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * negatives))
+    return float(ranking_measures(scores, truth)["auc"][0])
 
 
 def nearest_is_positive(anchors: Tensor, positives: Tensor) -> int:

@@ -34,7 +34,7 @@ STATE_FILE = "last.pth"
 
 
 @dataclass
-class Progress:
+class PhaseProgress:
     """How far a phase has come; all of it is in the saved state."""
 
     epoch: int = 0
@@ -96,7 +96,7 @@ class PhaseRun:
         )
         self.amp = amp_type(config, self.device)
         self.scaler = torch.amp.GradScaler("cuda", enabled=self.amp is torch.float16)
-        self.progress = Progress()
+        self.progress = PhaseProgress()
         phase.prepare(model)
         if saved is not None:
             self._restore(saved)
@@ -288,7 +288,7 @@ class PhaseRun:
         )
 
     def _restore(self, saved: dict[str, Any]) -> None:
-        self.progress = Progress(**saved["progress"])
+        self.progress = PhaseProgress(**saved["progress"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state(saved["schedule"])
         self.scaler.load_state_dict(saved["scaler"])

@@ -17,7 +17,7 @@ from veroallarme_core.motion_detection.global_change import (
     GlobalChangeKind,
     find_global_change,
 )
-from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame, write_picture
+from veroallarme_core.pictures import DecodedFrame, read_frame, read_frame_or_none, write_picture
 
 Frame: TypeAlias = NDArray[np.uint8]
 """A picture, uint8 (H, W, 3) BGR."""
@@ -443,10 +443,7 @@ def _load(index: int, source: FrameSource) -> DecodedFrame | None:
                 f"not {source.dtype} {source.shape}."
             )
         return DecodedFrame(source)
-    try:
-        return read_frame(source)
-    except FrameError:
-        return None
+    return read_frame_or_none(source)
 
 
 def _crop(picture: NDArray[np.uint8], region: MotionRegion) -> NDArray[np.uint8]:

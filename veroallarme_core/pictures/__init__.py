@@ -24,6 +24,7 @@ from veroallarme_core.pictures.frames import (
     FrameError,
     decode_frame,
     read_frame,
+    read_frame_or_none,
     shrink,
     shrink_factor,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "is_picture_start",
     "picture_end",
     "read_frame",
+    "read_frame_or_none",
     "shrink",
     "shrink_factor",
     "strongest_frame",

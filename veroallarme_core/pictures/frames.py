@@ -113,6 +113,14 @@ def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> DecodedFram
         raise FrameError(error.code, f"{path}: {error}") from error
 
 
+def read_frame_or_none(path: str | Path) -> DecodedFrame | None:
+    """Read a frame of which nothing but its pictures counts; None where it cannot be decoded."""
+    try:
+        return read_frame(path)
+    except FrameError:
+        return None
+
+
 def shrink(picture: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
     """Average a picture (H, W) or (H, W, 3) down by the whole factor that comes closest to `width`.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.contract.settings import CameraSettings
 from veroallarme_core.contract.verdict import State
-from veroallarme_core.pictures import FrameError, read_frame, shrink
+from veroallarme_core.pictures import read_frame_or_none, shrink
 from veroallarme_core.pipeline import EventPipeline
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion
@@ -24,13 +24,8 @@ _SURE_FOREGROUND = 200  # OpenCV marks shadows by 127
 
 def read_pictures(event: Event) -> list[NDArray[np.uint8]]:
     """Decode the frames of an event that can be decoded, uint8 (H, W, 3) BGR each."""
-    pictures = []
-    for path in event.frames:
-        try:
-            pictures.append(read_frame(path).image)
-        except FrameError:
-            continue
-    return pictures
+    frames = [read_frame_or_none(path) for path in event.frames]
+    return [frame.image for frame in frames if frame is not None]
 
 
 class AlertAll:

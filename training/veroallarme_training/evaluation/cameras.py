@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veroallarme_core.motion_detection import find_damage
-from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pictures import read_frame_or_none
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.events import Event, find_events
 from veroallarme_training.motion_cache import MotionCache
@@ -79,12 +79,7 @@ class LabelledCamera:
 
 
 def _is_damaged(event: Event) -> bool:
-    frames: list[DecodedFrame | None] = []
-    for path in event.frames:
-        try:
-            frames.append(read_frame(path))
-        except FrameError:
-            return True
+    frames = [read_frame_or_none(path) for path in event.frames]
     return any(damage.kinds for damage in find_damage(frames))
 
 

@@ -75,11 +75,13 @@ def ranking_measures(
 def _kept(scores: Floats, truth: NDArray[np.bool_], weight: Floats) -> tuple[Floats, Floats]:
     """Return the weight (B, U) of relevant and irrelevant events at each of the U thresholds."""
     values, place = np.unique(-scores, return_inverse=True)
-    at = np.zeros((len(scores), len(values)))
-    at[np.arange(len(scores)), place] = 1.0
-    relevant = (weight * truth) @ at  # (B, N) @ (N, U)
-    irrelevant = (weight * ~truth) @ at
-    return np.cumsum(relevant, axis=1), np.cumsum(irrelevant, axis=1)
+    order = np.argsort(place, kind="stable")
+    last = np.cumsum(np.bincount(place, minlength=len(values))) - 1  # (U,): of each threshold
+    relevant, irrelevant = (
+        np.cumsum((weight * side)[:, order], axis=1)[:, last]  # (B, N) -> (B, U)
+        for side in (truth, ~truth)
+    )
+    return relevant, irrelevant
 
 
 def suppressed_at(recall: Floats, false_rate: Floats, share: float) -> Floats:
