@@ -16,6 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 import yaml
 
 from veroallarme_core.description.region_crops import InputMode
+from veroallarme_core.files import write_atomically
 from veroallarme_training.errors import TrainingError
 
 Check = Callable[[Any], Any]
@@ -391,7 +392,7 @@ def from_dict(values: Mapping[str, Any], where: str = "the configuration") -> Tr
 
 def save_config(config: TrainingConfig, path: Path) -> None:
     """Write a configuration as YAML that `load_config` reads back."""
-    path.write_text(yaml.safe_dump(config.to_dict(), sort_keys=False), encoding="utf-8")
+    write_atomically(path, yaml.safe_dump(config.to_dict(), sort_keys=False))
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -26,9 +24,11 @@ from onnx import TensorProto, helper
 from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAGE_STD, SCORES
 from veroallarme_core.description.object_detector import DETECTOR_FILE
 from veroallarme_core.drawing import draw_event
+from veroallarme_core.files import put_in_place
 from veroallarme_core.inference.backends import backends_for
 from veroallarme_core.inference.graph_runtime import open_graph
 from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_training.conversion_command import run_conversion
 from veroallarme_training.tfjs_conversion import TfjsConverter, build_model
 from veroallarme_training.tfjs_graph import TfjsGraph, read_tfjs_graph
 from veroallarme_training.tfjs_run import run_tfjs_graph
@@ -70,19 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert as the options say, print what was written, and return the exit status."""
-    try:
-        print("\n".join(export_detector(arguments.source, arguments.output)))
-    except ModelError as error:
-        print(f"veroallarme-train detector: {error}", file=sys.stderr)
-    except OSError as error:
-        print(
-            f"veroallarme-train detector: {error.filename or arguments.output} cannot be read or "
-            f"written: {error.strerror}.",
-            file=sys.stderr,
-        )
-    else:
-        return 0
-    return 1
+    return run_conversion(
+        "detector",
+        arguments.output,
+        lambda: export_detector(arguments.source, arguments.output),
+        trouble="cannot be read or written",
+    )
 
 
 def export_detector(source: Path, output: Path) -> list[str]:
@@ -113,7 +106,7 @@ def export_detector(source: Path, output: Path) -> list[str]:
         onnx.save(model, written)
         lines = _compare(graph, written)
         lines.append(f"{output / DETECTOR_FILE}: {written.stat().st_size / 1e6:.2f} MB")
-        os.replace(written, output / DETECTOR_FILE)
+        put_in_place(written, output / DETECTOR_FILE)
     return lines
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.drawing import DrawnEvent, draw_events
+from veroallarme_core.files import write_atomically
 from veroallarme_training.events import MASKS_FOLDER, Event, find_events
 from veroallarme_training.moving_events import MovingEvent
 from veroallarme_training.region_labels import RegionLabel
@@ -50,7 +51,7 @@ def draw_event_folders(
         if not _is_done(done):
             for event in draw_events(seed, size):
                 _write(own / f"{event.camera}_{seed}" / event.name, event)
-            done.write_text(json.dumps({"format": _FORMAT}), encoding="utf-8")
+            write_atomically(done, json.dumps({"format": _FORMAT}))
         events += find_events(own)
     return tuple(events)
 

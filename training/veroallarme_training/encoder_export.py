@@ -11,8 +11,6 @@ anything is put in its place, every installed runtime is compared with the torch
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -31,8 +29,10 @@ from veroallarme_core.description.scene_encoder import (
     crop_region,
 )
 from veroallarme_core.drawing import draw_event
+from veroallarme_core.files import put_in_place
 from veroallarme_core.inference.backends import backends_for
 from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_training.conversion_command import run_conversion
 
 VERSION = "1"
 """To be raised with every change of what the graphs answer: stored features must not mix."""
@@ -62,19 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export as the options say, print what was written, and return the exit status."""
-    try:
-        print("\n".join(export_encoder(arguments.output)))
-    except ModelError as error:
-        print(f"veroallarme-train encoder: {error}", file=sys.stderr)
-    except OSError as error:
-        print(
-            f"veroallarme-train encoder: {error.filename or arguments.output} cannot be written: "
-            f"{error.strerror}.",
-            file=sys.stderr,
-        )
-    else:
-        return 0
-    return 1
+    return run_conversion(
+        "encoder",
+        arguments.output,
+        lambda: export_encoder(arguments.output),
+        trouble="cannot be written",
+    )
 
 
 def export_encoder(output: Path) -> list[str]:
@@ -98,7 +91,7 @@ def export_encoder(output: Path) -> list[str]:
         lines = _compare(network, Path(folder))
         for path in written:
             lines.append(f"{output / path.name}: {path.stat().st_size / 1e6:.2f} MB")
-            os.replace(path, output / path.name)
+            put_in_place(path, output / path.name)
     return lines
 
 

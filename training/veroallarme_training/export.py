@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.description.region_crops import cut_regions
 from veroallarme_core.drawing import draw_events
+from veroallarme_core.files import put_in_place
 from veroallarme_core.inference.backends import (
     INPUT_NAME,
     OUTPUT_NAMES,
@@ -409,5 +409,5 @@ def _move(written: Path, target: Path) -> int:
         source = written.with_suffix(suffix)
         if source.is_file():
             size += source.stat().st_size
-            os.replace(source, target.with_suffix(suffix))
+            put_in_place(source, target.with_suffix(suffix))
     return size

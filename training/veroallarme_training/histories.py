@@ -32,6 +32,7 @@ from veroallarme_core.drawing import (
     Turn,
     floats,
 )
+from veroallarme_core.files import atomic_text_file
 from veroallarme_training.errors import TrainingError
 
 Camera = Literal["street", "garden"]
@@ -124,10 +125,8 @@ def write_history(
             quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
             cv2.imwrite(str(root / name / f"{number}.jpg"), frame, quality)
         rows.append((name, event.label, event.cause))
-    unfinished = root / "labels.csv.part"
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with atomic_text_file(root / "labels.csv") as file:
         csv.writer(file).writerows([("event_id", "label", "cause"), *rows])
-    unfinished.replace(root / "labels.csv")
 
 
 def event_id(script: Script) -> str:

@@ -7,8 +7,6 @@ on disk. With a folder the results outlive the process, as `.npz` files without 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -21,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.description.region_crops import TEMPORAL_FRAMES, frames_of_place
+from veroallarme_core.files import atomic_file
 from veroallarme_core.motion_detection import (
     BLOCK_SIZE,
     FrameDamage,
@@ -179,14 +178,9 @@ class MotionCache:
             return
         folder = self.folder / key[:2]
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **_stored(motion))  # type: ignore[arg-type]
-            os.replace(name, folder / f"{key}.npz")
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        # Not synced: what a power cut damages is found again.
+        with atomic_file(folder / f"{key}.npz", is_durable=False) as file:
+            np.savez(file, **_stored(motion))  # type: ignore[arg-type]
 
 
 def _packed(result: MotionDetectionResult) -> EventMotion:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 from tqdm import tqdm
+
+from veroallarme_core.files import atomic_text_file
 
 METRICS_FILE = "metrics.csv"
 
@@ -57,12 +58,10 @@ class MetricsTable:
         return [row for row in rows if row.get("phase") and (row.get("epoch") or "").isdigit()]
 
     def _write(self, rows: Iterable[Mapping[str, str]]) -> None:
-        part = self.path.with_suffix(".part")
-        with part.open("w", newline="", encoding="utf-8") as file:
+        with atomic_text_file(self.path) as file:
             writer = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(part, self.path)
 
 
 class Reporter:

@@ -20,6 +20,7 @@ from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory,
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
 from veroallarme_core.description.scene_encoder import ENCODER_NAME
+from veroallarme_core.files import write_atomically
 
 T = TypeVar("T")
 
@@ -287,10 +288,7 @@ class CameraState:
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
     """Write what came of the latest adaptation, for people and for the worker."""
-    path = folder / REPORT_FILE
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from veroallarme_core.files import atomic_file
 
 _FACTS = "facts"
 Arrays = Mapping[str, NDArray[Any]]
@@ -37,15 +38,8 @@ def write_state(
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"kind": kind, "version": version, **facts}, sort_keys=True)
     facts_array = np.frombuffer(text.encode(), np.uint8)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{_FACTS: facts_array, **arrays})
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        np.savez(file, allow_pickle=False, **{_FACTS: facts_array, **arrays})
 
 
 def require_encoder(path: Path, facts: Mapping[str, Any], encoder: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.contract.verdict import MAX_REGIONS
 from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.files import atomic_text_file
 from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
 
 COLUMNS = ("event_id", "state", "score", "reason", "regions")
@@ -58,17 +58,12 @@ def score_folder(
     events = list_events(data_dir)
     state = None if state_dir is None else _read(state_dir)
     pipeline = EventPipeline(encoder=SceneEncoder(threads=1))
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for count, row in enumerate(_rows(events, pipeline, state, threads), 1):
-                writer.writerow(row)
-                progress(count, len(events))
-        os.replace(partial, output)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_text_file(output) as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for count, row in enumerate(_rows(events, pipeline, state, threads), 1):
+            writer.writerow(row)
+            progress(count, len(events))
     return len(events)
 
 

@@ -24,6 +24,7 @@ from veroallarme_core.demo.camera import DemoCamera
 from veroallarme_core.demo.events import EventsError, PlayedEvent
 from veroallarme_core.demo.report import Outcome, Reporter
 from veroallarme_core.drawing import draw_background
+from veroallarme_core.files import write_atomically
 from veroallarme_core.worker.config.config import (
     BrokerConfig,
     BurstConfig,
@@ -270,5 +271,5 @@ class _Stage:
         }
         self.reporter.balance(figures)
         if self.options.report is not None:
-            self.options.report.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+            write_atomically(self.options.report, json.dumps(figures, indent=2))
         return 0 if covered == self.sent and not self.repeated else 1

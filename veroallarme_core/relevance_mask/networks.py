@@ -5,7 +5,6 @@ Imports torch, so nothing that the worker runs may import this module when it lo
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch.nn import functional
 from torchvision.models import ResNet18_Weights, resnet18
 
 from veroallarme_core.description.region_crops import CropGeometry, InputMode
+from veroallarme_core.files import atomic_file
 from veroallarme_core.inference.model_meta import HEADS, ModelError, ModelMeta, ModelMode
 
 ENCODER_DIM = 512
@@ -376,16 +376,8 @@ def save_checkpoint(path: str | Path, model: nn.Module, **training_state: Any) -
     }
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with atomic_file(target) as file:
+        torch.save(content, file)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

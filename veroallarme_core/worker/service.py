@@ -40,6 +40,7 @@ from veroallarme_core.contract.messages import (
 from veroallarme_core.contract.settings import CameraSettings
 from veroallarme_core.contract.verdict import is_valid_id, iso
 from veroallarme_core.description.scene_encoder import load_scene_encoder
+from veroallarme_core.files import write_atomically
 from veroallarme_core.inference.backends import InferenceError, describe_runtime
 from veroallarme_core.inference.model_meta import ModelError
 from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
@@ -977,10 +978,8 @@ def _client_id(config: WorkerConfig) -> str:
         if is_valid_id(text):
             return text
     text = f"veroallarme_{config.topics.site[:32]}_{secrets.token_hex(6)}"
-    unfinished = path.with_suffix(".partial")
     try:
-        unfinished.write_text(text, encoding="ascii")
-        unfinished.replace(path)
+        write_atomically(path, text)
     except OSError as error:
         raise StartError(f"{path} cannot be written ({error}): free some space") from error
     return text

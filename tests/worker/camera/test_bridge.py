@@ -275,7 +275,7 @@ def test_a_broken_file_of_definitions_is_passed_over(
 
 async def test_a_definition_that_cannot_be_kept_is_served_and_told(site: Site) -> None:
     async with playing(site) as stage:
-        (site.folder / "state" / "bridged.partial").mkdir()
+        (site.folder / "state" / "bridged.json").mkdir()  # nothing can take its place
         await stage.define()
         await stage.heard.until(lambda: complaint(stage.heard, "config"))
         assert "cannot be written" in complaint(stage.heard, "config")

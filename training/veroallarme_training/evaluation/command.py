@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 
+from veroallarme_core.files import write_atomically
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.evaluation.cameras import EvaluationError, LabelledCamera, find_cameras
 from veroallarme_training.evaluation.ladder import Row, RowResult, evaluate_row
@@ -25,7 +26,6 @@ from veroallarme_training.evaluation.report import (
     ladder_table,
     markdown,
     places,
-    write_atomically,
     write_csv,
 )
 from veroallarme_training.evaluation.rows import DEFAULT_ROWS, ROWS, RowSettings, make_rows

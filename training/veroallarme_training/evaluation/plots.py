@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
 from veroallarme_core.contract.verdict import State
+from veroallarme_core.files import atomic_file
 from veroallarme_core.pictures import draw_verdict, strongest_frame
 from veroallarme_training.evaluation.baselines import read_pictures
 from veroallarme_training.evaluation.cameras import Camera, LabelledCamera
@@ -215,6 +215,5 @@ def _typical_picture(camera: Camera) -> Picture:
 
 
 def _save(path: Path, plot: Plot) -> None:
-    part = path.with_name(f"{path.stem}.part{path.suffix}")
-    plot.savefig(part, dpi=90)
-    os.replace(part, path)
+    with atomic_file(path) as file:
+        plot.savefig(file, format=path.suffix.removeprefix("."), dpi=90)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from veroallarme_core.files import write_atomically
 from veroallarme_training.evaluation.cameras import LabelledCamera
 from veroallarme_training.evaluation.intruders import HEIGHT_CLASSES
 from veroallarme_training.evaluation.ladder import RowResult, WithThumbs
@@ -136,13 +136,6 @@ def write_csv(path: Path, results: Sequence[RowResult]) -> None:
                 numbers = [f"{value:.4f}" for value in (figure.value, *figure.interval)]
                 writer.writerow([result.name, place, name, *numbers, figure.count])
     write_atomically(path, text.getvalue())
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def markdown(

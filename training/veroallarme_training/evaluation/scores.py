@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from veroallarme_core.contract.verdict import State
+from veroallarme_core.files import atomic_text_file
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError, read_table
 
 SCORES_COLUMNS = ("event_id", "state", "score", "reason", "regions")
@@ -56,8 +56,7 @@ class Scorer(Protocol):
 def write_scores(path: Path, scores: Sequence[EventScore]) -> None:
     """Write scores as `veroallarme score` does, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with atomic_text_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(SCORES_COLUMNS)
         for one in scores:
@@ -68,7 +67,6 @@ def write_scores(path: Path, scores: Sequence[EventScore]) -> None:
             ]
             state = "" if one.state is None else one.state.value
             writer.writerow([one.event_id, state, one.score, one.reason, json.dumps(regions)])
-    os.replace(part, path)
 
 
 def read_scores(path: Path) -> list[EventScore]:

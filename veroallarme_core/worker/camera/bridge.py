@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ import voluptuous as vol
 
 from veroallarme_core.contract.messages import MAX_COMMAND_BYTES, CommandError, read_command
 from veroallarme_core.contract.settings import require_id
+from veroallarme_core.files import write_atomically
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.camera import CameraWorker
 from veroallarme_core.worker.config.config import BurstConfig, CameraConfig
@@ -152,7 +152,7 @@ class Bridge:
             if camera.id not in self._local
         }
         try:
-            await asyncio.to_thread(_write, self._path, definitions)
+            await asyncio.to_thread(write_atomically, self._path, json.dumps(definitions))
         except OSError as error:
             raise CommandError(
                 f"it is served, but {self._path} cannot be written ({error}): check that the disk "
@@ -272,12 +272,3 @@ def clock_lead(burst: Mapping[str, Any], earliest: datetime, latest: datetime) -
     if earliest - sent_at > MAX_BURST_AGE:
         return sent_at - earliest
     return timedelta()
-
-
-def _write(path: Path, definitions: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(definitions, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -18,6 +18,7 @@ from typing import Any
 from veroallarme_core import __version__
 from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.contract.verdict import iso
+from veroallarme_core.files import write_atomically
 from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.camera.alarm import now
 
@@ -250,10 +251,8 @@ class CameraLearning:
 
 
 def _write_record(folder: Path, adaptation: Adaptation) -> None:
-    partial = folder / f"{RECORD_FILE}.partial"
     folder.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(asdict(adaptation)), encoding="utf-8")
-    partial.replace(folder / RECORD_FILE)
+    write_atomically(folder / RECORD_FILE, json.dumps(asdict(adaptation)))
 
 
 def _read_record(folder: Path) -> Adaptation | None:

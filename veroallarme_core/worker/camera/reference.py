@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
+from veroallarme_core.files import write_atomically
 from veroallarme_core.pictures.frames import FrameError, decode_frame
 
 
@@ -42,10 +42,5 @@ class ReferencePicture:
             return False
         self._data, self._loaded = data, True
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
+        write_atomically(self._path, data)
         return True

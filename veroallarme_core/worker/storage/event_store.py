@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from veroallarme_core.contract.verdict import State, Verdict, is_valid_id, iso
+from veroallarme_core.files import put_in_place
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
@@ -472,7 +473,7 @@ class EventStore:
                         seconds = taken_at[index].timestamp()
                         os.utime(file.fileno(), (seconds, seconds))
                     os.fsync(file.fileno())
-            partial.rename(folder)
+            put_in_place(partial, folder)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)
             raise
