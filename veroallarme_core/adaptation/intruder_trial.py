@@ -26,7 +26,7 @@ from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.contract.verdict import State
-from veroallarme_core.judgement.learned import ALWAYS_ALERTING
+from veroallarme_core.judgement import ALWAYS_ALERTING
 from veroallarme_core.motion_detection import MotionDetectionResult
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, find_motion

@@ -19,7 +19,7 @@ from veroallarme_core.description.burst_evidence import (
     gather_evidence,
 )
 from veroallarme_core.description.scene_encoder import SceneEncoder
-from veroallarme_core.judgement.judgement import judge_motion
+from veroallarme_core.judgement import candidates, judge_motion
 from veroallarme_core.pipeline import find_motion
 
 _NO_FEATURES = np.zeros((0, 0, 0, 0), np.float32)
@@ -77,7 +77,7 @@ def _observe(source: EventFolder, encoder: SceneEncoder) -> ObservedEvent | None
     if not usable:
         return None
     motion = find_motion(frames)
-    evidence = gather_evidence(encoder, motion, judge_motion(motion))
+    evidence = gather_evidence(encoder, motion, candidates(judge_motion(motion)))
     if evidence is None:
         return None
     evidence = replace(evidence, regions=evidence.regions[:TAUGHT_REGIONS])

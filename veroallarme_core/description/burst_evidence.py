@@ -19,12 +19,12 @@ from veroallarme_core.description.scene_encoder import (
     crop_region,
     grid_for,
 )
+from veroallarme_core.motion_detection.damage import BLOCK_SIZE, FrameDamage
 from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,
     MotionRegion,
     min_area_for,
 )
-from veroallarme_core.motion_detection.frame_damage import BLOCK_SIZE, FrameDamage
 
 SKETCH_DIM = 192
 """Numbers that describe what a region looks like, in its frames together."""

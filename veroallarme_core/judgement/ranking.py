@@ -8,12 +8,12 @@ import numpy as np
 
 from veroallarme_core.judgement.explained_change import ExplainedChange, explain_change
 from veroallarme_core.judgement.judgement import RegionJudgement, undecided_score
+from veroallarme_core.motion_detection.damage import BLOCK_SIZE
 from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,
     MotionRegion,
     min_area_for,
 )
-from veroallarme_core.motion_detection.frame_damage import BLOCK_SIZE
 
 CLEAR = 0.5
 """Unexplained evidence from which something is said to have moved: that of a smallest region."""
