@@ -31,7 +31,7 @@ from veroallarme_core.description.scene_encoder import (
     crop_region,
     grid_for,
 )
-from veroallarme_core.inference.backends import backends_for
+from veroallarme_core.inference import backends_for
 
 SIZE = (576, 704)
 REGIONS = 8

@@ -37,13 +37,20 @@ from veroallarme_core.inference.backends import (
     load_openvino,
     open_backend,
 )
+from veroallarme_core.inference import describe_runtime, load_openvino
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionDetector,
     MotionRegion,
 )
-from veroallarme_core.relevance_mask.networks import RelevanceMaskModel, save_checkpoint
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
+from veroallarme_core.relevance_mask import (
+    InferenceBackend,
+    OpenVinoBackend,
+    RelevanceMaskModel,
+    RelevanceMaskPredictor,
+    open_backend,
+    save_checkpoint,
+)
 from veroallarme_training.export import ExportSettings, export
 
 BATCHES = (1, 8)

@@ -22,7 +22,7 @@ import cv2
 import torch
 from torch.utils.data import default_collate
 
-from veroallarme_core.relevance_mask.networks import RelevanceMaskModel
+from veroallarme_core.relevance_mask import RelevanceMaskModel
 from veroallarme_training.config import TrainingConfig, from_dict
 from veroallarme_training.phase_run import amp_type, make_optimizer, on_device
 from veroallarme_training.phases import PHASES, Phase, make_phase

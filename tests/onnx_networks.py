@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from veroallarme_core.inference.model_meta import META_KEY, ModelMeta
+from veroallarme_core.relevance_mask import META_KEY, ModelMeta
 
 OPSET = 17
 IR_VERSION = 9  # both runtimes have read it for years

@@ -25,7 +25,10 @@ FORBIDDEN_AT_IMPORT_TIME = {
 }
 IMPORT_LINE = re.compile(r"^ *(?:from|import) +(\w+)", re.MULTILINE)
 DEMO_EXTRA = ("amqtt", "rich")
-TORCH_MODULES = {"veroallarme_core.relevance_mask.networks"}
+TORCH_MODULES = {
+    f"veroallarme_core.relevance_mask.{name}"
+    for name in ("checkpoints", "networks", "weight_files")
+}
 """Modules that are torch through and through; no other module may import them when it loads."""
 
 

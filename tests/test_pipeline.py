@@ -27,7 +27,7 @@ from veroallarme_core.pipeline import (
     not_judged,
     threshold_in_force,
 )
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 
 FILTER = CameraSettings(mode=Mode.FILTER)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

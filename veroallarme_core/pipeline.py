@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract.settings import CameraSettings, raises_alarm
@@ -20,6 +21,9 @@ from veroallarme_core.contract.verdict import (
 )
 from veroallarme_core.description import BurstEvidence, SceneEncoder, gather_evidence
 from veroallarme_core.inference.backends import InferenceError
+from veroallarme_core.description.burst_evidence import BurstEvidence, gather_evidence
+from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.inference import InferenceError
 from veroallarme_core.judgement import (
     GENERAL_THRESHOLD,
     Burst,
@@ -38,7 +42,6 @@ from veroallarme_core.motion_detection.detector import (
 )
 from veroallarme_core.pictures.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
 from veroallarme_core.pictures.frames import DecodedFrame, FrameError, decode_frame
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -152,21 +155,37 @@ class JudgedBurst:
     evidence: BurstEvidence | None
 
 
+class NetworkOpinion(Protocol):
+    """What a relevance network of the user's own makes of regions that moved."""
+
+    @property
+    def network_name(self) -> str:
+        """What it is called in verdicts."""
+
+    def region_scores(self, frame: Frame, motion: MotionDetectionResult) -> Sequence[float]:
+        """Return a score in [0, 1] for every region that moved.
+
+        Raises:
+            InferenceError: the network failed.
+            ValueError: the frame does not fit the motion.
+        """
+
+
 class EventPipeline:
     """Judges bursts; holds no state of a camera and may be shared between threads.
 
     Args:
-        predictor: the relevance network. Its opinion stands among the cues, `network_score`, and
+        network: a relevance network. Its opinion stands among the cues, `network_score`, and
             decides nothing: a score that nobody has calibrated on a camera proves no nuisance.
         encoder: describes a burst for the camera's memory; None judges by the cues alone.
     """
 
     def __init__(
         self,
-        predictor: RelevanceMaskPredictor | None = None,
+        network: NetworkOpinion | None = None,
         encoder: SceneEncoder | None = None,
     ) -> None:
-        self._predictor = predictor
+        self._network = network
         self._encoder = encoder
 
     def judge(
@@ -287,18 +306,17 @@ class EventPipeline:
     ) -> PipelineResult:
         """Add what the network makes of the largest regions to the cues."""
         frame = next((frame for frame in motion.frames if frame is not None), None)
-        if self._predictor is None or frame is None or not motion.motion_regions:
+        if self._network is None or frame is None or not motion.motion_regions:
             return result
         largest = sorted(motion.motion_regions, key=lambda region: -region.area)
         seen = replace(motion, motion_regions=tuple(largest[:MAX_OPINIONS]))
         try:
-            regions = self._predictor.predict(frame, seen).regions
+            scores = self._network.region_scores(frame, seen)
         except (InferenceError, ValueError):
             # The cues stand on their own, so a network that fails costs no verdict.
             _LOGGER.exception("the relevance network failed")
             return result
-        score = max(region.relevance_score for region in regions)
-        name = self._predictor.backend.meta.name
+        score, name = max(scores), self._network.network_name
         return replace(
             result, cues={**result.cues, "network_score": score}, model=f"{MODEL}+{name}"
         )

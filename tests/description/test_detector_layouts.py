@@ -16,7 +16,7 @@ from veroallarme_core.description.detector_layouts import (
     place_boxes,
     recognise_layout,
 )
-from veroallarme_core.inference.graph_runtime import Port
+from veroallarme_core.inference import Port
 
 SIZE = (64, 96)
 STRIDES = (8, 16, 32)

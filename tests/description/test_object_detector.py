@@ -25,9 +25,7 @@ from veroallarme_core.description.object_detector import (
     load_object_detector,
 )
 from veroallarme_core.drawing import draw_event
-from veroallarme_core.inference import graph_runtime
-from veroallarme_core.inference.backends import InferenceError
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import InferenceError, ModelError, graph_runtime, runtimes
 from veroallarme_core.motion_detection.detector import detect_motion_from_paths
 
 RUNTIMES = ("openvino", "onnxruntime")
@@ -293,7 +291,7 @@ class TestRuntimes:
 
     def test_what_is_not_installed_is_named(self, monkeypatch):
         monkeypatch.setattr(graph_runtime, "backends_for", lambda path: ())
-        monkeypatch.setattr(graph_runtime.platform, "machine", lambda: "x86_64")
+        monkeypatch.setattr(runtimes.platform, "machine", lambda: "x86_64")
         with pytest.raises(ModelError, match="The object detector needs openvino or onnxruntime"):
             ObjectDetector()
 

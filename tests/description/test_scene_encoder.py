@@ -23,9 +23,7 @@ from veroallarme_core.description.scene_encoder import (
     grid_for,
     load_scene_encoder,
 )
-from veroallarme_core.inference import graph_runtime
-from veroallarme_core.inference.backends import InferenceError
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import InferenceError, ModelError, graph_runtime, runtimes
 
 SHIPPED = Path(veroallarme_core.__file__).parent / "models"
 GRID = (9, 11)
@@ -230,7 +228,7 @@ class TestRuntimes:
         [("x86_64", "openvino"), ("AMD64", "openvino"), ("aarch64", "onnxruntime")],
     )
     def test_the_machine_chooses(self, machine, backend, monkeypatch):
-        monkeypatch.setattr(graph_runtime.platform, "machine", lambda: machine)
+        monkeypatch.setattr(runtimes.platform, "machine", lambda: machine)
         assert SceneEncoder(threads=1).backend == backend
         assert load_scene_encoder("auto", 1).backend == backend
         assert load_scene_encoder("torch", 1).backend == backend

@@ -9,17 +9,19 @@ import pytest
 torch = pytest.importorskip("torch", reason="the network needs the extra [train]")
 
 from veroallarme_core.description.region_crops import CropGeometry  # noqa: E402
-from veroallarme_core.inference.model_meta import ModelError  # noqa: E402
+from veroallarme_core.inference import ModelError  # noqa: E402
 from veroallarme_core.relevance_mask import networks  # noqa: E402 - after the check for torch
-from veroallarme_core.relevance_mask.networks import (  # noqa: E402
+from veroallarme_core.relevance_mask.checkpoints import (  # noqa: E402
     LoadReport,
-    RelevanceMaskModel,
-    RelevanceOutput,
     judging_model,
     load_weights,
     model_from_checkpoint,
     read_checkpoint,
     save_checkpoint,
+)
+from veroallarme_core.relevance_mask.networks import (  # noqa: E402
+    RelevanceMaskModel,
+    RelevanceOutput,
 )
 
 MODES = ("contrastive", "segmentation", "classification", "both")

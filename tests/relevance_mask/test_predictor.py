@@ -13,17 +13,18 @@ import pytest
 from tests.drawn import burst_of, draw_person, draw_yard
 from tests.onnx_networks import write_network
 from veroallarme_core.description.region_crops import CropGeometry, InputMode
-from veroallarme_core.inference.model_meta import ModelError, ModelMeta
+from veroallarme_core.inference import ModelError
 from veroallarme_core.motion_detection.detector import MotionDetector, MotionRegion
 from veroallarme_core.pictures.annotate import IRRELEVANT_BGR, RELEVANT_BGR
 from veroallarme_core.pictures.frames import FrameError
-from veroallarme_core.relevance_mask.predictor import (
-    MAX_BATCH,
+from veroallarme_core.relevance_mask import (
+    ModelMeta,
     RelevanceMaskPredictor,
     RelevanceMaskResult,
     RelevanceRegion,
     predict_relevance_mask,
 )
+from veroallarme_core.relevance_mask.predictor import MAX_BATCH
 
 ROOT = Path(__file__).resolve().parents[2]
 STILL = (10, 10, 40, 40)
@@ -419,7 +420,8 @@ class TestDocumentedExample:
 
 def test_importing_it_loads_no_runtime():
     program = (
-        "import sys, veroallarme_core.relevance_mask.predictor\n"
+        "import sys\n"
+        "from veroallarme_core.relevance_mask import RelevanceMaskPredictor\n"
         "print(*sorted({'torch', 'torchvision', 'openvino', 'onnxruntime'} & sys.modules.keys()))"
     )
     finished = subprocess.run(
@@ -431,3 +433,23 @@ def test_importing_it_loads_no_runtime():
         timeout=60,
     )
     assert finished.stdout.split() == []
+
+
+def test_the_network_is_loaded_when_it_is_asked_for():
+    pytest.importorskip("torch", reason="the network needs the extra [train]")
+    program = (
+        "import sys, veroallarme_core.relevance_mask as room\n"
+        "print('torch' in sys.modules)\n"
+        "from veroallarme_core.relevance_mask import RelevanceMaskModel\n"
+        "print('torch' in sys.modules, RelevanceMaskModel.__name__)\n"
+        "print(all(hasattr(room, name) for name in room.__all__), hasattr(room, 'Nobody'))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert finished.stdout.splitlines() == ["False", "True RelevanceMaskModel", "True False"]

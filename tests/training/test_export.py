@@ -12,11 +12,12 @@ export = pytest.importorskip("veroallarme_training.export", reason="the extra [t
 
 from tests.drawn import burst_of, draw_person, draw_yard, encode  # noqa: E402
 from veroallarme_core.description.region_crops import CropGeometry, InputMode  # noqa: E402
-from veroallarme_core.inference.backends import open_backend  # noqa: E402
-from veroallarme_core.inference.model_meta import ModelError, ModelMeta  # noqa: E402
-from veroallarme_core.relevance_mask.networks import (  # noqa: E402
+from veroallarme_core.inference import ModelError  # noqa: E402
+from veroallarme_core.relevance_mask import (  # noqa: E402
+    ModelMeta,
     RelevanceMaskModel,
     model_from_checkpoint,
+    open_backend,
     save_checkpoint,
 )
 from veroallarme_training.errors import TrainingError  # noqa: E402

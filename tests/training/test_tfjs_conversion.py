@@ -10,8 +10,7 @@ torch = pytest.importorskip("torch", reason="converting needs the extra [train]"
 onnx = pytest.importorskip("onnx", reason="converting needs the extra [train]")
 
 from tests.training.tfjs_files import TfjsFiles  # noqa: E402
-from veroallarme_core.inference.graph_runtime import open_graph  # noqa: E402
-from veroallarme_core.inference.model_meta import ModelError  # noqa: E402
+from veroallarme_core.inference import ModelError, open_graph  # noqa: E402
 from veroallarme_training.detector_export import convert_detector, source_answers  # noqa: E402
 from veroallarme_training.tfjs_graph import TfjsGraph, TfjsNode, read_tfjs_graph  # noqa: E402
 from veroallarme_training.tfjs_run import run_tfjs_graph  # noqa: E402

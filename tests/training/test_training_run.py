@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_core.relevance_mask.networks import model_from_checkpoint, read_checkpoint  # noqa: E402
+from veroallarme_core.relevance_mask import model_from_checkpoint, read_checkpoint  # noqa: E402
 from veroallarme_training import phase_run, phases  # noqa: E402
 from veroallarme_training.config import load_config  # noqa: E402
 from veroallarme_training.errors import Interrupted, TrainingError  # noqa: E402

@@ -30,8 +30,9 @@ from tests.worker.talk import HEALTH, ROOT, STATUS, C, Judging, events, retained
 from veroallarme_core.contract.messages import RETAINED_SUFFIXES
 from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.contract.verdict import State, Verdict, new_event_id
-from veroallarme_core.inference.model_meta import ModelError, ModelMeta
+from veroallarme_core.inference import ModelError
 from veroallarme_core.pipeline import MODEL
+from veroallarme_core.relevance_mask import ModelMeta
 from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.camera.camera import Signal
 from veroallarme_core.worker.config.config import InferenceConfig, LearningConfig

@@ -42,6 +42,24 @@ from veroallarme_core.inference.model_meta import META_KEY, ModelError, ModelMet
 from veroallarme_core.motion_detection import FrameSource, MotionDetector, common_size, min_area_for
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.relevance_mask.networks import RelevanceMaskModel, judging_model
+from veroallarme_core.inference import ModelError, available_backends, backends_for, load_openvino
+from veroallarme_core.motion_detection.detector import FrameSource, MotionDetector, min_area_for
+from veroallarme_core.motion_detection.frame_damage import common_size
+from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.relevance_mask import (
+    INPUT_NAME,
+    META_KEY,
+    OUTPUT_NAMES,
+    InferenceBackend,
+    ModelMeta,
+    ModelMode,
+    OpenVinoBackend,
+    RelevanceMaskModel,
+    TorchBackend,
+    judging_model,
+    open_backend,
+    relevance_probability,
+)
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.events import find_events
 

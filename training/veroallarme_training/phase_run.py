@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.utils.data import DataLoader
 
-from veroallarme_core.relevance_mask.networks import RelevanceMaskModel, save_checkpoint
+from veroallarme_core.relevance_mask import RelevanceMaskModel, save_checkpoint
 from veroallarme_training.config import TrainingConfig
 from veroallarme_training.epoch_batches import TrainingBatches, ValidationBatches
 from veroallarme_training.errors import Interrupted, TrainingError

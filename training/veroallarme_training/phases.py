@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from veroallarme_core.relevance_mask.networks import RelevanceMaskModel
+from veroallarme_core.relevance_mask import RelevanceMaskModel
 from veroallarme_training.config import AugmentationSettings, TrainingConfig
 from veroallarme_training.datasets.event_crops import NO_AUGMENTATION
 from veroallarme_training.datasets.motion_dataset import ContrastiveMotionDataset

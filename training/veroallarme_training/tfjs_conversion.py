@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import ModelError
 from veroallarme_training.tfjs_graph import CONSTANT, PLACEHOLDER, TfjsGraph, TfjsNode
 
 OPSET, IR_VERSION = 17, 9  # both runtimes have read these for years

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import ModelError
 
 CONSTANT, PLACEHOLDER = "Const", "Placeholder"
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import ModelError
 from veroallarme_training.tfjs_graph import CONSTANT, PLACEHOLDER, TfjsGraph, TfjsNode
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from veroallarme_core.inference.model_meta import ModelError, ModelMeta
-from veroallarme_core.relevance_mask.networks import (
+from veroallarme_core.inference import ModelError
+from veroallarme_core.relevance_mask import (
+    ModelMeta,
     RelevanceMaskModel,
     load_weights,
     read_checkpoint,

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.inference.graph_runtime import Port
+from veroallarme_core.inference import Port
 
 Floats = NDArray[np.float32]
 

@@ -27,9 +27,7 @@ from veroallarme_core.description.detector_layouts import (
     recognise_layout,
 )
 from veroallarme_core.description.region_crops import Frame
-from veroallarme_core.inference.backends import InferenceError
-from veroallarme_core.inference.graph_runtime import Graph, choose_runtime, open_graph
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import Graph, InferenceError, ModelError, choose_runtime, open_graph
 
 DETECTOR_FILE = "object_detector.onnx"
 """The detector that ships."""

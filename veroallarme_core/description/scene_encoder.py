@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.description.region_crops import Frame
-from veroallarme_core.inference.graph_runtime import Graph, choose_runtime, open_graph
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import Graph, ModelError, choose_runtime, open_graph
 
 TRUNK_FILE, HEAD_FILE = "scene_trunk.onnx", "scene_head.onnx"
 CELL_CHANNELS = 40

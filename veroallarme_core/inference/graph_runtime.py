@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.inference.backends import (
-    InferenceError,
-    OnnxRuntimeBackend,
-    OpenVinoBackend,
+from veroallarme_core.inference.errors import InferenceError, ModelError
+from veroallarme_core.inference.runtimes import (
+    ONNXRUNTIME,
+    OPENVINO,
     backends_for,
+    check_threads,
     load_onnxruntime,
     load_openvino,
+    prefers_openvino,
 )
-from veroallarme_core.inference.model_meta import ModelError
-
-_X86_64 = {"x86_64", "amd64"}
 
 _Infer = Callable[[NDArray[np.float32], Sequence[str]], list[NDArray[np.float32]]]
 """Takes a graph's only input and the names of the outputs that are wanted."""
@@ -77,8 +75,7 @@ def choose_runtime(backend: str | None, what: str) -> str:
     """
     if backend is not None and backend not in _OPENERS:
         raise ModelError(f"backend {backend!r}: choose one of {', '.join(_OPENERS)}.")
-    prefers_openvino = platform.machine().lower() in _X86_64
-    order = list(_OPENERS) if prefers_openvino else list(reversed(_OPENERS))
+    order = list(_OPENERS) if prefers_openvino() else list(reversed(_OPENERS))
     candidates = order if backend is None else [backend]
     installed = backends_for("graph.onnx")
     for name in candidates:
@@ -102,8 +99,7 @@ def open_graph(runtime: str, path: Path, threads: int | None, *, remedy: str) ->
     Raises:
         ModelError: `threads` is wrong, or the file is missing or cannot be loaded.
     """
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise ModelError(f"threads {threads!r}: give a whole number from 1.")
+    check_threads(threads)
     if not path.is_file():
         raise ModelError(f"The model file {path} is missing: {remedy}.")
     try:
@@ -136,7 +132,7 @@ def _open_openvino(path: Path, threads: int | None) -> Graph:
     table = model.get_rt_info("framework").value if model.has_rt_info("framework") else {}
     properties = {key: str(value) for key, value in table.items()}
     answers = tuple(_openvino_port(port) for port in model.outputs)
-    return Graph(OpenVinoBackend.name, properties, _openvino_port(taken), answers, infer)
+    return Graph(OPENVINO, properties, _openvino_port(taken), answers, infer)
 
 
 def _openvino_port(port: Any) -> Port:
@@ -166,7 +162,7 @@ def _open_onnxruntime(path: Path, threads: int | None) -> Graph:
 
     properties = session.get_modelmeta().custom_metadata_map
     answers = tuple(_onnxruntime_port(port) for port in session.get_outputs())
-    return Graph(OnnxRuntimeBackend.name, properties, _onnxruntime_port(taken), answers, infer)
+    return Graph(ONNXRUNTIME, properties, _onnxruntime_port(taken), answers, infer)
 
 
 def _onnxruntime_port(port: Any) -> Port:
@@ -175,6 +171,6 @@ def _onnxruntime_port(port: Any) -> Port:
 
 
 _OPENERS = {
-    OpenVinoBackend.name: _open_openvino,
-    OnnxRuntimeBackend.name: _open_onnxruntime,
+    OPENVINO: _open_openvino,
+    ONNXRUNTIME: _open_onnxruntime,
 }

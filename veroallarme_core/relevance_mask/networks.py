@@ -1,4 +1,4 @@
-"""The relevance network: one encoder, three thin heads, and the checkpoints that hold it.
+"""The relevance network: one encoder and three thin heads.
 
 Imports torch, so nothing that the worker runs may import this module when it loads.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +19,9 @@ from torchvision.models import ResNet18_Weights, resnet18
 from veroallarme_core.description.region_crops import CropGeometry, InputMode
 from veroallarme_core.files import atomic_file
 from veroallarme_core.inference.model_meta import HEADS, ModelError, ModelMeta, ModelMode
+from veroallarme_core.inference import ModelError
+from veroallarme_core.relevance_mask.model_meta import HEADS, ModelMeta, ModelMode
+from veroallarme_core.relevance_mask.weight_files import read_tensors, unwrapped
 
 ENCODER_DIM = 512
 """Features of ResNet-18's last stage."""
@@ -29,7 +33,6 @@ STRIDE = 32
 # weights saw of grey pictures, so a temporal crop is normalised the same way.
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
-_WRAPPERS = ("module.", "_orig_mod.")  # what DDP and torch.compile put before every name
 
 
 class EncoderFeatures(NamedTuple):
@@ -302,145 +305,6 @@ def _pool(features: EncoderFeatures) -> Tensor:
     return features.stride32.mean(dim=(2, 3))  # (N, 512, H/32, W/32) -> (N, 512)
 
 
-# --- weights -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What became of a file's weights; names are those of the tensors.
-
-    `str(report)` is one sentence for the user.
-    """
-
-    loaded: tuple[str, ...]
-    left_out: tuple[str, ...]
-    """In the file, but the network has no such tensor, or one of another shape."""
-    missing: tuple[str, ...]
-    """In the network, but not taken from the file: they keep their start values."""
-
-    def __str__(self) -> str:
-        sentence = f"Loaded {_parts(self.loaded)}"
-        if self.left_out:
-            sentence += f"; left out {_parts(self.left_out)}"
-        if self.missing:
-            sentence += f"; untrained: {_parts(self.missing)}"
-        return sentence + "."
-
-
-def load_weights(model: RelevanceMaskModel, checkpoint: Mapping[str, Any]) -> LoadReport:
-    """Load what fits of a checkpoint of any mode, and say what does not.
-
-    Args:
-        model: changed in place; so are its `trained_heads`.
-        checkpoint: what `read_checkpoint` gave, or a bare state dict.
-
-    Raises:
-        ModelError: the encoder's weights are not all there, so this is no such network.
-    """
-    weights = _unwrapped(checkpoint.get("model_state_dict", checkpoint))
-    own = model.state_dict()
-    fitting = {n: w for n, w in weights.items() if n in own and own[n].shape == w.shape}
-    missing = tuple(name for name in own if name not in fitting)
-    lacking = [name for name in missing if name.startswith("encoder.")]
-    if lacking:
-        raise ModelError(
-            f"These weights are not those of a RelevanceMaskModel: {len(lacking)} tensors of its "
-            f"encoder are missing or have another shape, the first is {lacking[0]}."
-        )
-    model.load_state_dict(fitting, strict=False)
-    meta = checkpoint.get("meta")
-    trained = HEADS if meta is None else ModelMeta.from_dict(meta, "the checkpoint").trained_heads
-    for head in model.mode.heads:
-        if head in trained and not any(name.startswith(f"{head}_head.") for name in missing):
-            model.trained_heads.add(head)
-    left_out = tuple(name for name in weights if name not in fitting)
-    return LoadReport(tuple(fitting), left_out, missing)
-
-
-def save_checkpoint(path: str | Path, model: nn.Module, **training_state: Any) -> None:
-    """Write a checkpoint: the old file or the new one is there at any time, never half of one.
-
-    Args:
-        path: the file, by custom `.pth`.
-        model: a `RelevanceMaskModel`, or one wrapped by DDP.
-        training_state: whatever else shall be in it, made of numbers, texts, lists, dicts and
-            tensors: other objects do not load again.
-    """
-    model = getattr(model, "module", model)
-    if not isinstance(model, RelevanceMaskModel):
-        raise TypeError(f"a checkpoint holds a RelevanceMaskModel, not {type(model).__name__}")
-    content = {
-        "model_state_dict": {k: w.detach().cpu() for k, w in model.state_dict().items()},
-        "meta": model.meta.to_dict(),
-        **training_state,
-    }
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(target) as file:
-        torch.save(content, file)
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU without running any code that it holds.
-
-    Returns:
-        `model_state_dict`, `meta` (of the defaults where the file has none) and whatever training
-        added.
-
-    Raises:
-        ModelError: the file is missing, damaged, holds more than data, or is no checkpoint.
-    """
-    content = _read_tensors(Path(path))
-    weights = content.get("model_state_dict")
-    if not isinstance(weights, Mapping) or not all(isinstance(w, Tensor) for w in weights.values()):
-        raise ModelError(
-            f"{path} is no checkpoint of VeroAllarme: it has no `model_state_dict` of weights."
-        )
-    weights = _unwrapped(weights)
-    meta = content.get("meta")
-    if meta is None:
-        meta = ModelMeta(mode=_mode_of(weights)).to_dict()
-    ModelMeta.from_dict(meta, path)
-    return {**content, "model_state_dict": weights, "meta": meta}
-
-
-def model_from_checkpoint(
-    path: str | Path, mode: str | None = None
-) -> tuple[RelevanceMaskModel, LoadReport]:
-    """Build the network that a checkpoint holds, on the CPU and in evaluation mode.
-
-    Args:
-        path: a checkpoint of any mode.
-        mode: the mode to build; None takes the checkpoint's.
-
-    Raises:
-        ModelError: as `read_checkpoint` and `load_weights`; the sentence names the file.
-    """
-    checkpoint = read_checkpoint(path)
-    model = RelevanceMaskModel.from_meta(ModelMeta.from_dict(checkpoint["meta"], path), mode)
-    try:
-        report = load_weights(model, checkpoint)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
-    return model.eval(), report
-
-
-def judging_model(path: str | Path) -> RelevanceMaskModel:
-    """Build the network of a checkpoint as it judges: mode "both", on the CPU, for evaluation.
-
-    A head that no phase has trained answers 0 instead of at random: the same checkpoint always
-    gives the same network.
-
-    Raises:
-        ModelError: as `model_from_checkpoint`.
-    """
-    model, _ = model_from_checkpoint(path, ModelMode.BOTH.value)
-    for head in set(HEADS) - model.trained_heads:
-        for weight in model.get_submodule(f"{head}_head").parameters():
-            nn.init.zeros_(weight)
-    return model
-
-
 def _imagenet_resnet18() -> Any:
     try:
         return resnet18(weights=ResNet18_Weights.IMAGENET1K_V1)
@@ -452,8 +316,8 @@ def _imagenet_resnet18() -> Any:
 
 
 def _load_backbone(encoder: ResNetEncoder, path: Path) -> None:
-    content = _read_tensors(path)
-    weights = _unwrapped(content.get("model_state_dict", content))
+    content = read_tensors(path)
+    weights = unwrapped(content.get("model_state_dict", content))
     weights = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
     own = encoder.state_dict()
     lacking = [n for n in own if n not in weights or weights[n].shape != own[n].shape]
@@ -463,45 +327,3 @@ def _load_backbone(encoder: ResNetEncoder, path: Path) -> None:
             f"missing or have another shape, the first is {lacking[0]}."
         )
     encoder.load_state_dict({name: weights[name] for name in own})
-
-
-def _read_tensors(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist or is no file; give the path of a checkpoint.")
-    try:
-        # weights_only: a pickle may run any program, and people swap checkpoints.
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # Whatever a damaged or hostile file makes torch raise.
-        reason = str(error).strip().partition("\n")[0][:200]
-        raise ModelError(
-            f"{path} is no checkpoint that can be loaded: it is damaged or holds more than "
-            f"weights, and code in it is not run ({type(error).__name__}: {reason})."
-        ) from error
-    if not isinstance(content, Mapping):
-        raise ModelError(f"{path} is no checkpoint: it holds a {type(content).__name__}.")
-    return content
-
-
-def _unwrapped(weights: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the tensors under their own names."""
-    names = {}
-    for wrapped, weight in weights.items():
-        name = str(wrapped)
-        for prefix in _WRAPPERS:
-            name = name.removeprefix(prefix)
-        if isinstance(weight, Tensor):
-            names[name] = weight
-    return names
-
-
-def _mode_of(weights: Mapping[str, Tensor]) -> ModelMode:
-    parts = {name.partition(".")[0] for name in weights}
-    heads = tuple(head for head in HEADS if f"{head}_head" in parts)
-    return next(
-        (mode for mode in ModelMode if heads and mode.heads == heads), ModelMode.CONTRASTIVE
-    )
-
-
-def _parts(names: tuple[str, ...]) -> str:
-    """Name the parts of the network that tensors belong to."""
-    return ", ".join(dict.fromkeys(name.partition(".")[0] for name in names)) or "nothing"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +19,16 @@ from veroallarme_core.description.region_crops import (
     cut_regions,
     paste_map,
 )
-from veroallarme_core.inference.backends import (
-    InferenceBackend,
-    check_device,
-    open_backend,
-    relevance_probability,
-)
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import ModelError, check_device
 from veroallarme_core.motion_detection.detector import MotionDetectionResult, MotionRegion
 from veroallarme_core.pictures.annotate import RELEVANT_BGR, draw_verdict, write_picture
 from veroallarme_core.pictures.frames import read_frame
-
-if TYPE_CHECKING:
-    from veroallarme_core.relevance_mask.shipped_judge import ShippedJudge
+from veroallarme_core.relevance_mask.backends import (
+    InferenceBackend,
+    open_backend,
+    relevance_probability,
+)
+from veroallarme_core.relevance_mask.shipped_judge import ShippedJudge
 
 DEFAULT_THRESHOLD = 0.5
 INPUT_SIZE = (224, 224)
@@ -159,7 +156,8 @@ class RelevanceMaskPredictor:
         self._shipped: ShippedJudge | None = None
         if model_path is None or Path(model_path).is_dir():
             check_device(device)
-            self._shipped = _open_shipped(model_path, relevance_threshold, backend, threads)
+            state_dir = None if model_path is None else Path(model_path)
+            self._shipped = ShippedJudge(state_dir, relevance_threshold, backend, threads)
             return
         self._backend = open_backend(model_path, device, backend, threads=threads)
         if self._backend.input_size not in (None, self.input_size):
@@ -181,6 +179,19 @@ class RelevanceMaskPredictor:
                 "This predictor has no relevance network: give model_path the file of one."
             )
         return self._backend
+
+    @property
+    def network_name(self) -> str:
+        """What the relevance network is called in verdicts and logs.
+
+        Raises:
+            ModelError: there is none, as what ships judges.
+        """
+        return self.backend.meta.name
+
+    def region_scores(self, frame: Frame, motion: MotionDetectionResult) -> Sequence[float]:
+        """Return the score of every region that moved, as `predict` gives it."""
+        return [region.relevance_score for region in self.predict(frame, motion).regions]
 
     def predict(
         self,
@@ -362,16 +373,6 @@ def _checked_size(size: Sequence[int]) -> tuple[int, int]:
     if len(size) != 2 or len(whole) != 2 or any(edge % 32 for edge in whole):
         raise ValueError(f"input_size must be (height, width) in multiples of 32, not {size!r}.")
     return (int(size[0]), int(size[1]))
-
-
-def _open_shipped(
-    state_dir: str | Path | None, threshold: float, backend: str | None, threads: int | None
-) -> ShippedJudge:
-    # Here, because the pipeline, which that judge runs, takes a predictor for its opinion.
-    from veroallarme_core.relevance_mask.shipped_judge import ShippedJudge
-
-    folder = None if state_dir is None else Path(state_dir)
-    return ShippedJudge(folder, threshold, backend, threads)
 
 
 def _moved(region: MotionRegion, motion: MotionDetectionResult) -> NDArray[np.uint8]:

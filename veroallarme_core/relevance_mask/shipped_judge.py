@@ -18,7 +18,7 @@ from veroallarme_core.contract.settings import CameraSettings, Mode
 from veroallarme_core.contract.verdict import State, VerdictRegion
 from veroallarme_core.description.region_crops import Frame
 from veroallarme_core.description.scene_encoder import SceneEncoder
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import ModelError
 from veroallarme_core.motion_detection.detector import MotionDetectionResult, MotionRegion
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 

@@ -11,6 +11,11 @@ from veroallarme_core.inference.model_meta import ModelError
 from veroallarme_core.motion_detection import MotionDetector, common_size, min_area_for
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
+from veroallarme_core.inference import ModelError
+from veroallarme_core.motion_detection.detector import MotionDetector, min_area_for
+from veroallarme_core.motion_detection.frame_damage import common_size
+from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion
 from veroallarme_training.events import Event
@@ -77,7 +82,7 @@ def original_network(checkpoint: Path, seed: int) -> RelevanceNetwork:
     # Only this row needs torch.
     import torch
 
-    from veroallarme_core.relevance_mask.networks import (
+    from veroallarme_core.relevance_mask import (
         ClassificationHead,
         model_from_checkpoint,
         save_checkpoint,

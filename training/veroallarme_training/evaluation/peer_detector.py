@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.contract.verdict import State
-from veroallarme_core.inference.backends import load_onnxruntime
+from veroallarme_core.inference import load_onnxruntime
 from veroallarme_training.evaluation.baselines import read_pictures
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion

@@ -21,7 +21,7 @@ from veroallarme_core.contract.settings import (
     require_id,
     truth,
 )
-from veroallarme_core.inference.backends import BACKEND_NAMES
+from veroallarme_core.inference import BACKEND_NAMES
 from veroallarme_core.worker.config import presets
 from veroallarme_core.worker.config.config_file import ConfigDocument, read_document
 from veroallarme_core.worker.mqtt.motion_sources import Trigger, check_topic_filter, topic_matches

@@ -1,34 +1,37 @@
-"""One network, three runtimes: OpenVINO, ONNX Runtime and torch behind one protocol."""
+"""The relevance network in OpenVINO, ONNX Runtime or torch, behind one protocol."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
-import os
-import platform
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.inference.model_meta import META_KEY, ModelError, ModelMeta
+from veroallarme_core.inference import (
+    CPU,
+    CUDA,
+    ONNXRUNTIME,
+    OPENVINO,
+    TORCH,
+    InferenceError,
+    ModelError,
+    NoCudaError,
+    check_device,
+    check_threads,
+    choose_backend,
+    load_onnxruntime,
+    load_openvino,
+    may_have_cuda,
+)
+from veroallarme_core.relevance_mask.model_meta import META_KEY, ModelMeta
 
 INPUT_NAME = "image"
 OUTPUT_NAMES = ("segmentation", "classification")
-CPU, CUDA = "cpu", "cuda"
 
 _STRIDE = 32
-_X86_64 = {"x86_64", "amd64"}
-
-
-class InferenceError(RuntimeError):
-    """The network could not judge these crops; `str(error)` is one sentence."""
 
 
 class NetworkOutput(NamedTuple):
@@ -79,9 +82,7 @@ class OpenVinoBackend:
         precision: "f32", or "bf16" where the CPU has it: half the time, three digits.
     """
 
-    name = "openvino"
-    suffixes = (".onnx", ".xml")
-    devices = (CPU,)
+    name = OPENVINO
 
     def __init__(
         self, path: Path, device: str = CPU, threads: int | None = None, precision: str = "f32"
@@ -132,9 +133,7 @@ class OnnxRuntimeBackend:
         threads: most threads of one inference; None leaves the choice to the runtime.
     """
 
-    name = "onnxruntime"
-    suffixes = (".onnx",)
-    devices = (CPU, CUDA)
+    name = ONNXRUNTIME
 
     def __init__(self, path: Path, device: str = CPU, threads: int | None = None) -> None:
         onnxruntime = load_onnxruntime()
@@ -183,15 +182,13 @@ class TorchBackend:
             None leaves it alone.
     """
 
-    name = "torch"
-    suffixes = (".pth", ".pt")
-    devices = (CPU, CUDA)
+    name = TORCH
     input_size = None
 
     def __init__(self, path: Path, device: str = CPU, threads: int | None = None) -> None:
         import torch
 
-        from veroallarme_core.relevance_mask.networks import judging_model
+        from veroallarme_core.relevance_mask.checkpoints import judging_model
 
         self.device = device
         if device == CUDA and not torch.cuda.is_available():
@@ -216,18 +213,6 @@ class TorchBackend:
 
 
 _BACKENDS = {kind.name: kind for kind in (OpenVinoBackend, OnnxRuntimeBackend, TorchBackend)}
-BACKEND_NAMES = tuple(_BACKENDS)
-
-
-def available_backends() -> tuple[str, ...]:
-    """Return the names of the back ends whose runtime is installed, without loading any."""
-    return tuple(name for name in BACKEND_NAMES if importlib.util.find_spec(name) is not None)
-
-
-def backends_for(path: str | Path) -> tuple[str, ...]:
-    """Return the names of the installed back ends that read a file of this name."""
-    suffix = Path(path).suffix.lower()
-    return tuple(name for name in available_backends() if suffix in _BACKENDS[name].suffixes)
 
 
 def relevance_probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -251,7 +236,7 @@ def open_backend(
     Args:
         path: the model file.
         device: "cpu", "cuda", or None for CUDA where the runtime has it, else the CPU.
-        backend: one of `BACKEND_NAMES`, or None to choose.
+        backend: `openvino`, `onnxruntime` or `torch`, or None to choose.
         threads: most threads of one inference on the CPU; None leaves the choice to the runtime.
 
     Raises:
@@ -260,134 +245,20 @@ def open_backend(
     """
     path = Path(path)
     check_device(device)
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise ModelError(f"threads {threads!r}: give a whole number from 1.")
-    candidates = _candidates(path, device, backend)
+    check_threads(threads)
+    name = choose_backend(path, device, backend)
     if not path.is_file():
         raise ModelError(f"The model file {path} does not exist; check the path.")
-    if device is not None:
-        return _BACKENDS[candidates[0]](path, device, threads)
-    if _may_have_cuda(candidates[0]):
-        return _open_where_it_runs(candidates[0], path, threads)
-    return _BACKENDS[candidates[0]](path, CPU, threads)
-
-
-def check_device(device: str | None) -> None:
-    """Refuse a device that nobody knows.
-
-    Raises:
-        ModelError: it is neither None nor one of `CPU` and `CUDA`.
-    """
-    if device not in (None, CPU, CUDA):
-        raise ModelError(f"device {device!r}: choose 'cpu', 'cuda', or None to choose by itself.")
-
-
-def load_openvino() -> Any:
-    """Import OpenVINO without the package that reports every import to Google Analytics.
-
-    Nothing leaves the house. OpenVINO and NNCF do without it where it cannot be imported.
-    """
-    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
-    return importlib.import_module("openvino")
-
-
-def load_onnxruntime() -> Any:
-    """Import ONNX Runtime without its reports to Microsoft.
-
-    Its builds of 2026 send them from every system, and write an id of the machine to the home
-    folder, unless one variable is set before the import; the call afterwards is for older builds.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("ORT_TELEMETRY_DISABLED", "1")  # its name in some releases
-    onnxruntime = importlib.import_module("onnxruntime")
-    onnxruntime.disable_telemetry_events()
-    return onnxruntime
-
-
-def describe_runtime(name: str, device: str = CPU) -> str:
-    """Name runtime, version and device, such as `openvino 2026.4.1 on cpu`."""
-    return f"{name} {_version(name)} on {device}"
-
-
-# --- choosing ------------------------------------------------------------------------------------
-
-
-def _candidates(path: Path, device: str | None, backend: str | None) -> list[str]:
-    """Return the installed back ends that read this file on this device, the best one first."""
-    if backend is not None and backend not in _BACKENDS:
-        raise ModelError(f"backend {backend!r}: choose one of {', '.join(BACKEND_NAMES)}.")
-    suffix = path.suffix.lower()
-    readers = [name for name, kind in _BACKENDS.items() if suffix in kind.suffixes]
-    if not readers:
-        raise ModelError(
-            f"{path} is no model file by its name: give a checkpoint (.pth), an ONNX file (.onnx) "
-            "or an OpenVINO IR (.xml)."
-        )
-    if backend is not None and backend not in readers:
-        raise ModelError(
-            f"backend {backend!r} does not read {suffix} files such as {path}; "
-            f"{' and '.join(readers)} can."
-        )
-    fitting = [
-        name
-        for name in _preferred(readers if backend is None else [backend], device)
-        if device is None or device in _BACKENDS[name].devices
-    ]
-    if not fitting:
-        raise ModelError(
-            f"backend {backend or readers[0]!r} does not run on device {device!r}; use 'cpu'"
-            + (", or an .onnx file." if device == CUDA and suffix == ".xml" else ".")
-        )
-    installed = available_backends()
-    if not any(name in installed for name in fitting):
-        raise ModelError(
-            f"{path} needs {' or '.join(fitting)}, which is not installed here: "
-            f"run `pip install {_packages(fitting[0])}`."
-        )
-    return [name for name in fitting if name in installed]
-
-
-def _preferred(names: Sequence[str], device: str | None) -> list[str]:
-    on_cuda = device == CUDA or (device is None and _has_cuda_onnxruntime())
-    first_is_onnxruntime = on_cuda or platform.machine().lower() not in _X86_64
-    return sorted(
-        names, key=lambda name: (name == OnnxRuntimeBackend.name) is not first_is_onnxruntime
-    )
-
-
-def _may_have_cuda(name: str) -> bool:
-    return name == TorchBackend.name or (
-        name == OnnxRuntimeBackend.name and _has_cuda_onnxruntime()
-    )
-
-
-def _open_where_it_runs(name: str, path: Path, threads: int | None) -> InferenceBackend:
-    try:
-        return _BACKENDS[name](path, CUDA, threads)
-    except NoCudaError:
-        return _BACKENDS[name](path, CPU, threads)
-
-
-def _has_cuda_onnxruntime() -> bool:
-    return _version("onnxruntime-gpu") != ""
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _packages(name: str) -> str:
-    return "torch torchvision" if name == TorchBackend.name else name
+    open_it = _BACKENDS[name]
+    if device is None and may_have_cuda(name):
+        try:
+            return open_it(path, CUDA, threads)
+        except NoCudaError:
+            pass
+    return open_it(path, device or CPU, threads)
 
 
 # --- checks that all runtimes share --------------------------------------------------------------
-
-
-class NoCudaError(ModelError):
-    """The device `cuda` was asked for where there is none."""
 
 
 def _no_cuda(reason: str, remedy: str) -> NoCudaError:

@@ -9,15 +9,12 @@ from enum import StrEnum
 from typing import Any
 
 from veroallarme_core.description.region_crops import CropGeometry, InputMode
+from veroallarme_core.inference import ModelError
 
 META_KEY = "veroallarme"
 """Under this key ONNX metadata and OpenVINO's rt_info hold the JSON of `ModelMeta`."""
 
 META_FORMAT = 1
-
-
-class ModelError(ValueError):
-    """A model cannot be used; `str(error)` is one sentence that says what to do."""
 
 
 class ModelMode(StrEnum):

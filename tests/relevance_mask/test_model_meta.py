@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veroallarme_core.description.region_crops import CropGeometry, InputMode
-from veroallarme_core.inference.model_meta import HEADS, ModelError, ModelMeta, ModelMode
+from veroallarme_core.inference import ModelError
+from veroallarme_core.relevance_mask.model_meta import HEADS, ModelMeta, ModelMode
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
