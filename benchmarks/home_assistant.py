@@ -34,8 +34,7 @@ import psutil
 from benchmarks.home_assistant_peer import HomeAssistant, Socket
 from benchmarks.house import agree_to_discovery, jpegs, running_house
 from benchmarks.peers import Listener, Mosquitto, until
-from veroallarme_core.contract.settings import CameraSettings, Mode
-from veroallarme_core.contract.verdict import FrameCounts, iso, new_event_id
+from veroallarme_core.contract import CameraSettings, FrameCounts, Mode, iso, new_event_id
 from veroallarme_core.drawing import event_names
 from veroallarme_core.pipeline import EventPipeline
 

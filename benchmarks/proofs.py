@@ -27,8 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract.settings import CameraSettings, Mode, Zone
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import CameraSettings, Mode, State, Zone
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 

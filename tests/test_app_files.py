@@ -24,8 +24,7 @@ from PIL import Image
 
 from benchmarks.peers import free_port, until
 from veroallarme_core import __version__
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.verdict import is_valid_id
+from veroallarme_core.contract import Topics, is_valid_id
 from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
 from veroallarme_core.worker.config.config import (
     BrokerConfig,

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from veroallarme_core.contract.messages import RETAINED_SUFFIXES, Topics
+from veroallarme_core.contract import RETAINED_SUFFIXES, Topics
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "security.md"
 USERS = ("veroallarme", "homeassistant", "display", "frigate")

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.onnx_networks import write_network
-from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown, Zone
-from veroallarme_core.contract.verdict import FrameCounts, State
+from veroallarme_core.contract import CameraSettings, FrameCounts, Mode, OnUnknown, State, Zone
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.judgement import GENERAL_THRESHOLD
 from veroallarme_core.pipeline import (

@@ -21,12 +21,12 @@ from veroallarme_core.camera_memory.camera_model import (
     FOLDS,
     QUANTILES,
     CameraModel,
-    Promise,
     cue_values,
     quantiles_of,
     teacher_ranks,
 )
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
+from veroallarme_core.contract import Promise
 from veroallarme_core.description.burst_evidence import (
     SKETCH_DIM,
     BurstEvidence,

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract.settings import CameraSettings, raises_alarm
+from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.contract.verdict import (
     CueValue,
     FrameCounts,
@@ -18,6 +19,7 @@ from veroallarme_core.contract.verdict import (
     Timing,
     Verdict,
     VerdictRegion,
+    raises_alarm,
 )
 from veroallarme_core.description import BurstEvidence, SceneEncoder, gather_evidence
 from veroallarme_core.inference.backends import InferenceError

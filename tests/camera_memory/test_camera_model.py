@@ -22,7 +22,6 @@ from veroallarme_core.camera_memory.camera_model import (
     FOLDS,
     QUANTILES,
     CameraModel,
-    Promise,
     cue_values,
     fold_of,
     quantiles_of,
@@ -30,6 +29,7 @@ from veroallarme_core.camera_memory.camera_model import (
     teacher_ranks,
 )
 from veroallarme_core.camera_memory.state_file import StateFileError, read_state, write_state
+from veroallarme_core.contract import Promise
 
 FINITE = st.floats(-1e6, 1e6, width=32)
 SAMPLES = hnp.arrays(np.float64, st.integers(1, 300), elements=FINITE)

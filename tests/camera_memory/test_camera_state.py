@@ -35,6 +35,8 @@ from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract.verdict import State
 from veroallarme_core.judgement import BurstJudgement, judge_from_memory
+from veroallarme_core.contract import State
+from veroallarme_core.judgement.judgement import BurstJudgement
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from veroallarme_core.contract.settings import (
     CameraSettings,
     Mode,
     OnUnknown,
-    Zone,
     raises_alarm,
-    require_id,
 )
-from veroallarme_core.contract.verdict import State, is_valid_id
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract.zones import Zone
 
 RELEVANT, IRRELEVANT, UNKNOWN = State.RELEVANT, State.IRRELEVANT, State.UNKNOWN
 
@@ -149,12 +148,3 @@ def test_any_document_is_taken_or_refused(document: dict[str, object]) -> None:
     except vol.MultipleInvalid:
         return
     CameraSettings(**checked)
-
-
-@given(st.text(max_size=70))
-def test_ids_are_checked_by_one_rule(text: str) -> None:
-    if is_valid_id(text):
-        assert require_id(text) == text
-    else:
-        with pytest.raises(vol.Invalid, match="a-z, 0-9"):
-            require_id(text)

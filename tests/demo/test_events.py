@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veroallarme_core.contract.verdict import is_valid_id
+from veroallarme_core.contract import is_valid_id
 from veroallarme_core.demo import events
 from veroallarme_core.demo.events import (
     DEFAULT_GAP_S,

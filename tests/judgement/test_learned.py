@@ -19,7 +19,7 @@ from tests.watched import (
 from veroallarme_core.camera_memory.camera_model import QUANTILES, CameraModel
 from veroallarme_core.camera_memory.camera_state import Recollection, Thumb
 from veroallarme_core.camera_memory.scene_memory import RegionCues
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_core.drawing.script import CALM
 from veroallarme_core.judgement import BurstJudgement
 from veroallarme_core.judgement.learned import judge_learned

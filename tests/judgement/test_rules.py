@@ -19,8 +19,7 @@ from tests.drawn import (
     draw_yard,
     paste_foreign,
 )
-from veroallarme_core.contract.settings import Zone
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State, Zone
 from veroallarme_core.drawing import draw_background, draw_event
 from veroallarme_core.drawing.light import LightName
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion

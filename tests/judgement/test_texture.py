@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_core.description.burst_evidence import (
     BurstEvidence,
     Light,

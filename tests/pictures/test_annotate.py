@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from veroallarme_core.contract.verdict import VerdictRegion
+from veroallarme_core.contract import VerdictRegion
 from veroallarme_core.pictures.annotate import (
     IRRELEVANT_BGR,
     MAX_WIDTH,

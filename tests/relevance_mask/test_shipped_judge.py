@@ -13,7 +13,7 @@ import pytest
 from tests.drawn import Picture, burst_of, draw_person, draw_yard
 from tests.watched import learned_memory, other_tree, person_over_the_tree
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, THUMBS_DOWN, CameraState
-from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.inference import ModelError
 from veroallarme_core.motion_detection.detector import (

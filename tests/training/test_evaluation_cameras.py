@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from tests.training.bursts import write_camera, write_event
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_training.evaluation.cameras import EvaluationError, find_cameras
 from veroallarme_training.evaluation.scores import (
     EventScore,

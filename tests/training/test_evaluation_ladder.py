@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_training.evaluation.cameras import (
     Camera,
     EvaluationError,

@@ -15,8 +15,10 @@ from veroallarme_core.adaptation.camera_run import adapt_camera
 from veroallarme_core.adaptation.history import list_events
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.camera_memory.camera_model import CameraModel, Promise, fold_of
+from veroallarme_core.adaptation.adaptation import AdaptationOptions, adapt_camera, list_events
+from veroallarme_core.camera_memory.camera_model import CameraModel, fold_of
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import Promise, State
 from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.intruders import try_intruders

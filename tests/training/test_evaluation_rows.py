@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="training needs the extra [train]")
 from tests.drawn import add_noise, draw_yard
 from tests.onnx_networks import write_network
 from tests.training.bursts import write_broken_event, write_event, write_still_event
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_core.relevance_mask import RelevanceMaskModel, save_checkpoint
 from veroallarme_training.evaluation.baselines import (
     AlertAll,

@@ -17,7 +17,7 @@ import pytest
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, free_port, until
 from tests.worker.counting_camera import Camera
 from tests.worker.fake_state import FakeState, install
-from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.demo.broker import embedded_broker
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.worker.config.config import (

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from veroallarme_core.camera_memory.camera_model import Promise
-from veroallarme_core.camera_memory.camera_state import Progress
+from veroallarme_core.contract import LearningProgress, Promise
 from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.camera import learning
 
@@ -39,9 +38,9 @@ class FakeState:
         return PROMISE if self.learned else None
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> LearningProgress:
         missing = "" if self.learned else "More events are needed."
-        return Progress(
+        return LearningProgress(
             events_seen=self.events_seen,
             sessions_seen=min(self.events_seen, 1),
             share=1.0 if self.learned else 0.25,

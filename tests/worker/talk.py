@@ -11,7 +11,7 @@ from typing import Any, cast
 import aiomqtt
 
 from benchmarks.peers import Listener
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_core.description.burst_evidence import BurstEvidence
 from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.service import Worker

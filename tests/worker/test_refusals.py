@@ -183,7 +183,7 @@ async def test_refused_echo_is_told_once_and_taken_back(
         async with site.worker() as worker:
             assert worker._backlog.since is not None
             await until(lambda: worker._backlog.since is None)
-            keys = [error["key"] for error in worker._complaints.shown()]
+            keys = [error.key for error in worker._complaints.shown()]
             assert [key for key in keys if "echo" in key] == [f"subscription/{ECHO}"]
             await broker.allow_all()
             await until(lambda: worker._complaints.shown() == [])

@@ -27,9 +27,14 @@ from tests.worker.conftest import Site, TinyDisk
 from tests.worker.fake_state import PROMISE, FakeState
 from tests.worker.storage.test_event_store import verdict as verdict_of_the_store
 from tests.worker.talk import HEALTH, ROOT, STATUS, C, Judging, events, retained, sender
-from veroallarme_core.contract.messages import RETAINED_SUFFIXES
-from veroallarme_core.contract.settings import CameraSettings, Mode
-from veroallarme_core.contract.verdict import State, Verdict, new_event_id
+from veroallarme_core.contract import (
+    RETAINED_SUFFIXES,
+    CameraSettings,
+    Mode,
+    State,
+    Verdict,
+    new_event_id,
+)
 from veroallarme_core.inference import ModelError
 from veroallarme_core.pipeline import MODEL
 from veroallarme_core.relevance_mask import ModelMeta
@@ -872,7 +877,7 @@ async def test_learn_is_refused_where_learning_is_switched_off(site: Site, switc
     async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
         await broker.send(f"{C}/learn", {})
         await until(worker._complaints.shown)
-        message = worker._complaints.shown()[0]["message"]
+        message = worker._complaints.shown()[0].message
         assert "set learning.enabled and inference.enabled to true" in message
         await broker.motion()
         await heard.until(lambda: events(heard))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from veroallarme_core.camera_memory.state_file import (
     require_encoder,
     write_state,
 )
+from veroallarme_core.contract import Promise
 from veroallarme_core.description.burst_evidence import SKETCH_DIM, RegionEvidence
 
 Floats = NDArray[np.float64]
@@ -30,28 +31,6 @@ CUES = ("unexplained", "deviation", "novelty", "quiet")
 """What the teacher weighs, each by its rank among the camera's own regions."""
 _CUE_WEIGHTS = (2 / 7, 2 / 7, 2 / 7, 1 / 7)
 _STEEPNESS = 12.0  # of the score where it crosses the threshold, per rank
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promise:
-    """Which recall is promised, and what stands behind it."""
-
-    recall: float
-    """Share of the intruders like those behind it that will raise the alarm."""
-    confidence: float
-    """Probability that the promise holds."""
-    synthetic: int
-    """Synthetic intruders over the camera's own pictures that it was calibrated on."""
-    synthetic_recall: float | None
-    confirmed: int
-    """Events that the user called relevant."""
-    confirmed_recall: float | None
-    since: str
-    """When it was calibrated, ISO 8601 in UTC."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the promise as JSON-serialisable values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -17,7 +16,10 @@ import numpy as np
 
 from veroallarme_core.camera_memory.camera_model import CameraModel, Promise
 from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory, event_key
+from veroallarme_core.camera_memory.camera_model import CameraModel
+from veroallarme_core.camera_memory.scene_memory import SceneMemory, event_key
 from veroallarme_core.camera_memory.state_file import StateFileError
+from veroallarme_core.contract import LearningProgress, Promise
 from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
 from veroallarme_core.description.scene_encoder import ENCODER_NAME
 from veroallarme_core.files import write_atomically
@@ -43,22 +45,6 @@ class Judged(Protocol):
     @property
     def evidence(self) -> BurstEvidence | None:
         """The region with the highest score first: a thumb up is about it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a camera has learned."""
-
-    events_seen: int
-    sessions_seen: int
-    share: float
-    """From 0 to 1."""
-    missing: str
-    """One sentence on what is missing; empty where the camera has learned."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the progress as JSON-serialisable values."""
-        return asdict(self)
 
 
 class Thumb(Enum):
@@ -150,11 +136,13 @@ class CameraState:
         return None if self._model is None else self._model.promise
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> LearningProgress:
         """How far it has learned."""
         events, sessions = self._memory.events, len(self._memory.sessions)
         if self.learned:
-            return Progress(events_seen=events, sessions_seen=sessions, share=1.0, missing="")
+            return LearningProgress(
+                events_seen=events, sessions_seen=sessions, share=1.0, missing=""
+            )
         if events < FEWEST_EVENTS:
             missing = f"{FEWEST_EVENTS - events} more events"
         elif sessions < FEWEST_SESSIONS:
@@ -163,7 +151,7 @@ class CameraState:
             missing = "an adaptation that finds the promise can be kept"
         share = min(1.0, events / FEWEST_EVENTS, sessions / FEWEST_SESSIONS)
         # Without the promise it is never done.
-        return Progress(
+        return LearningProgress(
             events_seen=events, sessions_seen=sessions, share=0.95 * share, missing=missing
         )
 

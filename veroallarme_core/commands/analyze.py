@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from veroallarme_core.contract.settings import CameraSettings, Mode
-from veroallarme_core.contract.verdict import FrameCounts, Verdict, is_valid_id, new_event_id
+from veroallarme_core.contract import (
+    CameraSettings,
+    FrameCounts,
+    Mode,
+    Verdict,
+    is_valid_id,
+    new_event_id,
+)
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 

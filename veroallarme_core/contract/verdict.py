@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from veroallarme_core.contract.encoding import iso
+
 MAX_REGIONS = 16
 """Regions carried in a verdict; the rest is only counted, so that an attribute stays small."""
-
-_ID = re.compile(r"[a-z0-9_]{1,64}")
 
 CueValue = float | int | bool | str
 
@@ -25,24 +23,6 @@ class State(StrEnum):
     RELEVANT = "relevant"
     IRRELEVANT = "irrelevant"
     UNKNOWN = "unknown"
-
-
-def is_valid_id(text: str) -> bool:
-    """Whether ``text`` may serve as a site, worker, camera or event id.
-
-    Ids become folders and topics, so this is checked wherever one comes in.
-    """
-    return _ID.fullmatch(text) is not None
-
-
-def new_event_id(motion_at: datetime) -> str:
-    """Make the unique id of an event, ``<YYYYMMDD>_<HHMMSS>_<6 hex>`` in UTC."""
-    return f"{motion_at.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
-
-
-def iso(moment: datetime) -> str:
-    """Write a moment as ISO 8601 in UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _plain(value: CueValue) -> CueValue | None:

@@ -16,8 +16,7 @@ from typing import Any
 
 import aiomqtt
 
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.settings import CameraSettings, Mode
+from veroallarme_core.contract import CameraSettings, Mode, Topics
 from veroallarme_core.demo import events
 from veroallarme_core.demo.broker import NoPortError, embedded_broker
 from veroallarme_core.demo.camera import DemoCamera

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract.settings import Zone
+from veroallarme_core.contract import Zone
 from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,
     MotionRegion,

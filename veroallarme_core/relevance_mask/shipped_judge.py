@@ -14,8 +14,7 @@ import numpy as np
 
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE, CameraState
 from veroallarme_core.camera_memory.state_file import StateFileError
-from veroallarme_core.contract.settings import CameraSettings, Mode
-from veroallarme_core.contract.verdict import State, VerdictRegion
+from veroallarme_core.contract import CameraSettings, Mode, State, VerdictRegion
 from veroallarme_core.description.region_crops import Frame
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.inference import ModelError

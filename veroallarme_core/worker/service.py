@@ -28,17 +28,22 @@ import voluptuous as vol
 
 from veroallarme_core import __version__
 from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.contract.messages import (
+from veroallarme_core.contract import (
     BRIDGED,
     MOMENTARY,
     RETAINED_SUFFIXES,
+    AnalysisRequest,
+    CameraInfo,
+    CameraSettings,
     CommandError,
+    FailedAnalysis,
+    Feedback,
+    Health,
+    Info,
     dump,
-    info_payload,
+    is_valid_id,
     read_command,
 )
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.contract.verdict import is_valid_id, iso
 from veroallarme_core.description.scene_encoder import load_scene_encoder
 from veroallarme_core.files import write_atomically
 from veroallarme_core.inference.backends import InferenceError, describe_runtime
@@ -468,13 +473,18 @@ class Worker:
 
     def _info(self) -> Outgoing:
         cameras = [
-            {"id": camera.id, "name": camera.config.name, "origin": _origin(camera.config)}
+            CameraInfo(id=camera.id, name=camera.config.name, origin=_origin(camera.config))
             for camera in self.cameras.values()
         ]
         topics = self.config.topics
-        limit = self._session.max_packet_bytes
-        payload = info_payload(__version__, topics.site, cameras, self._inference, limit)
-        return Outgoing(topics.info, payload, retain=True)
+        info = Info(
+            version=__version__,
+            site=topics.site,
+            cameras=cameras,
+            inference=self._inference,
+            max_packet_bytes=self._session.max_packet_bytes,
+        )
+        return Outgoing(topics.info, dump(info.to_dict()), retain=True)
 
     def _clearing(self, camera: str) -> list[Outgoing]:
         """Return what clears the topics of a camera that is no more."""
@@ -705,7 +715,8 @@ class Worker:
             case "set":
                 await self._known(camera).change_settings(read_command(name, payload))
             case "feedback":
-                await self._known(camera).give_feedback(**read_command(name, payload))
+                feedback = Feedback.from_json(payload)
+                await self._known(camera).give_feedback(feedback.event_id, feedback.relevant)
             case "learn":
                 self._known(camera)
                 read_command(name, payload)
@@ -719,17 +730,17 @@ class Worker:
 
     async def _analyze(self, camera: str, payload: bytes) -> None:
         """Answer with the verdict of a burst that no motion asked for, or say why there is none."""
-        content = await read_large("analyze", payload)
+        request = await read_large(AnalysisRequest.from_json, payload)
         try:
             known = self._known(camera)
-            burst = await self._bridge.burst_to_analyze(known, content)
+            burst = await self._bridge.burst_to_analyze(known, request)
             answer = (await known.analyze(burst)).to_dict()
         except (CommandError, AnalysisError) as error:
-            answer = {"error": str(error)}
+            answer = FailedAnalysis(error=str(error)).to_dict()
         except Exception as error:  # who waits for the answer shall have one
             _LOGGER.exception("%s: an analysis failed", camera)
-            answer = {"error": f"an internal error came up: {error!r}"}
-        topic = self.config.topics.camera(camera, f"analyze/{content['request_id']}")
+            answer = FailedAnalysis(error=f"an internal error came up: {error!r}").to_dict()
+        topic = self.config.topics.camera(camera, f"analyze/{request.request_id}")
         self._session.publish(Outgoing(topic, dump(answer), retain=False))
 
     # --- cameras that come and go, see `bridge.Site` -------------------------------------
@@ -864,20 +875,17 @@ class Worker:
         self._spawn(asyncio.to_thread(self._backlog.remember))
 
     def _health(self) -> bytes:
-        errors = self._complaints.shown()
-        return dump(
-            {
-                "version": __version__,
-                "sent_at": iso(now()),
-                "backend": self._inference or "opencv",
-                "model": MODEL,
-                "queue": {camera.id: camera.queue_length for camera in self.cameras.values()},
-                "memory_mb": round(peak_memory_mb(), 1),
-                "last_error": next(iter(errors), None),
-                "errors": errors,
-                "topics": self._listening.state(),
-            }
+        health = Health(
+            version=__version__,
+            sent_at=now(),
+            backend=self._inference or "opencv",
+            model=MODEL,
+            queue={camera.id: camera.queue_length for camera in self.cameras.values()},
+            memory_mb=peak_memory_mb(),
+            errors=self._complaints.shown(),
+            topics=self._listening.state(),
         )
+        return dump(health.to_dict())
 
     def complain(self, key: str, sentence: str) -> None:
         """Log a sentence, and show it in the health until it is resolved; see `Complaints.tell`."""

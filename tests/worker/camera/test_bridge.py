@@ -21,8 +21,13 @@ from benchmarks.peers import Listener, Mosquitto, until
 from tests.worker.conftest import Site
 from tests.worker.fake_state import FakeState
 from tests.worker.talk import HEALTH, ROOT, STATUS, Broker, Judging, burst, events, retained, sender
-from veroallarme_core.contract.messages import MAX_BURST_BYTES, RETAINED_SUFFIXES, CommandError
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import (
+    MAX_BURST_BYTES,
+    RETAINED_SUFFIXES,
+    BridgedBurst,
+    CommandError,
+    State,
+)
 from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.camera import bridge as bridge_module
 from veroallarme_core.worker.camera import camera as camera_module
@@ -519,8 +524,8 @@ async def test_frames_of_a_burst_are_late_by_their_own_clock(
 def test_a_clock_differs_where_no_wait_explains_it(
     sent_s: float, waited_s: float, ahead_s: float
 ) -> None:
-    content = {"motion_at": NOW + timedelta(seconds=sent_s), "frames": []}
-    found = clock_lead(content, NOW - timedelta(seconds=waited_s), NOW)
+    sent = BridgedBurst(event_id="any", motion_at=NOW + timedelta(seconds=sent_s), frames=())
+    found = clock_lead(sent, NOW - timedelta(seconds=waited_s), NOW)
     assert found == timedelta(seconds=ahead_s)
 
 

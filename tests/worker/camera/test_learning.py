@@ -13,7 +13,7 @@ import pytest
 
 from tests.worker.fake_state import PROMISE, FakeState, install
 from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.camera import learning as learning_module
 from veroallarme_core.worker.camera.learning import (
@@ -81,7 +81,7 @@ async def test_without_a_state_a_camera_is_not_learned_and_says_so(desk: Desk) -
     assert learning.state is None
     assert not learning.learned
     assert not learning.is_due
-    stats = learning.stats()
+    stats = learning.stats().to_dict()
     assert stats["learning"]["learned"] is False
     assert stats["learning"]["missing"]
     assert (stats["promise"], stats["adaptation"], stats["notice"]) == (None, None, None)
@@ -103,7 +103,7 @@ async def test_an_event_is_learned_from_and_saved_in_the_thread(
     assert state.calls[1:] == [("observe", EVENT), ("save",)]
     assert threads
     assert threading.main_thread().name not in threads
-    assert learning.stats()["learning"] == {
+    assert learning.stats().to_dict()["learning"] == {
         "learned": False,
         "events_seen": 1,
         "sessions_seen": 1,
@@ -151,7 +151,7 @@ async def test_what_cannot_be_saved_counts_all_the_same(desk: Desk, state: FakeS
     learning = await desk.opened()
     state.faults["save"] = FULL
     await learning.observe(EVENT, AT, RESULT)
-    assert learning.stats()["learning"]["events_seen"] == 1
+    assert learning.stats().to_dict()["learning"]["events_seen"] == 1
 
 
 async def test_a_disk_that_hangs_is_given_up(
@@ -177,7 +177,7 @@ async def test_broken_files_are_told_once_and_shown(desk: Desk, state: FakeState
     state.told = [fault]
     learning = await desk.opened()
     assert desk.complaints["front/notice"] == f"front: {fault}"
-    assert learning.stats()["notice"]["message"] == fault
+    assert learning.stats().to_dict()["notice"]["message"] == fault
     desk.complaints.clear()
     await learning.observe(EVENT, AT, RESULT)
     assert desk.complaints == {}
@@ -205,7 +205,7 @@ async def test_a_notice_is_told_once_and_stays_in_the_stats(desk: Desk, state: F
     assert "re-aimed" in desk.complaints.pop("front/notice")
     await learning.observe(EVENT, AT, RESULT)
     assert desk.complaints == {}
-    assert "re-aimed" in learning.stats()["notice"]["message"]
+    assert "re-aimed" in learning.stats().to_dict()["notice"]["message"]
 
 
 # --- adaptations ------------------------------------------------------------------------------
@@ -216,10 +216,10 @@ async def test_an_adaptation_is_taken_over_and_remembered(desk: Desk, state: Fak
     await learning.finish_adaptation(ADAPTATION)
     assert ("reload_model",) in state.calls
     assert learning.learned
-    assert learning.stats()["promise"] == PROMISE.to_dict()
+    assert learning.stats().to_dict()["promise"] == PROMISE.to_dict()
     again = await desk.opened()
     assert again.last == ADAPTATION
-    assert again.stats()["adaptation"] == {
+    assert again.stats().to_dict()["adaptation"] == {
         "at": ADAPTATION.at,
         "seconds": 41.3,
         "events": 812,
@@ -231,7 +231,7 @@ async def test_a_failed_adaptation_leaves_the_model(desk: Desk, state: FakeState
     learning = await desk.opened()
     await learning.finish_adaptation(replace(ADAPTATION, outcome=Outcome.FAILED))
     assert ("reload_model",) not in state.calls
-    assert learning.stats()["adaptation"]["outcome"] == "failed"
+    assert learning.stats().to_dict()["adaptation"]["outcome"] == "failed"
 
 
 async def test_a_model_that_cannot_be_read_is_a_failed_adaptation(
@@ -309,7 +309,7 @@ async def test_a_camera_without_files_starts_empty(desk: Desk) -> None:
     assert isinstance(learning.state, CameraState)
     assert learning.last is None
     assert desk.complaints == {}
-    assert learning.stats()["learning"]["events_seen"] == 0
+    assert learning.stats().to_dict()["learning"]["events_seen"] == 0
 
 
 async def test_a_model_that_is_not_taken_over_is_not_called_learned(

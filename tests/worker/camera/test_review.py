@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.worker.storage.test_event_store import verdict
-from veroallarme_core.contract.verdict import State, iso, new_event_id
+from veroallarme_core.contract import State, iso, new_event_id
 from veroallarme_core.worker.camera import review as review_module
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.review import MAX_CLOSE_CALLS, MAX_ENTRIES, Review, is_sampled

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown
+from veroallarme_core.contract import CameraSettings, Mode, OnUnknown, Topics
 from veroallarme_core.worker.config.config import (
     BrokerConfig,
     BurstConfig,

@@ -34,7 +34,7 @@ def test_the_same_trouble_is_logged_once_a_minute(
     complaints.tell("front/storage", "front: the disk is full")
     complaints.tell("front/storage", "front: 1 write waits")
     assert lines(caplog) == ["front: the disk is full"]
-    assert [one["message"] for one in complaints.shown()] == ["front: the disk is full"]
+    assert [one.message for one in complaints.shown()] == ["front: the disk is full"]
     clock.at_s += complaints_module.REPEAT_AFTER_S
     complaints.tell("front/storage", "front: the disk is full")
     assert len(lines(caplog)) == 2
@@ -66,12 +66,12 @@ def test_what_is_not_resolved_is_shown_the_latest_first() -> None:
     complaints = Complaints(lambda: changes.append(None))
     complaints.tell("a", "first")
     complaints.note("b", "second")
-    assert [(one["key"], one["message"]) for one in complaints.shown()] == [
+    assert [(one.key, one.message) for one in complaints.shown()] == [
         ("b", "second"),
         ("a", "first"),
     ]
     complaints.resolve("b")
-    assert [one["key"] for one in complaints.shown()] == ["a"]
+    assert [one.key for one in complaints.shown()] == ["a"]
     complaints.resolve("b")
     assert len(changes) == 3, "what was not there changes nothing"
 
@@ -97,12 +97,12 @@ def test_all_of_a_camera_is_resolved_at_once(complaints: Complaints) -> None:
     for key in ("front/storage", "front/payload/t", "front_2/storage"):
         complaints.tell(key, key)
     complaints.resolve_all("front/")
-    assert [one["key"] for one in complaints.shown()] == ["front_2/storage"]
+    assert [one.key for one in complaints.shown()] == ["front_2/storage"]
 
 
 def test_memory_is_bounded(complaints: Complaints) -> None:
     for number in range(2 * MAX_KEYS):
         complaints.tell(f"key {number}", "wrong")
     assert len(complaints.shown()) == MAX_SHOWN
-    assert complaints.shown()[0]["key"] == f"key {2 * MAX_KEYS - 1}"
+    assert complaints.shown()[0].key == f"key {2 * MAX_KEYS - 1}"
     assert len(complaints._open) == MAX_KEYS

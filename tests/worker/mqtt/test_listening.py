@@ -10,8 +10,7 @@ import pytest
 from benchmarks.peers import HttpCamera, Listener
 from tests.worker.conftest import Site
 from tests.worker.talk import HEALTH, ROOT, C, Judging, events, sender
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State, Topics
 from veroallarme_core.worker.config.config import CameraConfig
 from veroallarme_core.worker.mqtt.complaints import Complaints
 from veroallarme_core.worker.mqtt.connection import Incoming
@@ -52,7 +51,7 @@ class Bench:
 
     @property
     def notes(self) -> list[str | None]:
-        return [topic["note"] for topic in self.listening.state()["front"]]
+        return [topic.note for topic in self.listening.state()["front"]]
 
 
 def incoming(topic: str, payload: bytes, *, retain: bool = False) -> Incoming:
@@ -73,7 +72,7 @@ def test_a_value_that_is_neither_is_told_once(caplog: pytest.LogCaptureFixture) 
         f"front: 'ON N' on topic {MOTION} {advice}",
     ]
     assert bench.notes == [f"'ONN' on topic {MOTION} {advice}"]
-    assert bench.complaints.shown()[0]["key"] == f"front/payload/{MOTION}"
+    assert bench.complaints.shown()[0].key == f"front/payload/{MOTION}"
 
 
 def test_motion_takes_the_complaint_back(caplog: pytest.LogCaptureFixture) -> None:
@@ -108,7 +107,7 @@ def test_each_trigger_has_its_own_complaint() -> None:
     bench.hear(b"x")
     bench.hear(b"y", trigger=1)
     bench.hear(b"1", trigger=1)
-    assert [one["key"] for one in bench.complaints.shown()] == [f"front/payload/{MOTION}"]
+    assert [one.key for one in bench.complaints.shown()] == [f"front/payload/{MOTION}"]
     assert [note is None for note in bench.notes] == [False, True]
 
 
@@ -138,7 +137,7 @@ def test_pictures_are_counted() -> None:
     bench.listening.picture("front", incoming("cam/front/jpeg", b"x"))
     assert bench.notes[1] is None
     topic = bench.listening.state()["front"][1]
-    assert (topic["gives"], topic["count"]) == ("pictures", 1)
+    assert (topic.gives, topic.count) == ("pictures", 1)
 
 
 def test_a_camera_that_goes_takes_its_topics_along() -> None:

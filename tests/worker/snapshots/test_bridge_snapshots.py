@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.worker.counting_camera import MOTION_AT, jpeg
+from veroallarme_core.contract import BridgedFrame
 from veroallarme_core.worker.snapshots.bridge_snapshots import (
     MAX_FRAME_BYTES,
     BridgeSnapshotClient,
@@ -21,12 +22,12 @@ from veroallarme_core.worker.snapshots.sources import open_client
 RECEIVED_AT = MOTION_AT + timedelta(seconds=3)
 
 
-def frame(data: bytes | str, captured_s: float = 0.0) -> dict[str, object]:
+def frame(data: bytes | str, captured_s: float = 0.0) -> BridgedFrame:
     text = data if isinstance(data, str) else base64.b64encode(data).decode()
-    return {"captured_at": MOTION_AT + timedelta(seconds=captured_s), "jpeg": text}
+    return BridgedFrame(captured_at=MOTION_AT + timedelta(seconds=captured_s), jpeg=text)
 
 
-def burst_of(*frames: dict[str, object]) -> Burst:
+def burst_of(*frames: BridgedFrame) -> Burst:
     return read_frames(frames, MOTION_AT, RECEIVED_AT)
 
 

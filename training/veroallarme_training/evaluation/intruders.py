@@ -26,8 +26,7 @@ from veroallarme_core.adaptation import (
 )
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, CameraState
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
-from veroallarme_core.contract.settings import CameraSettings, Mode
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import CameraSettings, Mode, State
 from veroallarme_core.description.region_crops import Frame
 from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
 from veroallarme_core.motion_detection import find_damage

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from tqdm import tqdm
 
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError, LabelledCamera
 from veroallarme_training.evaluation.intruders import Trial, intruder_figures
 from veroallarme_training.evaluation.measures import (

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_core.inference import load_onnxruntime
 from veroallarme_training.evaluation.baselines import read_pictures
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from veroallarme_core.contract.verdict import State
 from veroallarme_core.files import atomic_text_file
+from veroallarme_core.contract import State
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError, read_table
 
 SCORES_COLUMNS = ("event_id", "state", "score", "reason", "regions")

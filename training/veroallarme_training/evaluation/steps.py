@@ -23,6 +23,11 @@ from veroallarme_core.description import ENCODER_NAME, RegionEvidence, SceneEnco
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_from_memory
 from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
+from veroallarme_core.contract import CameraSettings, Mode
+from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
+from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
+from veroallarme_core.judgement.judgement import BurstJudgement
+from veroallarme_core.pipeline import EventPipeline
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.product import Product
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion

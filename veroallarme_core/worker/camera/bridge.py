@@ -7,15 +7,27 @@ import contextlib
 import json
 import logging
 from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import voluptuous as vol
 
 from veroallarme_core.contract.messages import MAX_COMMAND_BYTES, CommandError, read_command
 from veroallarme_core.contract.settings import require_id
 from veroallarme_core.files import write_atomically
+from veroallarme_core.contract import (
+    MAX_COMMAND_BYTES,
+    AnalysisRequest,
+    BridgedBurst,
+    BridgedCamera,
+    CommandError,
+    MotionEnd,
+    require_id,
+)
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.camera import CameraWorker
 from veroallarme_core.worker.config.config import BurstConfig, CameraConfig
@@ -24,6 +36,8 @@ from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource, rea
 from veroallarme_core.worker.snapshots.bursts import Burst
 
 _LOGGER = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_BRIDGED = 256
 """Cameras that are taken from messages."""
@@ -121,12 +135,12 @@ class Bridge:
 
     def _read(self, camera: str, payload: bytes) -> CameraConfig:
         require_camera_id(camera)
-        content = read_command("config", payload)
+        definition = BridgedCamera.from_json(payload)
         if camera in self._local:
             raise CommandError(
                 f"the worker's file has a camera {camera!r} already: take another id"
             )
-        name = content["name"]
+        name = definition.name
         if (other := self._names.get(name.strip().casefold())) is not None:
             raise CommandError(
                 f"the camera {other!r} of the worker's file has the name {name!r} already: take "
@@ -137,17 +151,17 @@ class Bridge:
             name=name,
             triggers=(),
             source=BridgeSource(),
-            burst=BurstConfig(size=content["burst_size"], spacing_s=content["spacing_s"]),
+            burst=BurstConfig(size=definition.burst_size, spacing_s=definition.spacing_s),
             reference_every_s=0.0,
         )
 
     async def _save(self) -> None:
         definitions = {
-            camera.id: {
-                "name": camera.config.name,
-                "burst_size": camera.config.burst.size,
-                "spacing_s": camera.config.burst.spacing_s,
-            }
+            camera.id: BridgedCamera(
+                name=camera.config.name,
+                burst_size=camera.config.burst.size,
+                spacing_s=camera.config.burst.spacing_s,
+            ).to_dict()
             for camera in self._site.cameras.values()
             if camera.id not in self._local
         }
@@ -182,19 +196,17 @@ class Bridge:
         """
         if camera.id in self._local:
             raise CommandError("the worker takes this camera's bursts itself: send none")
-        content = await read_large("burst", message.payload)
-        event_id = content["event_id"]
+        sent = await read_large(BridgedBurst.from_json, message.payload)
+        event_id = sent.event_id
         owner = await camera.owner_of(event_id)
         if owner == camera.id:
             message.acknowledge()
             return False
         if owner is not None:
             raise CommandError(f"the event {event_id} is one of the camera {owner!r}: make new ids")
-        ahead = clock_lead(content, not_before or received_at, received_at)
-        motion_at = min(content["motion_at"] - ahead, received_at)
-        frames = [
-            {**frame, "captured_at": frame["captured_at"] - ahead} for frame in content["frames"]
-        ]
+        ahead = clock_lead(sent, not_before or received_at, received_at)
+        motion_at = min(sent.motion_at - ahead, received_at)
+        frames = [replace(frame, captured_at=frame.captured_at - ahead) for frame in sent.frames]
         burst = await asyncio.to_thread(read_frames, frames, motion_at, received_at)
         camera.note_clock(ahead)
         camera.add_burst(event_id, motion_at, burst, message.acknowledge)
@@ -208,18 +220,18 @@ class Bridge:
         """
         if camera.id in self._local:
             raise CommandError("the worker hears of this camera's motion itself: send no end")
-        event_id = read_command("motion_end", message.payload)["event_id"]
+        event_id = MotionEnd.from_json(message.payload).event_id
         camera.end_burst(event_id, message.acknowledge)
 
     async def burst_to_analyze(
-        self, camera: CameraWorker, content: Mapping[str, Any]
+        self, camera: CameraWorker, request: AnalysisRequest
     ) -> Burst | None:
         """Return the frames that came with an analysis; None where the worker takes them itself.
 
         Raises:
             CommandError: frames came where they may not, or none where they must.
         """
-        frames = content.get("frames")
+        frames = request.frames
         if camera.id in self._local:
             if frames is not None:
                 raise CommandError("the worker takes this camera's bursts itself: send no frames")
@@ -228,19 +240,23 @@ class Bridge:
             raise CommandError(
                 "only Home Assistant can take pictures of this camera: send them as frames"
             )
-        newest = max(frame["captured_at"] for frame in frames)
+        newest = max(frame.captured_at for frame in frames)
         return await asyncio.to_thread(read_frames, frames, newest, now())
 
 
-async def read_large(name: str, payload: bytes) -> dict[str, Any]:
+async def read_large(read: Callable[[bytes], T], payload: bytes) -> T:
     """Read a command, outside the event loop where it is large.
 
+    Args:
+        read: reads it, such as `BridgedBurst.from_json`.
+        payload: the message as it came.
+
     Raises:
-        CommandError: see `contract.read_command`.
+        CommandError: it is none.
     """
     if len(payload) <= MAX_COMMAND_BYTES:
-        return read_command(name, payload)
-    return await asyncio.to_thread(read_command, name, payload)
+        return read(payload)
+    return await asyncio.to_thread(read, payload)
 
 
 def require_camera_id(camera: str) -> None:
@@ -255,18 +271,16 @@ def require_camera_id(camera: str) -> None:
         raise CommandError(f"the camera's id {camera[:64]!r}: {error}") from None
 
 
-def clock_lead(burst: Mapping[str, Any], earliest: datetime, latest: datetime) -> timedelta:
+def clock_lead(burst: BridgedBurst, earliest: datetime, latest: datetime) -> timedelta:
     """Return how far the clock of who sends a burst is ahead of ours; 0 where it may be right.
 
     Args:
-        burst: as `contract.read_command` gives it.
+        burst: as it was sent.
         earliest: first moment at which it may have been sent, by our clock.
         latest: last one.
     """
     # It is sent once the last picture is there.
-    sent_at: datetime = max(
-        [burst["motion_at"], *(frame["captured_at"] for frame in burst["frames"])]
-    )
+    sent_at = max([burst.motion_at, *(frame.captured_at for frame in burst.frames)])
     if sent_at - latest > MAX_CLOCK_LEAD:
         return sent_at - latest
     if earliest - sent_at > MAX_BURST_AGE:

@@ -14,9 +14,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.contract.messages import OFF, ON, CommandError, Topics, dump
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.contract.verdict import FrameCounts, State, Verdict, iso, new_event_id
+from veroallarme_core.contract import (
+    OFF,
+    ON,
+    CameraSettings,
+    CommandError,
+    FrameCounts,
+    State,
+    Stats,
+    Topics,
+    Verdict,
+    dump,
+    iso,
+    new_event_id,
+)
 from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.worker.camera.alarm import MIN_HOLD_S, Alarm, now
 from veroallarme_core.worker.camera.in_order import InOrder
@@ -989,7 +1000,8 @@ class CameraWorker:
         self._publish("stats", self._stats())
 
     def _stats(self) -> bytes:
-        return dump({**asdict(self._totals), **self._learning.stats()})
+        stats = Stats(**asdict(self._totals), learning=self._learning.stats())
+        return dump(stats.to_dict())
 
     def leave(self) -> None:
         """Publish nothing more: the camera has been removed."""

@@ -7,18 +7,25 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from veroallarme_core import __version__
 from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.contract.verdict import iso
 from veroallarme_core.files import write_atomically
+from veroallarme_core.contract import (
+    AdaptationStats,
+    LearningProgress,
+    LearningStats,
+    Notice,
+    Promise,
+    iso,
+)
 from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.camera.alarm import now
 
@@ -32,6 +39,14 @@ RECORD_FILE = "last_adaptation.json"
 
 Complain = Callable[[str, str], None]
 Resolve = Callable[[str], None]
+
+
+NOTHING_LEARNED = LearningProgress(
+    events_seen=0,
+    sessions_seen=0,
+    share=0.0,
+    missing="Learning is switched off, or what was learned cannot be opened.",
+)
 
 
 class Outcome(StrEnum):
@@ -65,14 +80,11 @@ class Adaptation:
     outcome: Outcome
     basis: Basis
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the adaptation as the contract writes it."""
-        return {
-            "at": self.at,
-            "seconds": round(self.seconds, 1),
-            "events": self.events,
-            "outcome": self.outcome.value,
-        }
+    def stats(self) -> AdaptationStats:
+        """Return what the camera's stats say of it."""
+        return AdaptationStats(
+            at=self.at, seconds=self.seconds, events=self.events, outcome=self.outcome.value
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +92,13 @@ class Standing:
     """How far a camera has been learned, to be read from any thread."""
 
     learned: bool = False
-    progress: Mapping[str, Any] = field(
-        default_factory=lambda: {
-            "events_seen": 0,
-            "sessions_seen": 0,
-            "share": 0.0,
-            "missing": "Learning is switched off, or what was learned cannot be opened.",
-        }
-    )
-    promise: Mapping[str, Any] | None = None
+    progress: LearningProgress = NOTHING_LEARNED
+    promise: Promise | None = None
 
     @classmethod
     def of(cls, state: CameraState) -> Standing:
         """Take it from a camera's state."""
-        promise = None if state.promise is None else state.promise.to_dict()
-        return cls(learned=state.learned, progress=state.progress.to_dict(), promise=promise)
+        return cls(learned=state.learned, progress=state.progress, promise=state.promise)
 
 
 class CameraLearning:
@@ -121,7 +125,7 @@ class CameraLearning:
         self.last: Adaptation | None = None
         self._state: CameraState | None = None
         self._standing = Standing()
-        self._notice: dict[str, str] | None = None
+        self._notice: Notice | None = None
         self._thread = thread
         self._complain = complain
         self._resolve = resolve
@@ -141,7 +145,7 @@ class CameraLearning:
         """Whether enough has come in since the last adaptation to try for a promise again."""
         if self._state is None or self.learned:
             return False
-        seen = int(self._standing.progress["events_seen"])
+        seen = self._standing.progress.events_seen
         before = 0 if self.last is None else self.last.basis.events_seen
         # A camera that was re-aimed counts anew.
         return seen >= FIRST_ADAPTATION_EVENTS and not before <= seen < 2 * before
@@ -150,18 +154,19 @@ class CameraLearning:
         """Return what an adaptation would learn from at this moment."""
         content = f"{__version__}\n{recall}\n{labels}"
         return Basis(
-            events_seen=int(self._standing.progress["events_seen"]),
+            events_seen=self._standing.progress.events_seen,
             digest=hashlib.sha256(content.encode()).hexdigest()[:16],
         )
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self) -> LearningStats:
         """Return the part of the camera's stats that is about learning."""
-        return {
-            "learning": {"learned": self.learned, **self._standing.progress},
-            "promise": self._standing.promise,
-            "adaptation": None if self.last is None else self.last.to_dict(),
-            "notice": self._notice,
-        }
+        return LearningStats(
+            learned=self.learned,
+            progress=self._standing.progress,
+            promise=self._standing.promise,
+            adaptation=None if self.last is None else self.last.stats(),
+            notice=self._notice,
+        )
 
     async def open(self) -> bool:
         """Read what a former run has learned; return whether anything can be learned now."""
@@ -237,7 +242,7 @@ class CameraLearning:
 
     def _tell(self, notices: list[str]) -> None:
         for notice in notices:
-            self._notice = {"at": iso(now()), "message": notice}
+            self._notice = Notice(at=now(), message=notice)
             self._complain(f"{self.camera}/notice", f"{self.camera}: {notice}")
 
     def _failed(self, trouble: str, error: Exception) -> None:

@@ -6,10 +6,8 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
 
-from veroallarme_core.contract.messages import dump
-from veroallarme_core.contract.verdict import Verdict, iso
+from veroallarme_core.contract import ReviewEntry, ReviewList, Verdict, dump
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.storage.event_store import SuppressedEvent
 
@@ -95,7 +93,7 @@ class Review:
     def payload(self) -> bytes:
         """Return the choice as the contract writes it, to be published."""
         self._forget()
-        self._published = dump({"events": list(self._entries())})
+        self._published = dump(ReviewList(events=list(self._entries())).to_dict())
         return self._published
 
     def _forget(self) -> None:
@@ -104,7 +102,7 @@ class Review:
         newest = list(self._suppressed.values())[-MAX_SUPPRESSED:]
         self._suppressed = {e.event_id: e for e in newest if e.motion_at >= oldest}
 
-    def _entries(self) -> Iterator[dict[str, Any]]:
+    def _entries(self) -> Iterator[ReviewEntry]:
         """Yield the closest calls, closest first, then the sample, newest first."""
         waiting = [e for e in self._suppressed.values() if e.event_id not in self._answered]
         close = _close_calls(waiting)
@@ -132,12 +130,12 @@ def _close_calls(events: Iterable[SuppressedEvent]) -> list[SuppressedEvent]:
     return [event for _, _, event in sorted(missed_by)[:MAX_CLOSE_CALLS]]
 
 
-def _entry(event: SuppressedEvent, why: str) -> dict[str, Any]:
-    return {
-        "event_id": event.event_id,
-        "motion_at": iso(event.motion_at),
-        "score": None if event.score is None else round(event.score, 4),
-        "threshold": round(event.threshold, 4),
-        "reason": event.reason,
-        "why": why,
-    }
+def _entry(event: SuppressedEvent, why: str) -> ReviewEntry:
+    return ReviewEntry(
+        event_id=event.event_id,
+        motion_at=event.motion_at,
+        score=event.score,
+        threshold=event.threshold,
+        reason=event.reason,
+        why=why,
+    )

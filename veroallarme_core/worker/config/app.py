@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 
-from veroallarme_core.contract.mistakes import shown
+from veroallarme_core.contract import shown
 from veroallarme_core.worker.config.config import (
     ConfigError,
     HealthConfig,

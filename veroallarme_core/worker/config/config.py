@@ -12,14 +12,16 @@ from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.mistakes import advice, shown, value_at
-from veroallarme_core.contract.settings import (
+from veroallarme_core.contract import (
     SETTINGS_SCHEMA,
     CameraSettings,
+    Topics,
+    advice,
     number_between,
     require_id,
+    shown,
     truth,
+    value_at,
 )
 from veroallarme_core.inference import BACKEND_NAMES
 from veroallarme_core.worker.config import presets

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from veroallarme_core.contract.verdict import iso
+from veroallarme_core.contract import HealthError
 from veroallarme_core.worker.camera.alarm import now
 
 _LOGGER = logging.getLogger(__name__)
@@ -102,10 +102,10 @@ class Complaints:
         for key in [key for key in self._open if key.startswith(prefix)]:
             self.resolve(key)
 
-    def shown(self) -> list[dict[str, str]]:
+    def shown(self) -> list[HealthError]:
         """Return what is not resolved for the health, the latest first."""
         latest = list(reversed(self._open.items()))[:MAX_SHOWN]
         return [
-            {"key": key, "message": complaint.sentence, "at": iso(complaint.at)}
+            HealthError(key=key, message=complaint.sentence, at=complaint.at)
             for key, complaint in latest
         ]

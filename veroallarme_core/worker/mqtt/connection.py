@@ -24,7 +24,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from veroallarme_core.contract.messages import OFFLINE, ONLINE
+from veroallarme_core.contract import OFFLINE, ONLINE
 from veroallarme_core.worker.config.config import BrokerConfig, TlsConfig
 
 _LOGGER = logging.getLogger(__name__)

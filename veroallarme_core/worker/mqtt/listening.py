@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from veroallarme_core.contract.messages import BRIDGED, Topics
-from veroallarme_core.contract.verdict import iso
+from veroallarme_core.contract import BRIDGED, TopicHealth, Topics
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.config.config import CameraConfig
 from veroallarme_core.worker.mqtt.complaints import Complaints
@@ -89,15 +87,15 @@ class Ear:
         past = ", but for what the broker had retained: that tells the past" if self.past else ""
         return _SILENT[self.gives] + past
 
-    def to_dict(self) -> dict[str, Any]:
+    def health(self) -> TopicHealth:
         """Return what the health says of it."""
-        return {
-            "topic": self.topic,
-            "gives": self.gives.value,
-            "count": self.count,
-            "last_at": None if self.last_at is None else iso(self.last_at),
-            "note": self.note,
-        }
+        return TopicHealth(
+            topic=self.topic,
+            gives=self.gives.value,
+            count=self.count,
+            last_at=self.last_at,
+            note=self.note,
+        )
 
     def hear(self, trigger: Trigger, payload: bytes, retained: bool) -> MotionSignal:
         """Judge a motion message and count it.
@@ -197,10 +195,10 @@ class Listening:
         """Tell whether the broker lets us listen to all that a camera depends on."""
         return all(ear.refusal is None for ear in self._ears.get(camera, {}).values())
 
-    def state(self) -> dict[str, list[dict[str, Any]]]:
+    def state(self) -> dict[str, list[TopicHealth]]:
         """Return what the health says of the topics, by camera."""
         return {
-            camera: [ear.to_dict() for ear in ears.values()] for camera, ears in self._ears.items()
+            camera: [ear.health() for ear in ears.values()] for camera, ears in self._ears.items()
         }
 
     @property

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from veroallarme_core.contract.verdict import iso
+from veroallarme_core.contract import iso
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.learning import (
     Adaptation,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from veroallarme_core.contract import BridgedFrame
 from veroallarme_core.worker.snapshots.bursts import Burst, BurstInProgress
 from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotError, check_picture
 
@@ -36,7 +36,7 @@ class BridgeSnapshotClient:
 
 
 def read_frames(
-    frames: Sequence[Mapping[str, Any]], motion_at: datetime, received_at: datetime
+    frames: Sequence[BridgedFrame], motion_at: datetime, received_at: datetime
 ) -> Burst:
     """Make a burst of the frames of a message; blocks for as long as decoding base64 takes.
 
@@ -44,17 +44,17 @@ def read_frames(
     frames that are stale or identical to another one.
 
     Args:
-        frames: as `contract.read_command` gives them.
+        frames: as they were sent.
         motion_at: when the camera reported motion, UTC.
         received_at: when the message came, UTC.
     """
     burst = BurstInProgress(len(frames), motion_at, timedelta(seconds=MAX_AGE_S))
     for number, frame in enumerate(frames, 1):
-        age_s = (received_at - frame["captured_at"]).total_seconds()
+        age_s = (received_at - frame.captured_at).total_seconds()
         try:
-            data = _picture_of(frame["jpeg"], f"frame {number} from Home Assistant")
+            data = _picture_of(frame.jpeg, f"frame {number} from Home Assistant")
             # Clocks of two machines differ a little, and no frame comes from the future.
-            burst.add(Snapshot(data, frame["captured_at"], max(0, round(age_s * 1000))))
+            burst.add(Snapshot(data, frame.captured_at, max(0, round(age_s * 1000))))
         except SnapshotError as error:
             burst.errors.append(error)
     if not frames:

@@ -7,10 +7,12 @@ import voluptuous as vol
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veroallarme_core.contract.mistakes import (
+from veroallarme_core.contract.ids import is_valid_id
+from veroallarme_core.contract.validators import (
     MAX_SHOWN_CHARACTERS,
     MISSING,
     advice,
+    require_id,
     shown,
     value_at,
 )
@@ -83,3 +85,12 @@ def test_every_message_names_a_remedy(schema, value, says):
     with pytest.raises(vol.MultipleInvalid) as caught:
         vol.Schema(schema)(value)
     assert advice(caught.value.errors[0]) == says
+
+
+@given(st.text(max_size=70))
+def test_ids_are_checked_by_one_rule(text: str) -> None:
+    if is_valid_id(text):
+        assert require_id(text) == text
+    else:
+        with pytest.raises(vol.Invalid, match="a-z, 0-9"):
+            require_id(text)

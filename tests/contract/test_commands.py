@@ -1,27 +1,28 @@
-"""Topics, and commands from anybody who may publish to the broker."""
+"""Commands from anybody who may publish to the broker."""
 
 import json
-import math
 import tracemalloc
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veroallarme_core.contract.messages import (
+from veroallarme_core.contract.commands import (
     MAX_BURST_BYTES,
     MAX_COMMAND_BYTES,
     MAX_ERROR_CHARACTERS,
+    AnalysisRequest,
+    BridgedBurst,
+    BridgedCamera,
+    BridgedFrame,
     CommandError,
-    Topics,
-    dump,
-    info_payload,
+    Feedback,
+    MotionEnd,
     read_command,
 )
 from veroallarme_core.contract.settings import Mode
-
-COMMANDS = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
-
+from veroallarme_core.contract.topics import COMMAND_NAMES
 
 WHEN = "2026-11-23T06:14:02.517+00:00"
 
@@ -34,55 +35,6 @@ def refusal(name: str, payload: bytes) -> str:
     assert "\r" not in message
     assert 0 < len(message) <= MAX_ERROR_CHARACTERS
     return message
-
-
-# --- topics -------------------------------------------------------------------------------------
-
-
-def test_topics_of_a_site():
-    topics = Topics(prefix="cams/vero", site="barn")
-    assert topics.info == "cams/vero/barn/info"
-    assert topics.status("main") == "cams/vero/barn/worker/main/status"
-    assert topics.health("main") == "cams/vero/barn/worker/main/health"
-    assert topics.camera("drive", "relevant") == "cams/vero/barn/camera/drive/relevant"
-    assert topics.commands == (
-        "cams/vero/barn/camera/+/set",
-        "cams/vero/barn/camera/+/feedback",
-        "cams/vero/barn/camera/+/learn",
-        "cams/vero/barn/camera/+/analyze",
-        "cams/vero/barn/camera/+/config",
-        "cams/vero/barn/camera/+/burst",
-        "cams/vero/barn/camera/+/motion_end",
-    )
-
-
-@pytest.mark.parametrize(
-    ("topic", "command"),
-    [
-        ("veroallarme/home/camera/drive/set", ("drive", "set")),
-        ("veroallarme/home/camera/drive/feedback", ("drive", "feedback")),
-        ("veroallarme/home/camera/drive/burst", ("drive", "burst")),
-        ("veroallarme/home/camera/drive/analyze/1", None),
-        ("veroallarme/home/camera/drive/relevant", None),
-        ("veroallarme/home/camera/drive/set/more", None),
-        ("veroallarme/home/camera/set", None),
-        ("veroallarme/home/camera/", None),
-        ("veroallarme/away/camera/drive/set", None),
-        ("x/veroallarme/home/camera/drive/set", None),
-        ("", None),
-    ],
-)
-def test_a_topic_stands_for_a_command_or_not(topic, command):
-    assert Topics().command(topic) == command
-
-
-@given(camera=st.text(), name=st.sampled_from(COMMANDS))
-def test_any_camera_in_a_topic_is_handed_on_for_checking(camera, name):
-    found = Topics().command(f"veroallarme/home/camera/{camera}/{name}")
-    assert found == (None if "/" in camera else (camera, name))
-
-
-# --- commands -----------------------------------------------------------------------------------
 
 
 def test_a_change_of_settings_holds_only_what_was_sent():
@@ -272,7 +224,7 @@ def test_commands_without_pictures_are_short(name):
     assert "send at most 65536" in refusal(name, burst_with(b'"' + b"A" * MAX_COMMAND_BYTES + b'"'))
 
 
-@given(payload=st.binary(max_size=400), name=st.sampled_from(COMMANDS))
+@given(payload=st.binary(max_size=400), name=st.sampled_from(COMMAND_NAMES))
 def test_random_bytes_are_refused_or_read(payload, name):
     try:
         read_command(name, payload)
@@ -285,64 +237,43 @@ def test_random_bytes_are_refused_or_read(payload, name):
     rest=st.binary(max_size=60),
 )
 def test_damaged_commands_are_refused_or_read(start, rest):
-    for name in COMMANDS:
+    for name in COMMAND_NAMES:
         try:
             read_command(name, start + rest)
         except CommandError:
             refusal(name, start + rest)
 
 
-# --- what is sent -------------------------------------------------------------------------------
-
-
-def test_info_says_what_the_site_offers():
-    cameras = [{"id": "drive", "name": "Drive", "origin": "local"}]
-    assert json.loads(info_payload("1.2.3", "home", cameras, "openvino 2026.4 on cpu")) == {
-        "contract": 1,
-        "version": "1.2.3",
-        "site": "home",
-        "cameras": cameras,
-        "capabilities": ["analyze", "burst", "config", "feedback", "learn", "motion_end", "set"],
-        "inference": "openvino 2026.4 on cpu",
-        "max_burst_bytes": 24 * 1024 * 1024,
-    }
-
-
-def test_info_says_what_the_broker_takes():
-    limits = {None: 25_165_824, 1 << 30: 25_165_824, 1_000_000: 998_976, 100: 0}
-    for limit, expected in limits.items():
-        info = json.loads(info_payload("1", "home", [], None, limit))
-        assert info["max_burst_bytes"] == expected
-
-
-def test_a_payload_is_compact_and_readable():
-    assert dump({"name": "Hofeinfahrt Süd", "n": [1, 2]}) == (
-        '{"name":"Hofeinfahrt Süd","n":[1,2]}'.encode()
+def test_commands_become_what_they_say():
+    frame = {"captured_at": WHEN, "jpeg": "/9j/", "of a newer peer": 1}
+    frames = (
+        BridgedFrame(captured_at=datetime(2026, 11, 23, 6, 14, 2, 517_000, UTC), jpeg="/9j/"),
     )
+    event_id = "20261123_061402_9f31c4"
+
+    def written(**content):
+        return json.dumps(content).encode()
+
+    assert Feedback.from_json(written(event_id=event_id, relevant=None)) == Feedback(
+        event_id=event_id, relevant=None
+    )
+    assert BridgedBurst.from_json(
+        written(event_id=event_id, motion_at=WHEN, frames=[frame])
+    ) == BridgedBurst(event_id=event_id, motion_at=frames[0].captured_at, frames=frames)
+    assert MotionEnd.from_json(written(event_id=event_id)) == MotionEnd(event_id=event_id)
+    assert AnalysisRequest.from_json(written(request_id="a")) == AnalysisRequest(request_id="a")
+    assert AnalysisRequest.from_json(written(request_id="a", frames=[frame])) == AnalysisRequest(
+        request_id="a", frames=frames
+    )
+    assert AnalysisRequest.from_json(written(request_id="a", frames=[])).frames == ()
+    camera = BridgedCamera.from_json(written(name="Drive"))
+    assert camera == BridgedCamera(name="Drive", burst_size=3, spacing_s=0.6)
+    assert BridgedCamera.from_json(json.dumps(camera.to_dict()).encode()) == camera
 
 
-payloads = st.dictionaries(
-    st.text(st.characters()),
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-        max_leaves=6,
-    ),
+@pytest.mark.parametrize(
+    "kind", [Feedback, BridgedBurst, MotionEnd, AnalysisRequest], ids=lambda kind: kind.__name__
 )
-
-
-@given(payload=payloads)
-def test_whatever_is_sent_is_json_in_utf_8(payload):
-    def refuse(constant):
-        pytest.fail(f"{constant} is not JSON")
-
-    json.loads(dump(payload).decode(), parse_constant=refuse)
-
-
-def test_what_json_does_not_have_becomes_null_and_the_rest_stays():
-    payload = {"cues": {"share": math.nan, "area": 3}, "regions": ({"score": -math.inf}, 0.5)}
-    assert json.loads(dump(payload)) == {
-        "cues": {"share": None, "area": 3},
-        "regions": [{"score": None}, 0.5],
-    }
-    assert dump({"name": "half \ud800 pair"}) == b'{"name":"half ? pair"}'
+def test_commands_that_lack_something_are_refused(kind):
+    with pytest.raises(CommandError, match="missing: add it"):
+        kind.from_json(b"{}")

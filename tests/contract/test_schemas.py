@@ -16,18 +16,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from veroallarme_core.camera_memory.camera_model import Promise
-from veroallarme_core.camera_memory.camera_state import Progress
-from veroallarme_core.contract.messages import CommandError, dump, read_command
-from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown, Zone
-from veroallarme_core.contract.verdict import (
+from veroallarme_core.contract import (
+    CameraSettings,
+    CommandError,
     FrameCounts,
+    LearningProgress,
+    Mode,
+    OnUnknown,
+    Promise,
     State,
+    Stats,
     Timing,
     Verdict,
     VerdictRegion,
+    Zone,
+    dump,
     iso,
     new_event_id,
+    read_command,
 )
 from veroallarme_core.drawing import draw_event, event_names
 from veroallarme_core.pipeline import EventPipeline, not_judged
@@ -53,7 +59,7 @@ from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.storage.event_store import SuppressedEvent, Totals
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "contract"
 STATE = ("info", "health", "verdict", "stats", "settings", "review")
 SENT = (*STATE, "analysis_error")
 RECEIVED = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
@@ -305,7 +311,7 @@ promises = st.builds(
     since=moments.map(iso),
 )
 progresses = st.builds(
-    Progress, events_seen=counts, sessions_seen=counts, share=scores, missing=st.text()
+    LearningProgress, events_seen=counts, sessions_seen=counts, share=scores, missing=st.text()
 )
 adaptations = st.builds(
     Adaptation,
@@ -329,12 +335,12 @@ def test_stats_are_what_the_schema_says(promise, progress, last, notice):
     learning.last = last
     learning._standing = Standing(
         learned=promise is not None,
-        progress=progress.to_dict(),
-        promise=promise and promise.to_dict(),
+        progress=progress,
+        promise=promise,
     )
     if notice is not None:
         learning._tell([notice])
-    payload = dump({**asdict(Totals()), **learning.stats()})
+    payload = dump(Stats(**asdict(Totals()), learning=learning.stats()).to_dict())
     assert mistakes("stats", payload) == []
 
 

@@ -1,33 +1,33 @@
-"""The MQTT contract, version 1: topics, payloads that the worker sends, commands it takes."""
+"""Commands: what anybody who may publish to the broker can tell a camera."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.contract.mistakes import MAX_SHOWN_CHARACTERS, advice, shown, value_at
-from veroallarme_core.contract.settings import (
-    SETTINGS_SCHEMA,
-    Zone,
+from veroallarme_core.contract.settings import SETTINGS_SCHEMA
+from veroallarme_core.contract.validators import (
+    MAX_SHOWN_CHARACTERS,
+    advice,
+    moment,
     number_between,
     require_id,
+    shown,
     truth,
+    value_at,
+    whole_between,
 )
+from veroallarme_core.contract.zones import ZONES, Zone
 
-CONTRACT_VERSION = 1
 MAX_COMMAND_BYTES = 64 * 1024
 """Of a command without pictures."""
 MAX_BURST_BYTES = 24 << 20
-TOPIC_BYTES = 1024
-"""What a burst's topic and header take of a packet at most."""
 """Of a command with pictures, their base64 included; a packet may have 32 MiB."""
 MAX_FRAMES = 10
 """In one command."""
@@ -36,12 +36,6 @@ MAX_PARTS = 1000
 many times its size in memory."""
 MAX_ERROR_CHARACTERS = 300
 """Length of the sentence that refuses a command; it ends up in the log and in the health."""
-ON, OFF = b"ON", b"OFF"
-ONLINE, OFFLINE = b"online", b"offline"
-
-RETAINED_SUFFIXES = ("relevant", "verdict", "image", "connectivity", "stats", "settings", "review")
-"""What a camera keeps on the broker, and what is cleared when the camera goes."""
-
 
 BRIDGED = frozenset({"config", "burst", "motion_end"})
 """What Home Assistant says of the cameras that it bridges; it counts in the order of coming."""
@@ -53,51 +47,6 @@ class CommandError(ValueError):
     """A command that cannot be carried out; the message is one sentence for the user."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Topics:
-    """The topics of one site."""
-
-    prefix: str = "veroallarme"
-    site: str = "home"
-
-    @property
-    def root(self) -> str:
-        """What all topics of the site begin with."""
-        return f"{self.prefix}/{self.site}"
-
-    @property
-    def info(self) -> str:
-        """Contract version, software version, cameras; retained."""
-        return f"{self.root}/info"
-
-    def status(self, worker: str) -> str:
-        """``online`` or ``offline``; retained, and the worker's last will."""
-        return f"{self.root}/worker/{worker}/status"
-
-    def health(self, worker: str) -> str:
-        """How the worker is; retained."""
-        return f"{self.root}/worker/{worker}/health"
-
-    def echo(self, worker: str) -> str:
-        """What the worker says to itself, to know what the broker had kept for it."""
-        return f"{self.root}/worker/{worker}/echo"
-
-    def camera(self, camera: str, suffix: str) -> str:
-        """One of a camera's topics."""
-        return f"{self.root}/camera/{camera}/{suffix}"
-
-    @property
-    def commands(self) -> tuple[str, ...]:
-        """The topic filters on which commands come in."""
-        return tuple(self.camera("+", name) for name in _COMMANDS)
-
-    def command(self, topic: str) -> tuple[str, str] | None:
-        """Return the camera and the name of the command that a topic stands for, or None."""
-        head, _, rest = topic.partition(f"{self.root}/camera/")
-        camera, _, name = rest.partition("/")
-        return (camera, name) if not head and name in _COMMANDS else None
-
-
 def _zones(value: Any) -> Any:
     """Validate zones as the settings do, but ignore what a newer peer may say about them."""
     known = {field.name for field in fields(Zone)}
@@ -106,33 +55,10 @@ def _zones(value: Any) -> Any:
             {name: zone[name] for name in zone if name in known} if isinstance(zone, dict) else zone
             for zone in value
         ]
-    return SETTINGS_SCHEMA.schema["zones"](value)
+    return ZONES(value)
 
 
-_MOMENT = re.compile(
-    r"(19[7-9]|2[0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
 _BURST_ID = re.compile(r"[0-9]{8}_[0-9]{6}_[0-9a-f]{6}")
-
-
-def _moment(value: Any) -> datetime:
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        # A month that is none.
-        with contextlib.suppress(ValueError):
-            return datetime.fromisoformat(value).astimezone(UTC)
-    raise vol.Invalid("give a time with its zone, such as 2026-11-23T06:14:02.517+00:00")
-
-
-def _whole_between(low: int, high: int, unit: str) -> Any:
-    """Return a validator for a whole number, which JSON may write as 3.0 as well."""
-
-    def validate(value: Any) -> int:
-        number: float = number_between(low, high, unit)(value)
-        if not number.is_integer():
-            raise vol.Invalid(f"give a whole number from {low} to {high} ({unit})")
-        return int(number)
-
-    return validate
 
 
 def _burst_id(value: Any) -> str:
@@ -152,7 +78,7 @@ def _agree(burst: dict[str, Any]) -> dict[str, Any]:
 _FRAMES = vol.All(
     [
         vol.Schema(
-            {vol.Required("captured_at"): _moment, vol.Required("jpeg"): str},
+            {vol.Required("captured_at"): moment, vol.Required("jpeg"): str},
             extra=vol.REMOVE_EXTRA,
         )
     ],
@@ -161,7 +87,7 @@ _FRAMES = vol.All(
 _CONFIG_SCHEMA = vol.Schema(
     {
         vol.Required("name"): vol.All(str, vol.Length(min=1, max=64)),
-        vol.Optional("burst_size", default=3): _whole_between(2, MAX_FRAMES, "frames"),
+        vol.Optional("burst_size", default=3): whole_between(2, MAX_FRAMES, "frames"),
         vol.Optional("spacing_s", default=0.6): number_between(0.5, 10, "seconds"),
     },
     extra=vol.REMOVE_EXTRA,
@@ -171,7 +97,7 @@ _BURST_SCHEMA = vol.Schema(
         vol.Schema(
             {
                 vol.Required("event_id"): _burst_id,
-                vol.Required("motion_at"): _moment,
+                vol.Required("motion_at"): moment,
                 vol.Required("frames"): _FRAMES,
             },
             extra=vol.REMOVE_EXTRA,
@@ -219,64 +145,6 @@ _COMMANDS = {
 }
 
 
-# --- what is sent -----------------------------------------------------------------------------
-
-
-def dump(payload: Mapping[str, Any]) -> bytes:
-    """Write a payload as compact JSON in UTF-8, whatever its numbers and texts are.
-
-    A number that JSON does not have becomes null, half of a character pair becomes "?": no
-    verdict may be lost because of one odd cue or file name.
-    """
-    try:
-        text = _to_json(payload)
-    except ValueError:
-        text = _to_json(_without_nan(payload))
-    return text.encode("utf-8", "replace")
-
-
-def _to_json(payload: Any) -> str:
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _without_nan(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def info_payload(
-    version: str,
-    site: str,
-    cameras: Sequence[Mapping[str, str]],
-    inference: str | None,
-    max_packet_bytes: int | None = None,
-) -> bytes:
-    """Write the site's ``info``; it holds nothing that changes while the worker runs.
-
-    Args:
-        inference: runtimes and devices of the networks; None where none runs.
-        max_packet_bytes: what the broker takes at most, topic included; None where it did not say.
-    """
-    limit = MAX_BURST_BYTES if max_packet_bytes is None else max_packet_bytes - TOPIC_BYTES
-    return dump(
-        {
-            "contract": CONTRACT_VERSION,
-            "version": version,
-            "site": site,
-            "cameras": list(cameras),
-            "capabilities": sorted(_COMMANDS),
-            "inference": inference,
-            "max_burst_bytes": max(0, min(limit, MAX_BURST_BYTES)),
-        }
-    )
-
-
-# --- what is received -------------------------------------------------------------------------
-
-
 def read_command(name: str, payload: bytes) -> dict[str, Any]:
     """Parse and validate the payload of a command.
 
@@ -307,6 +175,96 @@ def read_command(name: str, payload: bytes) -> dict[str, Any]:
         return dict(command.schema(content))
     except vol.MultipleInvalid as error:
         raise CommandError(_describe(error, content)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """The user's thumb for an event."""
+
+    event_id: str
+    relevant: bool | None
+    """None takes an earlier thumb back."""
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> Feedback:
+        """Read a `feedback`; raises `CommandError` as `read_command` does."""
+        return cls(**read_command("feedback", payload))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgedCamera:
+    """Definition of a camera whose bursts Home Assistant takes."""
+
+    name: str
+    burst_size: int
+    spacing_s: float
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> BridgedCamera:
+        """Read a `config`; raises `CommandError` as `read_command` does."""
+        return cls(**read_command("config", payload))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the definition as the contract writes it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgedFrame:
+    """One picture that Home Assistant has taken."""
+
+    captured_at: datetime
+    """By Home Assistant's clock, in UTC."""
+    jpeg: str
+    """base64, not checked yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BridgedBurst:
+    """Motion of a bridged camera, with its pictures."""
+
+    event_id: str
+    motion_at: datetime
+    """By Home Assistant's clock, in UTC."""
+    frames: tuple[BridgedFrame, ...]
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> BridgedBurst:
+        """Read a `burst`; raises `CommandError` as `read_command` does."""
+        content = read_command("burst", payload)
+        return cls(**{**content, "frames": _frames_of(content["frames"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionEnd:
+    """The motion of a bridged event is over."""
+
+    event_id: str
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> MotionEnd:
+        """Read a `motion_end`; raises `CommandError` as `read_command` does."""
+        return cls(**read_command("motion_end", payload))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisRequest:
+    """Judge a burst now, without motion."""
+
+    request_id: str
+    frames: tuple[BridgedFrame, ...] | None = None
+    """None where the worker is to take them itself."""
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> AnalysisRequest:
+        """Read an `analyze`; raises `CommandError` as `read_command` does."""
+        content = read_command("analyze", payload)
+        frames = _frames_of(content["frames"]) if "frames" in content else None
+        return cls(request_id=content["request_id"], frames=frames)
+
+
+def _frames_of(frames: Sequence[Mapping[str, Any]]) -> tuple[BridgedFrame, ...]:
+    return tuple(BridgedFrame(**frame) for frame in frames)
 
 
 def _check_size(payload: bytes, max_bytes: int) -> None:
