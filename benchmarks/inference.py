@@ -237,7 +237,7 @@ import re, sys
 from pathlib import Path
 import cv2, numpy as np
 from veroallarme_core.motion_detection.detector import MotionDetector
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 path, backend, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 cv2.setNumThreads(threads)
 yard = np.random.default_rng(0).integers(90, 110, (576, 704, 3), np.uint8)
