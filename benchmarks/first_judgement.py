@@ -23,10 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract.verdict import State
-from veroallarme_core.judgement import BurstJudgement, judge_motion
 from veroallarme_core.contract import State
-from veroallarme_core.judgement.judgement import BurstJudgement, judge_motion
+from veroallarme_core.judgement import BurstJudgement, judge_motion
 from veroallarme_core.motion_detection.detector import (
     MotionDetectionResult,
     MotionDetector,

@@ -30,13 +30,6 @@ import torch
 from numpy.typing import NDArray
 
 from veroallarme_core.drawing import draw_event
-from veroallarme_core.inference.backends import (
-    InferenceBackend,
-    OpenVinoBackend,
-    describe_runtime,
-    load_openvino,
-    open_backend,
-)
 from veroallarme_core.inference import describe_runtime, load_openvino
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,

@@ -144,10 +144,6 @@ def _adapt(arguments: argparse.Namespace) -> int:
         AdaptationOptions,
         adapt_folder,
     )
-    from veroallarme_core.inference.backends import InferenceError
-    from veroallarme_core.inference.model_meta import ModelError
-    from veroallarme_core.adaptation.adaptation import AdaptationError, AdaptationOptions
-    from veroallarme_core.adaptation.run import adapt_folder
     from veroallarme_core.inference import InferenceError, ModelError
 
     try:
@@ -170,8 +166,6 @@ def _score(arguments: argparse.Namespace) -> int:
     from veroallarme_core.adaptation import AdaptationInputError, ProgressLine
     from veroallarme_core.camera_memory.state_file import StateFileError
     from veroallarme_core.commands import ScoreError, score_folder
-    from veroallarme_core.inference.model_meta import ModelError
-    from veroallarme_core.commands.score import score_folder
     from veroallarme_core.inference import ModelError
 
     line = ProgressLine()

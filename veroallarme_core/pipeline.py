@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from veroallarme_core.camera_memory import CameraState
-from veroallarme_core.contract.settings import CameraSettings, raises_alarm
-from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.contract import raises_alarm
+from veroallarme_core.contract.settings import CameraSettings
 from veroallarme_core.contract.verdict import (
     CueValue,
     FrameCounts,
@@ -19,12 +19,8 @@ from veroallarme_core.contract.verdict import (
     Timing,
     Verdict,
     VerdictRegion,
-    raises_alarm,
 )
 from veroallarme_core.description import BurstEvidence, SceneEncoder, gather_evidence
-from veroallarme_core.inference.backends import InferenceError
-from veroallarme_core.description.burst_evidence import BurstEvidence, gather_evidence
-from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.inference import InferenceError
 from veroallarme_core.judgement import (
     GENERAL_THRESHOLD,

@@ -33,10 +33,8 @@ from veroallarme_core.camera_memory.camera_state import (
 )
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
-from veroallarme_core.contract.verdict import State
-from veroallarme_core.judgement import BurstJudgement, judge_from_memory
 from veroallarme_core.contract import State
-from veroallarme_core.judgement.judgement import BurstJudgement
+from veroallarme_core.judgement import BurstJudgement, judge_from_memory
 
 
 @pytest.fixture

@@ -11,11 +11,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from tests.training.bursts import write_event
-from veroallarme_core.adaptation.camera_run import adapt_camera
-from veroallarme_core.adaptation.history import list_events
-from veroallarme_core.adaptation.options import AdaptationOptions
-from veroallarme_core.camera_memory.camera_model import CameraModel, Promise, fold_of
-from veroallarme_core.adaptation.adaptation import AdaptationOptions, adapt_camera, list_events
+from veroallarme_core.adaptation import AdaptationOptions, adapt_camera, list_events
 from veroallarme_core.camera_memory.camera_model import CameraModel, fold_of
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE
 from veroallarme_core.contract import Promise, State

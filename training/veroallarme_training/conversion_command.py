@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import ModelError
 
 
 def run_conversion(

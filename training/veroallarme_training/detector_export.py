@@ -25,11 +25,8 @@ from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAG
 from veroallarme_core.description.object_detector import DETECTOR_FILE
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.files import put_in_place
-from veroallarme_core.inference.backends import backends_for
-from veroallarme_core.inference.graph_runtime import open_graph
-from veroallarme_core.inference.model_meta import ModelError
-from veroallarme_training.conversion_command import run_conversion
 from veroallarme_core.inference import ModelError, backends_for, open_graph
+from veroallarme_training.conversion_command import run_conversion
 from veroallarme_training.tfjs_conversion import TfjsConverter, build_model
 from veroallarme_training.tfjs_graph import TfjsGraph, read_tfjs_graph
 from veroallarme_training.tfjs_run import run_tfjs_graph

@@ -30,10 +30,8 @@ from veroallarme_core.description.scene_encoder import (
 )
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.files import put_in_place
-from veroallarme_core.inference.backends import backends_for
-from veroallarme_core.inference.model_meta import ModelError
-from veroallarme_training.conversion_command import run_conversion
 from veroallarme_core.inference import ModelError, backends_for
+from veroallarme_training.conversion_command import run_conversion
 
 VERSION = "1"
 """To be raised with every change of what the graphs answer: stored features must not mix."""

@@ -26,26 +26,9 @@ from numpy.typing import NDArray
 from veroallarme_core.description.region_crops import cut_regions
 from veroallarme_core.drawing import draw_events
 from veroallarme_core.files import put_in_place
-from veroallarme_core.inference.backends import (
-    INPUT_NAME,
-    OUTPUT_NAMES,
-    InferenceBackend,
-    OpenVinoBackend,
-    TorchBackend,
-    available_backends,
-    backends_for,
-    load_openvino,
-    open_backend,
-    relevance_probability,
-)
-from veroallarme_core.inference.model_meta import META_KEY, ModelError, ModelMeta, ModelMode
+from veroallarme_core.inference import ModelError, available_backends, backends_for, load_openvino
 from veroallarme_core.motion_detection import FrameSource, MotionDetector, common_size, min_area_for
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
-from veroallarme_core.relevance_mask.networks import RelevanceMaskModel, judging_model
-from veroallarme_core.inference import ModelError, available_backends, backends_for, load_openvino
-from veroallarme_core.motion_detection.detector import FrameSource, MotionDetector, min_area_for
-from veroallarme_core.motion_detection.frame_damage import common_size
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
 from veroallarme_core.relevance_mask import (
     INPUT_NAME,
     META_KEY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from veroallarme_core.camera_memory.camera_model import Promise
+from veroallarme_core.contract import Promise
 
 
 @dataclass(frozen=True, kw_only=True)

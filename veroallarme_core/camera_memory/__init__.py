@@ -9,7 +9,6 @@ from veroallarme_core.camera_memory.camera_model import (
     FOLDS,
     QUANTILES,
     CameraModel,
-    Promise,
     cue_values,
     fold_of,
     quantiles_of,
@@ -23,13 +22,13 @@ from veroallarme_core.camera_memory.camera_state import (
     MODEL_FILE,
     REBUILT_FILE,
     CameraState,
-    Progress,
     Recollection,
     Thumb,
     write_report,
 )
 from veroallarme_core.camera_memory.scene_memory import SESSION_S, RegionCues, SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
+from veroallarme_core.contract import Promise
 
 __all__ = [
     "CUES",
@@ -43,7 +42,6 @@ __all__ = [
     "SESSION_S",
     "CameraModel",
     "CameraState",
-    "Progress",
     "Promise",
     "Recollection",
     "RegionCues",

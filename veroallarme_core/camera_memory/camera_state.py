@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -14,10 +15,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from veroallarme_core.camera_memory.camera_model import CameraModel, Promise
-from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory, event_key
 from veroallarme_core.camera_memory.camera_model import CameraModel
-from veroallarme_core.camera_memory.scene_memory import SceneMemory, event_key
+from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory, event_key
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import LearningProgress, Promise
 from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence

@@ -5,23 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from veroallarme_core.contract.verdict import State
-from veroallarme_core.description import Candidate
-from veroallarme_core.motion_detection.detector import MotionRegion
 from veroallarme_core.contract import State
-from veroallarme_core.judgement.explained_change import ExplainedChange, explain_change
-from veroallarme_core.judgement.premises import Premises
-from veroallarme_core.judgement.steadiness import FaintChange, find_faint_change, shows_structure
+from veroallarme_core.description import Candidate
 from veroallarme_core.motion_detection.detector import (
-    MotionDetectionResult,
-    MotionDetector,
     MotionRegion,
-    PairChange,
-    min_area_for,
 )
-from veroallarme_core.motion_detection.frame_damage import BLOCK_SIZE, DamageKind
-from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
-from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
 
 GENERAL_THRESHOLD = 0.5
 """Threshold in force where nothing was learned: a lower score is shown nuisance."""

@@ -23,10 +23,6 @@ from veroallarme_core.camera_memory import (
     ranks,
 )
 from veroallarme_core.description import BurstEvidence, RegionEvidence
-from veroallarme_core.camera_memory.camera_model import CUES, CameraModel, cue_values, ranks
-from veroallarme_core.camera_memory.scene_memory import RegionCues
-from veroallarme_core.contract import State
-from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement
 
 # Scores that follow the user's word: above the line, but below what is sure by itself.

@@ -5,8 +5,6 @@ Imports torch, so nothing that the worker runs may import this module when it lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -17,8 +15,6 @@ from torch.nn import functional
 from torchvision.models import ResNet18_Weights, resnet18
 
 from veroallarme_core.description.region_crops import CropGeometry, InputMode
-from veroallarme_core.files import atomic_file
-from veroallarme_core.inference.model_meta import HEADS, ModelError, ModelMeta, ModelMode
 from veroallarme_core.inference import ModelError
 from veroallarme_core.relevance_mask.model_meta import HEADS, ModelMeta, ModelMode
 from veroallarme_core.relevance_mask.weight_files import read_tensors, unwrapped

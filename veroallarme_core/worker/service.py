@@ -46,8 +46,6 @@ from veroallarme_core.contract import (
 )
 from veroallarme_core.description.scene_encoder import load_scene_encoder
 from veroallarme_core.files import write_atomically
-from veroallarme_core.inference.backends import InferenceError, describe_runtime
-from veroallarme_core.inference.model_meta import ModelError
 from veroallarme_core.inference import InferenceError, ModelError, describe_runtime
 from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor

@@ -9,11 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.contract.verdict import State
-from veroallarme_core.pictures import read_frame_or_none, shrink
 from veroallarme_core.contract import CameraSettings, State
-from veroallarme_core.pictures.frames import FrameError, read_frame, shrink
+from veroallarme_core.pictures import read_frame_or_none, shrink
 from veroallarme_core.pipeline import EventPipeline
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion

@@ -6,16 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from veroallarme_core.contract.verdict import State
-from veroallarme_core.inference.model_meta import ModelError
-from veroallarme_core.motion_detection import MotionDetector, common_size, min_area_for
-from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 from veroallarme_core.contract import State
 from veroallarme_core.inference import ModelError
-from veroallarme_core.motion_detection.detector import MotionDetector, min_area_for
-from veroallarme_core.motion_detection.frame_damage import common_size
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.motion_detection import MotionDetector, common_size, min_area_for
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion

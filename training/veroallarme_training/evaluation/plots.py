@@ -12,11 +12,9 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import State
 from veroallarme_core.files import atomic_file
 from veroallarme_core.pictures import draw_verdict, strongest_frame
-from veroallarme_core.contract import State
-from veroallarme_core.pictures.annotate import draw_verdict, strongest_frame
 from veroallarme_training.evaluation.baselines import read_pictures
 from veroallarme_training.evaluation.cameras import Camera, LabelledCamera
 from veroallarme_training.evaluation.ladder import RowResult

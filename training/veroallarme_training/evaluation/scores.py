@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from veroallarme_core.contract.verdict import State
-from veroallarme_core.files import atomic_text_file
 from veroallarme_core.contract import State
+from veroallarme_core.files import atomic_text_file
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError, read_table
 
 SCORES_COLUMNS = ("event_id", "state", "score", "reason", "regions")

@@ -6,19 +6,14 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Mapping
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import voluptuous as vol
 
-from veroallarme_core.contract.messages import MAX_COMMAND_BYTES, CommandError, read_command
-from veroallarme_core.contract.settings import require_id
-from veroallarme_core.files import write_atomically
 from veroallarme_core.contract import (
     MAX_COMMAND_BYTES,
     AnalysisRequest,
@@ -28,6 +23,7 @@ from veroallarme_core.contract import (
     MotionEnd,
     require_id,
 )
+from veroallarme_core.files import write_atomically
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.camera import CameraWorker
 from veroallarme_core.worker.config.config import BurstConfig, CameraConfig

@@ -16,8 +16,6 @@ from pathlib import Path
 
 from veroallarme_core import __version__
 from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.contract.verdict import iso
-from veroallarme_core.files import write_atomically
 from veroallarme_core.contract import (
     AdaptationStats,
     LearningProgress,
@@ -26,6 +24,7 @@ from veroallarme_core.contract import (
     Promise,
     iso,
 )
+from veroallarme_core.files import write_atomically
 from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.camera.alarm import now
 

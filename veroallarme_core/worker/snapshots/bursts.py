@@ -90,9 +90,10 @@ async def take_burst(
     """Take several snapshots that show different pictures.
 
     Pictures that repeat another one, whatever their bytes, and stale ones are dropped and asked
-    for again, but no more than `MAX_REPEATS` times in a row; of a file that was read before all of it was written the
-    longest reading counts. The burst ends early once trying again is no use: a refused login, an
-    invalid certificate, or `MAX_FAILURES` failures, undecodable pictures among them.
+    for again, but no more than `MAX_REPEATS` times in a row; of a file that was read before all of
+    it was written the longest reading counts. The burst ends early once trying again is no use: a
+    refused login, an invalid certificate, or `MAX_FAILURES` failures, undecodable pictures among
+    them.
 
     Args:
         client: The camera.

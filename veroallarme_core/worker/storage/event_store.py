@@ -16,9 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from veroallarme_core.contract.verdict import State, Verdict, is_valid_id, iso
-from veroallarme_core.files import put_in_place
 from veroallarme_core.contract import State, Verdict, is_valid_id, iso
+from veroallarme_core.files import put_in_place
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
