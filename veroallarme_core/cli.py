@@ -49,7 +49,8 @@ def _fail(sentence: str) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from veroallarme_core.worker.config.config import ConfigError, load_config
-    from veroallarme_core.worker.service import StartError, serve
+    from veroallarme_core.worker.running import serve
+    from veroallarme_core.worker.service import StartError
 
     try:
         asyncio.run(serve(load_config(arguments.config)))
@@ -61,8 +62,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _app(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.config.app import AppError, AppPlaces, run_app
+    from veroallarme_core.worker.config.app import AppError, AppPlaces
     from veroallarme_core.worker.config.config import ConfigError
+    from veroallarme_core.worker.running import run_app
     from veroallarme_core.worker.service import StartError
 
     named = {name: getattr(arguments, name) for name in ("options", "config", "data_dir")}

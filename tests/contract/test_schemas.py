@@ -37,7 +37,6 @@ from veroallarme_core.contract import (
 )
 from veroallarme_core.drawing import draw_event, event_names
 from veroallarme_core.pipeline import EventPipeline, not_judged
-from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.learning import (
     Adaptation,
     Basis,
@@ -46,6 +45,7 @@ from veroallarme_core.worker.camera.learning import (
     Standing,
 )
 from veroallarme_core.worker.camera.review import Review
+from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config.config import (
     BrokerConfig,
     BurstConfig,
@@ -53,8 +53,8 @@ from veroallarme_core.worker.config.config import (
     InferenceConfig,
     WorkerConfig,
 )
+from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.mqtt.connection import Incoming
-from veroallarme_core.worker.mqtt.motion_sources import Trigger
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.storage.event_store import SuppressedEvent, Totals

@@ -28,7 +28,7 @@ from veroallarme_core.worker.config.config import (
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.mqtt.motion_sources import Trigger
+from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 

@@ -19,10 +19,10 @@ from tests.worker.mqtt.test_connection import Ears, session
 from tests.worker.talk import HEALTH, ROOT, C, burst, events, retained, sender
 from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.camera import alarm as alarm_module
+from veroallarme_core.worker.mqtt import backlog as backlog_module
 from veroallarme_core.worker.mqtt import connection as mqtt_module
 from veroallarme_core.worker.mqtt.connection import Outgoing, Refusal, read_answers
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
-from veroallarme_core.worker.storage import backlog as backlog_module
 
 MOTION = "cam/front/motion"
 ECHO = f"{ROOT}/worker/main/echo"

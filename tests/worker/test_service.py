@@ -41,13 +41,13 @@ from veroallarme_core.relevance_mask import ModelMeta
 from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.camera.camera import Signal
 from veroallarme_core.worker.config.config import InferenceConfig, LearningConfig
+from veroallarme_core.worker.motion_sources.motion_messages import Trigger
+from veroallarme_core.worker.mqtt import backlog as backlog_module
 from veroallarme_core.worker.mqtt import connection as mqtt_module
 from veroallarme_core.worker.mqtt.connection import Incoming
-from veroallarme_core.worker.mqtt.motion_sources import Trigger
 from veroallarme_core.worker.service import StartError, Worker
 from veroallarme_core.worker.snapshots import bursts as bursts_module
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
-from veroallarme_core.worker.storage import backlog as backlog_module
 from veroallarme_core.worker.storage.event_store import EventStore
 
 

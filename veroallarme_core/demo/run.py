@@ -31,7 +31,7 @@ from veroallarme_core.worker.config.config import (
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.mqtt.motion_sources import Trigger
+from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.service import StartError, Worker, peak_memory_mb
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 

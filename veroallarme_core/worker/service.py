@@ -10,7 +10,6 @@ import hashlib
 import logging
 import resource
 import secrets
-import signal
 import sqlite3
 import sys
 import threading
@@ -50,6 +49,7 @@ from veroallarme_core.inference import InferenceError, ModelError, describe_runt
 from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 from veroallarme_core.worker.camera.bridge import Bridge, read_large
 from veroallarme_core.worker.camera.camera import (
     STORAGE_ERRORS,
@@ -62,22 +62,23 @@ from veroallarme_core.worker.camera.camera import (
 from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
+from veroallarme_core.worker.clock import now
+from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config.config import CameraConfig, InferenceConfig, WorkerConfig
-from veroallarme_core.worker.mqtt.complaints import Complaints
-from veroallarme_core.worker.mqtt.connection import Incoming, MqttSession, Outgoing, Refusal
-from veroallarme_core.worker.mqtt.listening import Listening, show_message
-from veroallarme_core.worker.mqtt.motion_sources import (
+from veroallarme_core.worker.motion_sources.motion_messages import (
     MotionSignal,
     Trigger,
     plain_text,
     show_payload,
     topic_matches,
 )
+from veroallarme_core.worker.mqtt.backlog import Backlog
+from veroallarme_core.worker.mqtt.connection import Incoming, MqttSession, Outgoing, Refusal
+from veroallarme_core.worker.mqtt.listening import Listening, show_message
 from veroallarme_core.worker.nightly.adaptation import AdaptationError, Adaptations
 from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
 from veroallarme_core.worker.snapshots.sources import open_client
-from veroallarme_core.worker.storage.backlog import Backlog
 from veroallarme_core.worker.storage.event_store import EventStore, OpenEvent, StoreError
 from veroallarme_core.worker.storage.storage import Storage
 from veroallarme_core.worker.web.health import Signs, answering
@@ -990,16 +991,3 @@ def _client_id(config: WorkerConfig) -> str:
     except OSError as error:
         raise StartError(f"{path} cannot be written ({error}): free some space") from error
     return text
-
-
-async def serve(config: WorkerConfig) -> None:
-    """Run a worker until SIGTERM or SIGINT.
-
-    Raises:
-        StartError: it cannot start.
-    """
-    worker = Worker(config)
-    loop = asyncio.get_running_loop()
-    for signal_ in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_, worker.stop)
-    await worker.run()

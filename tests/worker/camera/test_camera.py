@@ -24,14 +24,14 @@ from veroallarme_core.contract import CameraSettings, CommandError, Mode, OnUnkn
 from veroallarme_core.description.burst_evidence import BurstEvidence
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.worker.camera import camera as camera_module
-from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.camera import CameraWorker, PendingEvent, Signal, Surroundings
 from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.review import REVIEW_DAYS, Review
+from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config.config import BurstConfig, CameraConfig
+from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.mqtt.connection import Outgoing
-from veroallarme_core.worker.mqtt.motion_sources import Trigger
 from veroallarme_core.worker.snapshots import bursts as bursts_module
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient

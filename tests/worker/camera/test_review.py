@@ -12,8 +12,8 @@ import pytest
 from tests.worker.storage.test_event_store import verdict
 from veroallarme_core.contract import State, iso, new_event_id
 from veroallarme_core.worker.camera import review as review_module
-from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.worker.camera.review import MAX_CLOSE_CALLS, MAX_ENTRIES, Review, is_sampled
+from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.storage.event_store import SuppressedEvent
 
 

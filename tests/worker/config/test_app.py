@@ -33,7 +33,8 @@ from veroallarme_core.worker.config.config import (
     TlsConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.mqtt.motion_sources import Trigger
+from veroallarme_core.worker.motion_sources.motion_messages import Trigger
+from veroallarme_core.worker.running import run_app
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 
 TOKEN = "5f1c-token-of-the-supervisor"
@@ -520,8 +521,9 @@ async def test_the_command_runs_the_worker_until_it_is_told_to_stop(
     program = (
         "import asyncio, logging, sys\n"
         "from pathlib import Path\n"
-        "from veroallarme_core.worker.config.app import AppPlaces, run_app\n"
+        "from veroallarme_core.worker.config.app import AppPlaces\n"
         "from veroallarme_core.worker.config.config import HealthConfig\n"
+        "from veroallarme_core.worker.running import run_app\n"
         "logging.basicConfig(stream=sys.stderr)\n"
         "options, config, data_dir, supervisor, token, port = sys.argv[1:]\n"
         "asyncio.run(run_app(AppPlaces(options=Path(options), config=Path(config),\n"
@@ -556,7 +558,7 @@ async def test_it_can_be_stopped_while_it_waits_for_the_supervisor(
     monkeypatch.setattr(app_module, "PAUSE_S", 60.0)
     supervisor.service = None
     around = replace(places, supervisor=supervisor.url, token=TOKEN)
-    running = asyncio.create_task(app_module.run_app(around))
+    running = asyncio.create_task(run_app(around))
     await until(lambda: supervisor.asked)
     await asyncio.sleep(0.05)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -27,7 +27,11 @@ from veroallarme_core.worker.config.config import (
     parse_config,
 )
 from veroallarme_core.worker.config.presets import OVER_HTTP, PRESETS
-from veroallarme_core.worker.mqtt.motion_sources import MotionSignal, Trigger, read_signal
+from veroallarme_core.worker.motion_sources.motion_messages import (
+    MotionSignal,
+    Trigger,
+    read_signal,
+)
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
 from veroallarme_core.worker.config.presets import OVER_HTTP, PRESETS, expand
-from veroallarme_core.worker.mqtt.motion_sources import (
+from veroallarme_core.worker.motion_sources.motion_messages import (
     MotionSignal,
     Trigger,
     read_signal,

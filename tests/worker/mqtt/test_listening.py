@@ -11,11 +11,13 @@ from benchmarks.peers import HttpCamera, Listener
 from tests.worker.conftest import Site
 from tests.worker.talk import HEALTH, ROOT, C, Judging, events, sender
 from veroallarme_core.contract import State, Topics
+from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config.config import CameraConfig
-from veroallarme_core.worker.mqtt.complaints import Complaints
+from veroallarme_core.worker.motion_sources.motion_messages import MotionSignal, Trigger
 from veroallarme_core.worker.mqtt.connection import Incoming
 from veroallarme_core.worker.mqtt.listening import MAX_TOLD, Listening
-from veroallarme_core.worker.mqtt.motion_sources import MotionSignal, Trigger
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
+
+from veroallarme_core.worker.clock import now
 
 MIN_HOLD_S = 0.2
 """How long an alarm is on at least, from the moment at which it can be seen."""
 REFUSED_LIMIT_S = 150.0
 """How long an alarm that the broker refuses to show waits to be seen: it is sent again each minute,
 and an alarm of a motion long ago would be stale."""
-
-
-def now() -> datetime:
-    """Return the present moment in UTC."""
-    return datetime.now(UTC)
 
 
 class Alarm:

@@ -25,7 +25,10 @@ from veroallarme_core.contract import (
 )
 from veroallarme_core.files import write_atomically
 from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.contract.messages import MAX_COMMAND_BYTES, CommandError, read_command
+from veroallarme_core.contract.settings import require_id
 from veroallarme_core.worker.camera.camera import CameraWorker
+from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config.config import BurstConfig, CameraConfig
 from veroallarme_core.worker.mqtt.connection import Incoming
 from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource, read_frames

@@ -29,11 +29,12 @@ from veroallarme_core.contract import (
     new_event_id,
 )
 from veroallarme_core.pipeline import PipelineResult, not_judged
-from veroallarme_core.worker.camera.alarm import MIN_HOLD_S, Alarm, now
+from veroallarme_core.worker.camera.alarm import MIN_HOLD_S, Alarm
 from veroallarme_core.worker.camera.in_order import InOrder
 from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.review import Review
+from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config.config import CameraConfig
 from veroallarme_core.worker.mqtt.connection import Outgoing
 from veroallarme_core.worker.snapshots.bursts import LATE_AFTER_S, Burst, covers, take_burst

@@ -26,7 +26,7 @@ from veroallarme_core.contract import (
 )
 from veroallarme_core.files import write_atomically
 from veroallarme_core.pipeline import PipelineResult
-from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.worker.clock import now
 
 _LOGGER = logging.getLogger(__name__)
 

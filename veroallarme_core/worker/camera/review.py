@@ -9,6 +9,9 @@ from datetime import timedelta
 
 from veroallarme_core.contract import ReviewEntry, ReviewList, Verdict, dump
 from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.contract.messages import dump
+from veroallarme_core.contract.verdict import Verdict, iso
+from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.storage.event_store import SuppressedEvent
 
 PUBLISH_EVERY_S = 60.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +27,6 @@ from veroallarme_core.worker.config.config import (
 )
 from veroallarme_core.worker.config.config_file import ConfigDocument
 from veroallarme_core.worker.config.presets import SWITCH_ON
-from veroallarme_core.worker.service import serve
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -67,23 +65,6 @@ class AppPlaces:
     supervisor: str = "http://supervisor"
     token: str | None = field(default=None, repr=False)
     health: HealthConfig = field(default_factory=lambda: HealthConfig(host="0.0.0.0", port=8098))
-
-
-async def run_app(places: AppPlaces) -> None:
-    """Run the worker until SIGTERM or SIGINT.
-
-    Raises:
-        ConfigError: options or file cannot be used; with all mistakes.
-        AppError, StartError: it cannot start.
-    """
-    preparing = asyncio.ensure_future(prepare(places))
-    loop = asyncio.get_running_loop()
-    # Until the worker takes the signals itself a stop need not wait for the supervisor's answer.
-    for signal_ in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_, preparing.cancel)
-    await asyncio.wait([preparing])
-    if not preparing.cancelled():
-        await serve(preparing.result())
 
 
 async def prepare(places: AppPlaces) -> WorkerConfig:

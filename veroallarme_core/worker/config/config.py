@@ -26,7 +26,11 @@ from veroallarme_core.contract import (
 from veroallarme_core.inference import BACKEND_NAMES
 from veroallarme_core.worker.config import presets
 from veroallarme_core.worker.config.config_file import ConfigDocument, read_document
-from veroallarme_core.worker.mqtt.motion_sources import Trigger, check_topic_filter, topic_matches
+from veroallarme_core.worker.motion_sources.motion_messages import (
+    Trigger,
+    check_topic_filter,
+    topic_matches,
+)
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource

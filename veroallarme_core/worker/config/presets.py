@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode
 
 from yarl import URL
 
-from veroallarme_core.worker.mqtt.motion_sources import ANY_VALUE, Trigger
+from veroallarme_core.worker.motion_sources.motion_messages import ANY_VALUE, Trigger
 from veroallarme_core.worker.snapshots.http_login import AUTHS, Auth
 from veroallarme_core.worker.snapshots.http_snapshots import (
     MALFORMED_URL,

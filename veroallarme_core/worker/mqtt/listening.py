@@ -10,16 +10,19 @@ from enum import StrEnum
 
 from veroallarme_core.contract import BRIDGED, TopicHealth, Topics
 from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.contract.messages import BRIDGED, Topics
+from veroallarme_core.contract.verdict import iso
+from veroallarme_core.worker.clock import now
+from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config.config import CameraConfig
-from veroallarme_core.worker.mqtt.complaints import Complaints
-from veroallarme_core.worker.mqtt.connection import Incoming, Refusal
-from veroallarme_core.worker.mqtt.motion_sources import (
+from veroallarme_core.worker.motion_sources.motion_messages import (
     MotionPayloadError,
     MotionSignal,
     Trigger,
     read_signal,
     show_payload,
 )
+from veroallarme_core.worker.mqtt.connection import Incoming, Refusal
 from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from veroallarme_core.contract import iso
 from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.contract.verdict import iso
 from veroallarme_core.worker.camera.learning import (
     Adaptation,
     CameraLearning,
@@ -25,6 +26,7 @@ from veroallarme_core.worker.camera.learning import (
     Outcome,
     Resolve,
 )
+from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config.config import LearningConfig
 from veroallarme_core.worker.storage.storage import Storage
 

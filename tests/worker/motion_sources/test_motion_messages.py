@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from veroallarme_core.worker.mqtt.motion_sources import (
+from veroallarme_core.worker.motion_sources.motion_messages import (
     MAX_JSON_BYTES,
     MotionPayloadError,
     MotionSignal,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from veroallarme_core.worker.camera.alarm import now
-from veroallarme_core.worker.storage import backlog as backlog_module
-from veroallarme_core.worker.storage.backlog import Backlog
+from veroallarme_core.worker.clock import now
+from veroallarme_core.worker.mqtt import backlog as backlog_module
+from veroallarme_core.worker.mqtt.backlog import Backlog
 
 HEARD_AT = datetime(2026, 11, 23, 6, 14, 2, tzinfo=UTC)
 

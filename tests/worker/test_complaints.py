@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from veroallarme_core.worker.mqtt import complaints as complaints_module
-from veroallarme_core.worker.mqtt.complaints import MAX_KEYS, MAX_SENTENCES, MAX_SHOWN, Complaints
+from veroallarme_core.worker import complaints as complaints_module
+from veroallarme_core.worker.complaints import MAX_KEYS, MAX_SENTENCES, MAX_SHOWN, Complaints
 
 
 class Clock:

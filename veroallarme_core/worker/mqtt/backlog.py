@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from veroallarme_core.worker.camera.alarm import now
+from veroallarme_core.worker.clock import now
 
 QUIET_S = 10.0
 """Where the mark does not come back, the backlog counts as delivered after so long a silence: the
