@@ -26,13 +26,16 @@ from benchmarks.peers import free_port, until
 from veroallarme_core import __version__
 from veroallarme_core.contract import Topics, is_valid_id
 from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
+from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract.verdict import is_valid_id
 from veroallarme_core.worker.config.config import (
     BrokerConfig,
     HealthConfig,
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.web.health import Signs, answering
+from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
+from veroallarme_core.worker.web.health import Condition, answering
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"
@@ -410,11 +413,11 @@ async def ends_with(command: list[str]) -> int:
 
 async def test_the_health_check_tells_what_the_worker_says() -> None:
     port = free_port()
-    signs = [Signs(is_set_up=False, is_connected=False, judging_s=0.0)]
+    signs = [Condition(is_set_up=False, is_connected=False, judging_s=0.0)]
     assert await ends_with(health_check(port)) != 0, "nobody answers"
     async with answering(HealthConfig(port=port), lambda: signs[0]):
         assert await ends_with(health_check(port)) == 0, "it waits for its broker"
-        signs[0] = Signs(is_set_up=True, is_connected=True, judging_s=1e6)
+        signs[0] = Condition(is_set_up=True, is_connected=True, judging_s=1e6)
         assert await ends_with(health_check(port)) != 0, "it is stuck"
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from veroallarme_core import __version__
 
 if TYPE_CHECKING:
-    from veroallarme_core.worker.config.config import WorkerConfig
+    from veroallarme_core.worker.config import WorkerConfig
 
 EXIT_USAGE = 2
 """Exit code for a wrong input, as argparse uses it."""
@@ -48,9 +48,8 @@ def _fail(sentence: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.config.config import ConfigError, load_config
-    from veroallarme_core.worker.running import serve
-    from veroallarme_core.worker.service import StartError
+    from veroallarme_core.worker import StartError, serve
+    from veroallarme_core.worker.config import ConfigError, load_config
 
     try:
         asyncio.run(serve(load_config(arguments.config)))
@@ -62,10 +61,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _app(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.config.app import AppError, AppPlaces
-    from veroallarme_core.worker.config.config import ConfigError
-    from veroallarme_core.worker.running import run_app
-    from veroallarme_core.worker.service import StartError
+    from veroallarme_core.worker import StartError, run_app
+    from veroallarme_core.worker.config import AppError, AppPlaces, ConfigError
 
     named = {name: getattr(arguments, name) for name in ("options", "config", "data_dir")}
     token = os.environ.get("SUPERVISOR_TOKEN") or None
@@ -82,7 +79,7 @@ def _app(arguments: argparse.Namespace) -> int:
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.config.config import ConfigError, load_config
+    from veroallarme_core.worker.config import ConfigError, load_config
 
     try:
         config = load_config(arguments.config)
@@ -94,7 +91,7 @@ def _check_config(arguments: argparse.Namespace) -> int:
 
 
 def _listen(config: WorkerConfig, arguments: argparse.Namespace) -> int:
-    from veroallarme_core.worker.mqtt.listen import listen
+    from veroallarme_core.worker.mqtt import listen
 
     if not config.cameras:
         return _fail(f"{arguments.config} names no camera: there is nothing to listen to")

@@ -39,14 +39,14 @@ from veroallarme_core.drawing import draw_event, event_names
 from veroallarme_core.pipeline import EventPipeline, not_judged
 from veroallarme_core.worker.camera.learning import (
     Adaptation,
-    Basis,
+    AdaptationInput,
     CameraLearning,
+    LearningStatus,
     Outcome,
-    Standing,
 )
 from veroallarme_core.worker.camera.review import Review
 from veroallarme_core.worker.clock import now
-from veroallarme_core.worker.config.config import (
+from veroallarme_core.worker.config import (
     BrokerConfig,
     BurstConfig,
     CameraConfig,
@@ -54,7 +54,7 @@ from veroallarme_core.worker.config.config import (
     WorkerConfig,
 )
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
-from veroallarme_core.worker.mqtt.connection import Incoming
+from veroallarme_core.worker.mqtt.messages import Incoming
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.storage.event_store import SuppressedEvent, Totals
@@ -319,7 +319,7 @@ adaptations = st.builds(
     seconds=st.floats(0, 1e4),
     events=counts,
     outcome=st.sampled_from(Outcome),
-    basis=st.builds(Basis, events_seen=counts, digest=ids),
+    basis=st.builds(AdaptationInput, events_seen=counts, digest=ids),
 )
 
 
@@ -333,7 +333,7 @@ def test_stats_are_what_the_schema_says(promise, progress, last, notice):
     thread = cast(ThreadPoolExecutor, None)
     learning = CameraLearning("drive", Path(), thread, lambda *_: None, lambda _: None)
     learning.last = last
-    learning._standing = Standing(
+    learning._status = LearningStatus(
         learned=promise is not None,
         progress=progress,
         promise=promise,
@@ -395,7 +395,7 @@ async def test_the_state_of_a_running_worker_is_what_the_schemas_say(tmp_path):
     running = asyncio.create_task(worker.run())
     try:
         state = await state_with(worker, "stats")
-        worker.received(motion_message("cam/motion"))
+        worker._router.received(motion_message("cam/motion"))
         state = await state_with(worker, "verdict")
     finally:
         worker.stop()
@@ -413,7 +413,10 @@ async def test_the_state_of_a_running_worker_is_what_the_schemas_say(tmp_path):
 async def state_with(worker: Worker, wanted: str) -> dict[str, bytes]:
     """Return the payloads of a worker by the last level of their topics, once one is there."""
     while True:
-        state = {one.topic.rpartition("/")[2]: one.payload for one in worker.connected()}
+        state = {
+            message.topic.rpartition("/")[2]: message.payload
+            for message in worker._router.connected()
+        }
         if wanted in state:
             return state
         await asyncio.sleep(0.02)

@@ -20,7 +20,9 @@ from tests.worker.fake_state import FakeState, install
 from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.demo.broker import embedded_broker
 from veroallarme_core.drawing import draw_event
-from veroallarme_core.worker.config.config import (
+from veroallarme_core.worker import site as site_module
+from veroallarme_core.worker.camera.judging import JudgingThreads
+from veroallarme_core.worker.config import (
     BrokerConfig,
     BurstConfig,
     CameraConfig,
@@ -178,10 +180,11 @@ def quiet_broker() -> Iterator[None]:
 def learner(monkeypatch: pytest.MonkeyPatch) -> FakeState:
     """What the camera of a worker without networks has learned, and learns on."""
 
-    async def no_networks(worker: Worker) -> None:
-        worker._learns = True
+    async def no_networks(judging: JudgingThreads) -> None:
+        judging.has_encoder = True
 
-    monkeypatch.setattr(Worker, "_open_networks", no_networks)
+    monkeypatch.setattr(JudgingThreads, "load_networks", no_networks)
+    monkeypatch.setattr(site_module.Site, "learns", True)
     state = FakeState()
     install(monkeypatch, state)
     return state

@@ -63,7 +63,7 @@ class Judging:
         )
 
     def install(self, worker: Worker) -> None:
-        worker._pipeline = self  # type: ignore[assignment]
+        worker._judging.pipeline = self  # type: ignore[assignment]
 
 
 class Broker:

@@ -17,11 +17,14 @@ from tests.worker.conftest import Site
 from tests.worker.guarded_broker import GuardedBroker, MuzzlingBroker
 from tests.worker.mqtt.test_connection import Ears, session
 from tests.worker.talk import HEALTH, ROOT, C, burst, events, retained, sender
-from veroallarme_core.worker import service as service_module
+from veroallarme_core.worker import health_report
 from veroallarme_core.worker.camera import alarm as alarm_module
 from veroallarme_core.worker.mqtt import backlog as backlog_module
+from veroallarme_core.worker.mqtt import client as client_module
 from veroallarme_core.worker.mqtt import connection as mqtt_module
-from veroallarme_core.worker.mqtt.connection import Outgoing, Refusal, read_answers
+from veroallarme_core.worker.mqtt import outbox as outbox_module
+from veroallarme_core.worker.mqtt.messages import Outgoing
+from veroallarme_core.worker.mqtt.refusals import Refusal, read_answers
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 
 MOTION = "cam/front/motion"
@@ -78,7 +81,7 @@ async def test_refused_trigger_is_told_in_log_health_and_connectivity(
             assert errors(heard)[f"subscription/{MOTION}"] == sentence
             assert health(heard)["topics"]["front"][0]["note"] == sentence
             assert sentence in [record.getMessage() for record in caplog.records]
-            assert worker._signs().is_deaf
+            assert worker._condition().is_deaf
             await heard.until(lambda: heard.payloads(f"{C}/connectivity")[-1:] == [b"OFF"])
             await cam.motion(camera="yard")
             await heard.until(lambda: events(heard))
@@ -94,7 +97,8 @@ async def test_refusal_that_ends_is_taken_back_and_motion_is_heard(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Without a new connection: the worker asks again now and then."""
-    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.2)
+    monkeypatch.setattr(mqtt_module, "SUBSCRIBE_AGAIN_S", 0.2)
+    monkeypatch.setattr(outbox_module, "REFUSED_AGAIN_S", 0.2)
     with started(GuardedBroker(tmp_path, subscribe=None)) as broker:
         site = Site(tmp_path, broker.port, cameras)
         async with site.worker() as worker:
@@ -174,7 +178,8 @@ async def test_bridged_camera_counts_its_bursts(
 async def test_refused_echo_is_told_once_and_taken_back(
     tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.5)
+    monkeypatch.setattr(mqtt_module, "SUBSCRIBE_AGAIN_S", 0.5)
+    monkeypatch.setattr(outbox_module, "REFUSED_AGAIN_S", 0.5)
     monkeypatch.setattr(backlog_module, "QUIET_S", 0.3)
     with started(GuardedBroker(tmp_path, subscribe=None)) as broker:
         site = Site(tmp_path, broker.port, cameras)
@@ -212,7 +217,8 @@ def test_topic_without_an_answer_counts_as_refused() -> None:
 async def test_refused_message_is_told_and_sent_when_the_broker_takes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.2)
+    monkeypatch.setattr(mqtt_module, "SUBSCRIBE_AGAIN_S", 0.2)
+    monkeypatch.setattr(outbox_module, "REFUSED_AGAIN_S", 0.2)
     ears, published = Ears(state=[]), []
     topics = ["site/event", "site/state"]
     with started(MuzzlingBroker(tmp_path, publish=topics)) as broker:
@@ -222,10 +228,12 @@ async def test_refused_message_is_told_and_sent_when_the_broker_takes_it(
         ):
             await until(lambda: link.is_connected)
             event = Outgoing("site/event", b"e", False, on_published=lambda: published.append("e"))
-            link.publish(event)
+            link.outbox.publish(event)
             for state in (b"old", b"new"):
-                link.publish(Outgoing("site/state", state, retain=True))
-            link.publish(Outgoing("site/other", b"x", False, lambda: published.append("other")))
+                link.outbox.publish(Outgoing("site/state", state, retain=True))
+            link.outbox.publish(
+                Outgoing("site/other", b"x", False, lambda: published.append("other"))
+            )
             await until(lambda: published == ["other"])
             assert ears.complaints.keys() == {"publish/site/event", "publish/site/state"}
             assert ears.complaints["publish/site/event"] == (
@@ -262,7 +270,8 @@ async def test_refused_verdict_stays_in_the_store_as_not_published(
 async def test_refused_alarm_is_shown_once_the_broker_takes_it(
     tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.3)
+    monkeypatch.setattr(mqtt_module, "SUBSCRIBE_AGAIN_S", 0.3)
+    monkeypatch.setattr(outbox_module, "REFUSED_AGAIN_S", 0.3)
     with started(MuzzlingBroker(tmp_path, publish=[f"{C}/relevant"])) as broker:
         site = Site(tmp_path, broker.port, cameras)
         async with site.listener() as heard, site.worker() as worker, sender(broker.port) as cam:
@@ -281,7 +290,8 @@ async def test_refused_alarm_is_shown_once_the_broker_takes_it(
 async def test_alarm_that_stays_refused_ends(
     tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.3)
+    monkeypatch.setattr(mqtt_module, "SUBSCRIBE_AGAIN_S", 0.3)
+    monkeypatch.setattr(outbox_module, "REFUSED_AGAIN_S", 0.3)
     monkeypatch.setattr(alarm_module, "REFUSED_LIMIT_S", 1.0)
     with started(MuzzlingBroker(tmp_path, publish=[f"{C}/relevant"])) as broker:
         site = Site(tmp_path, broker.port, cameras)
@@ -304,8 +314,8 @@ async def test_what_every_connection_brings_anew_does_not_pile_up(
     with started(MuzzlingBroker(tmp_path, publish=["site/echo"])) as broker:
         async with session(broker.port, ears, protocol="5") as link:
             for connections in (1, 2, 3):
-                await until(lambda: ears.connections == connections and link._refused)  # noqa: B023
-                assert link._refused == [mark]
+                await until(lambda: ears.connections == connections and link.outbox._refused)  # noqa: B023
+                assert link.outbox._refused == [mark]
                 broker.kill()
                 broker.start()
 
@@ -313,8 +323,9 @@ async def test_what_every_connection_brings_anew_does_not_pile_up(
 async def test_health_that_was_refused_tells_the_time_when_it_is_taken(
     tmp_path: Path, cameras: HttpCamera, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt_module, "REFUSED_AGAIN_S", 0.2)
-    monkeypatch.setattr(service_module, "HEALTH_EVERY_S", 0.5)
+    monkeypatch.setattr(mqtt_module, "SUBSCRIBE_AGAIN_S", 0.2)
+    monkeypatch.setattr(outbox_module, "REFUSED_AGAIN_S", 0.2)
+    monkeypatch.setattr(health_report, "HEALTH_EVERY_S", 0.5)
     with started(MuzzlingBroker(tmp_path, publish=[HEALTH])) as broker:
         site = Site(tmp_path, broker.port, cameras)
         async with site.listener() as heard, site.worker() as worker:
@@ -332,7 +343,7 @@ async def test_old_brokers_refuse_messages_without_a_word(tmp_path: Path) -> Non
     ears, published = Ears(state=[]), []
     with started(MuzzlingBroker(tmp_path, publish=["site/event"])) as broker:
         async with session(broker.port, ears, protocol="3.1.1") as link:
-            link.publish(Outgoing("site/event", b"e", False, lambda: published.append("e")))
+            link.outbox.publish(Outgoing("site/event", b"e", False, lambda: published.append("e")))
             await until(lambda: published)
             assert ears.complaints == {}
 
@@ -340,16 +351,18 @@ async def test_old_brokers_refuse_messages_without_a_word(tmp_path: Path) -> Non
 async def test_refused_messages_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt_module, "MAX_REFUSED", 3)
+    monkeypatch.setattr(outbox_module, "MAX_REFUSED", 3)
     ears, published = Ears(state=[]), []
     with started(MuzzlingBroker(tmp_path, publish=["site/event/#"])) as broker:
         async with session(broker.port, ears, protocol="5") as link:
             for number in range(5):
-                link.publish(Outgoing(f"site/event/{number}", b"e", retain=False))
-            link.publish(Outgoing("site/other", b"x", False, lambda: published.append("other")))
+                link.outbox.publish(Outgoing(f"site/event/{number}", b"e", retain=False))
+            link.outbox.publish(
+                Outgoing("site/other", b"x", False, lambda: published.append("other"))
+            )
             await until(lambda: published)
             assert "dropped the oldest one, to site/event/1" in ears.complaints["publish"]
-            assert len(link._refused) == 3
+            assert len(link.outbox._refused) == 3
 
 
 async def test_message_over_the_brokers_limit_stands_in_the_health(
@@ -407,7 +420,7 @@ async def test_messages_that_nobody_can_bring_back_are_told(
     async def deaf(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(mqtt_module, "MAX_INCOMING", 5)
+    monkeypatch.setattr(client_module, "MAX_INCOMING", 5)
     monkeypatch.setattr(mqtt_module.MqttSession, "_receive", deaf)
     ears = Ears()
     async with session(mosquitto.port, ears) as link, sender(mosquitto.port) as broker:

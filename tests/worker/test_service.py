@@ -41,13 +41,18 @@ from veroallarme_core.relevance_mask import ModelMeta
 from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.camera.camera import Signal
 from veroallarme_core.worker.config.config import InferenceConfig, LearningConfig
+from veroallarme_core.worker import site as site_module
+from veroallarme_core.worker.camera import judging as judging_module
+from veroallarme_core.worker.camera.pending_event import Signal
+from veroallarme_core.worker.config import InferenceConfig, LearningConfig
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.mqtt import backlog as backlog_module
 from veroallarme_core.worker.mqtt import connection as mqtt_module
-from veroallarme_core.worker.mqtt.connection import Incoming
-from veroallarme_core.worker.service import StartError, Worker
+from veroallarme_core.worker.mqtt.messages import Incoming
+from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots import bursts as bursts_module
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.state_folder import StartError
 from veroallarme_core.worker.storage.event_store import EventStore
 
 
@@ -484,8 +489,8 @@ async def test_decision_made_without_a_broker_is_published_once_it_is_back(
         mosquitto.kill()
         await until(lambda: not worker._session.is_connected)
         signal = Signal(received_at=datetime.now(UTC), acknowledge=lambda: None)
-        worker.cameras["front"].start(signal, 60.0)
-        await until(lambda: worker._session._outbox)
+        worker.cameras["front"].motion.start(signal, 60.0)
+        await until(lambda: worker._session.outbox._queue)
     mosquitto.start()
     async with site.listener() as heard, site.worker():
         await heard.until(lambda: events(heard))
@@ -521,7 +526,7 @@ async def test_broker_that_has_lost_its_memory_counts_packets_anew(
 async def test_verdicts_of_removed_cameras_do_not_fill_the_backlog(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "MAX_BACKLOG", 3)
+    monkeypatch.setattr(site_module, "MAX_BACKLOG", 3)
     store = EventStore(site.folder / "data")
     at = datetime.now(UTC) - timedelta(hours=1)
     for number in range(5):
@@ -692,7 +697,7 @@ async def test_hostile_text_in_settings_harms_nobody(site: Site) -> None:
     async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
         await broker.send(f"{C}/set", payload)
         await asyncio.sleep(0.2)
-        worker._session.restate()
+        worker._session.outbox.restate()
         await heard.until(lambda: len(heard.payloads(STATUS)) >= 2)
         await broker.motion()
         await heard.until(lambda: events(heard))
@@ -779,12 +784,12 @@ async def test_no_payload_ends_the_worker_or_goes_unacknowledged(site: Site) -> 
         @given(topics, payloads)
         def offer(topic: str, payload: bytes) -> None:
             sent.append(topic)
-            worker.received(incoming(topic, payload, acknowledged, len(sent) % 65535 + 1))
+            worker._router.received(incoming(topic, payload, acknowledged, len(sent) % 65535 + 1))
 
         offer()
         await until(lambda: len(acknowledged) >= len(sent), limit_s=30)
         assert sorted(acknowledged) == sorted(sent)
-        worker._session.restate()
+        worker._session.outbox.restate()
         await heard.until(lambda: len(heard.payloads(STATUS)) >= 2)
         # Whatever the settings became, a motion still gets its verdict.
         seen = len(events(heard))
@@ -904,7 +909,7 @@ async def test_encoder_that_cannot_be_loaded_costs_no_alarm(
     def broken(*_: object) -> None:
         raise ModelError("scene_trunk.onnx is broken: install VeroAllarme again")
 
-    monkeypatch.setattr(service_module, "load_scene_encoder", broken)
+    monkeypatch.setattr(judging_module, "load_scene_encoder", broken)
     site.learning = LearningConfig()
     async with site.listener() as heard, site.worker(), sender(site.port) as broker:
         await broker.motion()

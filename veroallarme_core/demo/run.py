@@ -24,6 +24,7 @@ from veroallarme_core.demo.events import EventsError, PlayedEvent
 from veroallarme_core.demo.report import Outcome, Reporter
 from veroallarme_core.drawing import draw_background
 from veroallarme_core.files import write_atomically
+from veroallarme_core.worker import StartError, Worker, peak_memory_mb
 from veroallarme_core.worker.config.config import (
     BrokerConfig,
     BurstConfig,
@@ -31,9 +32,8 @@ from veroallarme_core.worker.config.config import (
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.motion_sources.motion_messages import Trigger
-from veroallarme_core.worker.service import StartError, Worker, peak_memory_mb
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.snapshots import HttpSource
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 
-from veroallarme_core.worker.config.app import AppPlaces, prepare
-from veroallarme_core.worker.config.config import WorkerConfig
+from veroallarme_core.worker.config import AppPlaces, WorkerConfig, prepare
 from veroallarme_core.worker.service import Worker
 
 

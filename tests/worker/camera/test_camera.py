@@ -1,5 +1,7 @@
 """One camera from motion start to verdict, over real HTTP and a real store."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import itertools
@@ -21,17 +23,25 @@ from aiohttp import web
 from benchmarks.peers import HttpCamera
 from tests.worker.fake_state import FakeState, install
 from veroallarme_core.contract import CameraSettings, CommandError, Mode, OnUnknown, State, Topics
+from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.contract.messages import CommandError, Topics
+from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown
+from veroallarme_core.contract.verdict import State
 from veroallarme_core.description.burst_evidence import BurstEvidence
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.worker.camera import camera as camera_module
-from veroallarme_core.worker.camera.camera import CameraWorker, PendingEvent, Signal, Surroundings
+from veroallarme_core.worker.camera import camera_judge, event_decider
+from veroallarme_core.worker.camera.camera import CameraWorker
+from veroallarme_core.worker.camera.context import WorkerServices
+from veroallarme_core.worker.camera.judging import JudgingThreads
 from veroallarme_core.worker.camera.learning import CameraLearning
+from veroallarme_core.worker.camera.pending_event import Signal
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.review import REVIEW_DAYS, Review
 from veroallarme_core.worker.clock import now
-from veroallarme_core.worker.config.config import BurstConfig, CameraConfig
+from veroallarme_core.worker.config import BurstConfig, CameraConfig, InferenceConfig
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
-from veroallarme_core.worker.mqtt.connection import Outgoing
+from veroallarme_core.worker.mqtt.messages import Outgoing
 from veroallarme_core.worker.snapshots import bursts as bursts_module
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
@@ -48,6 +58,27 @@ def judged(state: State) -> PipelineResult:
     return PipelineResult(
         state=state, score=score, threshold=0.5, reason="test", explanation="Decided by a test."
     )
+
+
+class ScriptedJudging(JudgingThreads):
+    """Judges as a stage says, and loads no network."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(InferenceConfig(enabled=False), stage.complaints.setdefault)
+        self._stage = stage
+
+    async def judge(
+        self,
+        frames: list[bytes],
+        settings: CameraSettings,
+        reference: ReferencePicture,
+        state: CameraState | None,
+        *,
+        event_id: str,
+        motion_at: datetime,
+    ) -> PipelineResult:
+        judge = self._stage.judge or self._stage._judge
+        return await judge(frames, settings, reference, state, event_id)
 
 
 @dataclass
@@ -100,10 +131,10 @@ class Stage:
             ReferencePicture(self.folder / "reference.jpg"),
             learning,
             Review([], [], REVIEW_DAYS, self.reviews.append),
-            Surroundings(
+            WorkerServices(
                 topics=Topics(),
                 storage=storage,
-                judge=self.judge or self._judge,
+                judging=ScriptedJudging(self),
                 publish=self._publish,
                 complain=complain,
                 resolve=self._resolve,
@@ -138,11 +169,11 @@ class Stage:
     def start(self, auto_end_s: float = 60.0, **more: Any) -> None:
         number = len(self.acknowledged)
         given = {"received_at": now(), "acknowledge": lambda: self.acknowledged.append(number)}
-        self.camera.start(Signal(**{**given, **more}), auto_end_s)
+        self.camera.motion.start(Signal(**{**given, **more}), auto_end_s)
 
     def end(self, **more: Any) -> None:
         given = {"received_at": now(), "acknowledge": lambda: None}
-        self.camera.end(Signal(**{**given, **more}))
+        self.camera.motion.end(Signal(**{**given, **more}))
 
     def on(self, suffix: str) -> list[bytes]:
         return [message.payload for message in self.published if message.topic == C + suffix]
@@ -197,7 +228,7 @@ async def test_truth_table_reaches_every_topic(
     on_unknown: OnUnknown,
     learning: bool,
 ) -> None:
-    monkeypatch.setattr(CameraWorker, "learning", learning)
+    monkeypatch.setattr(CameraLearning, "learned", not learning)
     stage.state = state
     stage.settings = CameraSettings(enabled=enabled, mode=mode, on_unknown=on_unknown, hold_s=30)
     alarm = expected_alarm(enabled, mode, state, on_unknown, learning)
@@ -254,7 +285,7 @@ async def test_end_message_after_hold_ends_the_alarm_at_once(stage: Stage) -> No
         assert camera.alarm.is_on, "motion goes on"
         stage.end()
         assert stage.on("relevant") == [b"ON", b"OFF"]
-        await stage.until(lambda: not camera._tasks)
+        await stage.until(lambda: not camera.context.is_busy)
     reopened = EventStore(stage.folder / "data")
     until = reopened.remember_camera("front").alarm_until
     reopened.close()
@@ -401,7 +432,7 @@ async def test_an_end_that_is_delivered_again_does_not_end_a_newer_motion(stage:
         )
         assert acknowledged == ["again"]
         assert camera.alarm.in_motion
-        camera.forget_deliveries()
+        camera.motion.forget_deliveries()
         stage.end(delivery="2:off", redelivered=True)
         assert not camera.alarm.in_motion, "the broker counts anew: this is another message"
 
@@ -443,7 +474,7 @@ async def test_an_alarm_whose_motion_ends_while_the_verdict_is_stored_is_seen(
         await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
         (verdict,) = stage.verdicts
         assert verdict["hold_until"] > verdict["decided_at"]
-        await stage.until(lambda: not camera._tasks)
+        await stage.until(lambda: not camera.context.is_busy)
     async with stage.play() as camera:
         assert not camera.alarm.is_on, "a restart does not revive it"
 
@@ -469,7 +500,7 @@ async def test_an_end_before_the_verdict_is_stored_is_not_forgotten_by_the_store
         await stage.until(lambda: camera.alarm.is_on)
         stage.end()
         await stage.until(lambda: stage.on("relevant") == [b"ON", b"OFF"])
-        await stage.until(lambda: not camera._tasks)
+        await stage.until(lambda: not camera.context.is_busy)
     store = EventStore(stage.folder / "data")
     until = store.remember_camera("front").alarm_until
     store.close()
@@ -622,10 +653,10 @@ async def test_health_tells_of_late_pictures_until_a_verdict_without_them(
 
 @pytest.mark.parametrize("reason", ["frozen_picture", "no_contrast"])
 async def test_health_tells_of_pictures_that_prove_nothing(stage: Stage, reason: str) -> None:
-    said = "The camera shows nothing."
+    explanation = "The camera shows nothing."
 
     async def judge(*_: object) -> PipelineResult:
-        return replace(judged(State.UNKNOWN), reason=reason, explanation=said)
+        return replace(judged(State.UNKNOWN), reason=reason, explanation=explanation)
 
     stage.judge = judge
     async with stage.play():
@@ -633,10 +664,10 @@ async def test_health_tells_of_pictures_that_prove_nothing(stage: Stage, reason:
         await stage.until(lambda: stage.complaints)
         assert stage.complaints == {
             f"front/{reason}": "front: The camera shows nothing: "
-            + camera_module.PICTURE_REMEDIES[reason]
+            + event_decider.PICTURE_REMEDIES[reason]
         }
         stage.judge_s = 0.0
-        stage.camera._around = replace(stage.camera._around, judge=stage._judge)
+        stage.judge = None
         stage.start()
         await stage.until(lambda: not stage.complaints)
 
@@ -795,15 +826,15 @@ async def test_fifty_starts_in_a_second_give_few_verdicts_that_cover_all(stage: 
     async with stage.play() as camera:
         for _ in range(50):
             stage.start()
-            assert camera.queue_length <= 2
+            assert len(camera.queue) <= 2
             await asyncio.sleep(0.02)
         await stage.until(lambda: sum(1 + v["merged"] for v in stage.verdicts) >= 50)
-        await stage.until(lambda: not camera.queue_length)
+        await stage.until(lambda: not len(camera.queue))
         assert sum(1 + verdict["merged"] for verdict in stage.verdicts) == 50
         assert len({verdict["event_id"] for verdict in stage.verdicts}) == len(stage.verdicts)
         assert 2 <= len(stage.verdicts) <= 10
         await stage.until(lambda: len(stage.acknowledged) == 50)
-        await stage.until(lambda: not camera._tasks)
+        await stage.until(lambda: not camera.context.is_busy)
         stats = json.loads(stage.on("stats")[-1])
         assert stats["motions"] == 50
         assert stats["events"] + stats["merged"] == 50
@@ -816,7 +847,7 @@ async def test_one_event_runs_and_one_waits(stage: Stage) -> None:
         await stage.until(lambda: stage.bursts)
         for _ in range(5):
             stage.start()
-        assert camera.queue_length == 2
+        assert len(camera.queue) == 2
         await stage.until(lambda: len(stage.verdicts) == 2)
         assert [verdict["merged"] for verdict in stage.verdicts] == [0, 4]
 
@@ -828,7 +859,7 @@ async def test_start_within_the_merge_window_joins_the_running_event(stage: Stag
         stage.start()
         await stage.until(lambda: stage.bursts)
         stage.start()
-        assert camera.queue_length == 1
+        assert len(camera.queue) == 1
         await stage.until(lambda: stage.verdicts)
         assert [verdict["merged"] for verdict in stage.verdicts] == [1]
         stage.start()
@@ -973,7 +1004,7 @@ async def test_locked_database_delays_no_alarm_and_loses_nothing(
         stage.start()
         assert (await decided_to_published(stage, 4))["stored"] is True
         assert "front/storage" not in stage.complaints
-        await stage.until(lambda: not stage.camera._tasks)
+        await stage.until(lambda: not stage.camera.context.is_busy)
         stats = json.loads(stage.on("stats")[-1])
     store = EventStore(stage.folder / "data")
     assert store.open_events() == []
@@ -1025,7 +1056,7 @@ async def test_start_that_cannot_be_journalled_is_acknowledged_after_its_verdict
         assert event.on_published is not None
         event.on_published()
         assert stage.acknowledged == [0]
-        await stage.until(lambda: not camera._tasks)
+        await stage.until(lambda: not camera.context.is_busy)
 
 
 async def test_slow_disk_delays_no_alarm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1079,7 +1110,7 @@ async def test_verdict_that_cannot_be_written_as_json_still_alerts(stage: Stage)
 
 
 async def test_judge_that_hangs_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(camera_module, "JUDGE_LIMIT_S", 0.1)
+    monkeypatch.setattr(camera_judge, "JUDGE_LIMIT_S", 0.1)
     stage.judge_s = 5.0
     async with stage.play():
         stage.start()
@@ -1152,7 +1183,7 @@ async def test_reference_is_taken_without_motion_and_tells_connectivity(
 ) -> None:
     stage.more["reference_every_s"] = 0.05
     async with stage.play() as camera:
-        watching = asyncio.create_task(camera.watch())
+        watching = asyncio.create_task(camera.reference_watch.run())
         await stage.until(lambda: (stage.folder / "reference.jpg").exists())
         assert (stage.folder / "reference.jpg").read_bytes() in frames
         assert stage.on("connectivity") == [b"ON"]
@@ -1168,7 +1199,7 @@ async def test_no_reference_is_taken_during_motion(stage: Stage) -> None:
         stage.start(auto_end_s=60)
         await stage.until(lambda: stage.verdicts)
         asked = len(stage.server.requests)
-        watching = asyncio.create_task(camera.watch())
+        watching = asyncio.create_task(camera.reference_watch.run())
         await asyncio.sleep(0.2)
         assert len(stage.server.requests) == asked
         stage.end()
@@ -1187,7 +1218,7 @@ async def test_picture_of_a_motion_that_is_over_becomes_no_reference(
     async with stage.play() as camera:
         client = cast(MqttSnapshotClient, camera.client)
         client.offer(frames[0], now() - timedelta(seconds=60))
-        watching = asyncio.create_task(camera.watch())
+        watching = asyncio.create_task(camera.reference_watch.run())
         await stage.until(lambda: stage.on("connectivity"))
         client.offer(frames[1], now())
         await stage.until(lambda: (stage.folder / "reference.jpg").exists())
@@ -1273,9 +1304,9 @@ async def test_judging_is_given_the_state(stage: Stage, learner: FakeState) -> N
         settings: CameraSettings,
         reference: ReferencePicture,
         state: object,
-        event: PendingEvent,
+        event_id: str,
     ) -> PipelineResult:
-        given.append((state, event.event_id))
+        given.append((state, event_id))
         return judged(State.RELEVANT)
 
     stage.judge = judge
@@ -1312,7 +1343,7 @@ async def test_learning_that_fails_or_hangs_delays_no_alarm(
             assert verdict["relevant"] is True
             assert verdict["stored"] is True
             assert verdict["delay_s"] < 0.4
-        await stage.until(lambda: not stage.camera._tasks)
+        await stage.until(lambda: not stage.camera.context.is_busy)
     assert "No space left" in stage.complaints["front/learning"]
     assert json.loads(stage.on("stats")[-1])["learning"]["events_seen"] == 2
 

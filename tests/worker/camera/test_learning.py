@@ -19,7 +19,7 @@ from veroallarme_core.worker.camera import learning as learning_module
 from veroallarme_core.worker.camera.learning import (
     RECORD_FILE,
     Adaptation,
-    Basis,
+    AdaptationInput,
     CameraLearning,
     Outcome,
 )
@@ -35,7 +35,7 @@ ADAPTATION = Adaptation(
     seconds=41.26,
     events=812,
     outcome=Outcome.LEARNED,
-    basis=Basis(events_seen=812, digest="0123456789abcdef"),
+    basis=AdaptationInput(events_seen=812, digest="0123456789abcdef"),
 )
 
 
@@ -288,7 +288,7 @@ async def test_a_camera_is_due_at_50_events_and_whenever_they_have_doubled(
     state.events_seen = seen
     learning = await desk.opened()
     if before is not None:
-        learning.last = replace(ADAPTATION, basis=Basis(events_seen=before, digest=""))
+        learning.last = replace(ADAPTATION, basis=AdaptationInput(events_seen=before, digest=""))
     assert learning.is_due is due
     state.learned = True
     assert not (await desk.opened()).is_due, "what is learned waits for the night"

@@ -23,9 +23,7 @@ from tests.worker.conftest import Site, drawn_jpegs
 from tests.worker.fake_supervisor import Supervisor, not_enabled
 from tests.worker.talk import STATUS, C, sender
 from veroallarme_core.cli import EXIT_USAGE, main
-from veroallarme_core.worker.config import app as app_module
-from veroallarme_core.worker.config.app import AppError, AppPlaces, prepare
-from veroallarme_core.worker.config.config import (
+from veroallarme_core.worker.config import (
     BrokerConfig,
     ConfigError,
     HealthConfig,
@@ -33,6 +31,8 @@ from veroallarme_core.worker.config.config import (
     TlsConfig,
     WorkerConfig,
 )
+from veroallarme_core.worker.config import app as app_module
+from veroallarme_core.worker.config.app import AppError, AppPlaces, prepare
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.running import run_app
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
@@ -522,7 +522,7 @@ async def test_the_command_runs_the_worker_until_it_is_told_to_stop(
         "import asyncio, logging, sys\n"
         "from pathlib import Path\n"
         "from veroallarme_core.worker.config.app import AppPlaces\n"
-        "from veroallarme_core.worker.config.config import HealthConfig\n"
+        "from veroallarme_core.worker.config import HealthConfig\n"
         "from veroallarme_core.worker.running import run_app\n"
         "logging.basicConfig(stream=sys.stderr)\n"
         "options, config, data_dir, supervisor, token, port = sys.argv[1:]\n"

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
 from veroallarme_core.contract import CameraSettings, Mode, OnUnknown, Topics
+from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown
 from veroallarme_core.worker.config.config import (
     BrokerConfig,
     BurstConfig,
@@ -22,11 +24,12 @@ from veroallarme_core.worker.config.config import (
     LearningConfig,
     TlsConfig,
     WorkerConfig,
-    known_keys,
     load_config,
     parse_config,
 )
-from veroallarme_core.worker.config.presets import OVER_HTTP, PRESETS
+from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
+from veroallarme_core.worker.config.presets import PRESETS
+from veroallarme_core.worker.config.schema import known_keys
 from veroallarme_core.worker.motion_sources.motion_messages import (
     MotionSignal,
     Trigger,

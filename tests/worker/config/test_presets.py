@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
-from veroallarme_core.worker.config.presets import OVER_HTTP, PRESETS, expand
+from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
+from veroallarme_core.worker.config.presets import PRESETS, expand
 from veroallarme_core.worker.motion_sources.motion_messages import (
     MotionSignal,
     Trigger,

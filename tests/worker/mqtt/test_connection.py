@@ -11,9 +11,13 @@ import aiomqtt
 import pytest
 
 from benchmarks.peers import Listener, Mosquitto, free_port, until
-from veroallarme_core.worker.config.config import BrokerConfig
+from veroallarme_core.worker.config import BrokerConfig
+from veroallarme_core.worker.mqtt import client as client_module
 from veroallarme_core.worker.mqtt import connection as mqtt_module
-from veroallarme_core.worker.mqtt.connection import Incoming, MqttSession, Outgoing, Refusal
+from veroallarme_core.worker.mqtt import outbox as outbox_module
+from veroallarme_core.worker.mqtt.connection import MqttSession
+from veroallarme_core.worker.mqtt.messages import Incoming, Outgoing
+from veroallarme_core.worker.mqtt.refusals import Refusal
 
 STATUS = "site/status"
 
@@ -102,8 +106,8 @@ async def test_state_then_online_then_what_was_queued(mosquitto: Mosquitto) -> N
     listener = Listener(mosquitto.port, ["site/#"])
     published: list[str] = []
     async with listener.listen(), session(mosquitto.port, ears) as link:
-        link.publish(Outgoing("site/lost", b"x", retain=True))
-        link.publish(
+        link.outbox.publish(Outgoing("site/lost", b"x", retain=True))
+        link.outbox.publish(
             Outgoing("site/event", b"e", retain=False, on_published=lambda: published.append("e"))
         )
         await listener.until(lambda: listener.on("/event"))
@@ -114,7 +118,7 @@ async def test_state_then_online_then_what_was_queued(mosquitto: Mosquitto) -> N
             "site/event",
         ]
         assert published == ["e"]
-        assert await link.drain(1)
+        assert await link.outbox.drain(1)
     await listener.until(lambda: True)
 
 
@@ -161,8 +165,8 @@ async def test_reconnects_after_the_broker_was_killed_and_states_all_again(
         await until(lambda: link.is_connected)
         mosquitto.kill()
         await until(lambda: not link.is_connected)
-        link.publish(Outgoing("site/event", b"while away", retain=False))
-        link.publish(Outgoing("site/a", b"old state", retain=True))
+        link.outbox.publish(Outgoing("site/event", b"while away", retain=False))
+        link.outbox.publish(Outgoing("site/a", b"old state", retain=True))
         await until(lambda: ears.reasons)
         mosquitto.start()
         listener = Listener(mosquitto.port, ["site/#"])
@@ -226,7 +230,7 @@ async def test_broker_without_a_memory_of_us_begins_a_session(mosquitto: Mosquit
 async def test_messages_past_the_bound_are_delivered_again(
     mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt_module, "MAX_INCOMING", 5)
+    monkeypatch.setattr(client_module, "MAX_INCOMING", 5)
     ears = Ears()
     async with session(mosquitto.port, ears) as link:
         await until(lambda: link.is_connected)
@@ -239,7 +243,7 @@ async def test_restate_publishes_state_and_online_again(mosquitto: Mosquitto) ->
     listener = Listener(mosquitto.port, ["site/#"])
     async with listener.listen(), session(mosquitto.port, ears) as link:
         await listener.until(lambda: listener.payloads(STATUS) == [b"online"])
-        link.restate()
+        link.outbox.restate()
         await listener.until(lambda: listener.payloads(STATUS) == [b"online"] * 2)
         topics = [heard.topic for heard in listener.heard]
         assert topics == ["site/a", "site/b", STATUS] * 2
@@ -264,13 +268,13 @@ async def test_listener_that_fails_ends_no_session(
 
 
 async def test_full_outbox_drops_the_oldest_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MqttSession, "MAX_OUTBOX", 2)
+    monkeypatch.setattr(outbox_module, "MAX_OUTBOX", 2)
     ears = Ears()
     link = MqttSession(BrokerConfig(), "worker", STATUS, [], ears)
     for number in range(3):
-        link.publish(Outgoing(f"event/{number}", b"", retain=False))
+        link.outbox.publish(Outgoing(f"event/{number}", b"", retain=False))
     assert "dropped the oldest message to event/0" in ears.complaints["publish/event/0"]
-    assert not await link.drain(0.01)
+    assert not await link.outbox.drain(0.01)
 
 
 @pytest.mark.parametrize(("protocol", "expected"), [("auto", "5"), ("5", "5"), ("3.1.1", "3.1.1")])
@@ -339,9 +343,9 @@ async def test_lasting_silence_of_the_broker_ends_the_connection(mosquitto: Mosq
         await until(lambda: link.is_connected)
         mosquitto.pause()
         try:
-            link.publish(Outgoing("site/event", b"x", retain=False))
+            link.outbox.publish(Outgoing("site/event", b"x", retain=False))
             await until(lambda: ears.reasons, limit_s=15)
         finally:
             mosquitto.go_on()
         await until(lambda: link.is_connected, limit_s=15)
-        assert await link.drain(5)
+        assert await link.outbox.drain(5)

@@ -14,10 +14,10 @@ from veroallarme_core.contract import State, Topics
 from veroallarme_core.contract.messages import Topics
 from veroallarme_core.contract.verdict import State
 from veroallarme_core.worker.complaints import Complaints
-from veroallarme_core.worker.config.config import CameraConfig
+from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.motion_sources.motion_messages import MotionSignal, Trigger
-from veroallarme_core.worker.mqtt.connection import Incoming
 from veroallarme_core.worker.mqtt.listening import MAX_TOLD, Listening
+from veroallarme_core.worker.mqtt.messages import Incoming
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 

@@ -16,13 +16,15 @@ from benchmarks.peers import Mosquitto, free_port, until
 from tests.worker.conftest import Site
 from tests.worker.talk import C, Judging, sender
 from veroallarme_core import __version__
-from veroallarme_core.worker.config.config import HealthConfig
+from veroallarme_core.worker.camera.judging import JudgingThreads
+from veroallarme_core.worker.config import HealthConfig
 from veroallarme_core.worker.mqtt import connection as mqtt_module
-from veroallarme_core.worker.service import StartError, Worker
+from veroallarme_core.worker.service import Worker
+from veroallarme_core.worker.state_folder import StartError
 from veroallarme_core.worker.web import health as health_module
-from veroallarme_core.worker.web.health import Signs, answering, assess
+from veroallarme_core.worker.web.health import Condition, answering, assess
 
-WELL = Signs(is_set_up=True, is_connected=True, judging_s=0.0)
+WELL = Condition(is_set_up=True, is_connected=True, judging_s=0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -55,35 +57,37 @@ async def worker_with_health(site: Site) -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("signs", "status", "is_alive", "is_ready"),
+    ("condition", "status", "is_alive", "is_ready"),
     [
         (WELL, "online", True, True),
         (replace(WELL, judging_s=health_module.STUCK_AFTER_S), "online", True, True),
         (replace(WELL, is_connected=False), "waiting", True, False),
         (replace(WELL, is_deaf=True), "deaf", True, False),
         (replace(WELL, is_deaf=True, is_connected=False), "waiting", True, False),
-        (Signs(is_set_up=False, is_connected=False, judging_s=0.0), "starting", True, False),
+        (Condition(is_set_up=False, is_connected=False, judging_s=0.0), "starting", True, False),
         (replace(WELL, judging_s=health_module.STUCK_AFTER_S + 1), "stuck", False, False),
-        (Signs(is_set_up=True, is_connected=False, judging_s=1e4), "stuck", False, False),
+        (Condition(is_set_up=True, is_connected=False, judging_s=1e4), "stuck", False, False),
     ],
 )
-def test_what_the_signs_say(signs: Signs, status: str, is_alive: bool, is_ready: bool) -> None:
-    health = assess(signs)
+def test_what_the_condition_says(
+    condition: Condition, status: str, is_alive: bool, is_ready: bool
+) -> None:
+    health = assess(condition)
     assert (health.status, health.is_alive, health.is_ready) == (status, is_alive, is_ready)
     assert (health.reason is None) == (status == "online")
 
 
 async def test_the_answers_and_nothing_else() -> None:
     port = free_port()
-    signs = [WELL]
-    async with answering(HealthConfig(port=port), lambda: signs[0]):
+    condition = [WELL]
+    async with answering(HealthConfig(port=port), lambda: condition[0]):
         content = {"status": "online", "reason": None, "version": __version__}
         assert await ask(port) == (200, content)
         assert await ask(port, "/ready") == (200, content)
-        signs[0] = replace(WELL, is_connected=False)
+        condition[0] = replace(WELL, is_connected=False)
         assert (await ask(port))[0] == 200
         assert (await ask(port, "/ready"))[0] == 503
-        signs[0] = replace(WELL, judging_s=1e4)
+        condition[0] = replace(WELL, judging_s=1e4)
         status, content = await ask(port)
         assert (status, content["status"]) == (503, "stuck")
         for path in ("/", "/health/", "/metrics", "/health/../ready/x"):
@@ -168,10 +172,10 @@ async def test_it_answers_while_the_worker_starts(
 ) -> None:
     go_on = asyncio.Event()
 
-    async def slow_networks(worker: Worker) -> None:
+    async def slow_networks(judging: JudgingThreads) -> None:
         await go_on.wait()
 
-    monkeypatch.setattr(Worker, "_open_networks", slow_networks)
+    monkeypatch.setattr(JudgingThreads, "load_networks", slow_networks)
     port = free_port()
     worker = Worker(replace(site.config(), health=HealthConfig(port=port)))
     running = asyncio.create_task(worker.run())
@@ -239,7 +243,7 @@ async def test_no_port_is_opened_without_the_key(
     def refuse(*_: object) -> None:
         raise AssertionError("a port is opened")
 
-    monkeypatch.setattr(Worker, "_signs", refuse)
+    monkeypatch.setattr(Worker, "_condition", refuse)
     monkeypatch.setattr("veroallarme_core.worker.service.answering", refuse)
     async with site.worker():
         pass

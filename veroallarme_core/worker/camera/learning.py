@@ -59,7 +59,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Basis:
+class AdaptationInput:
     """What an adaptation learns from; while it stays the same, another one finds nothing new."""
 
     events_seen: int
@@ -77,7 +77,7 @@ class Adaptation:
     events: int
     """Events that it learned from."""
     outcome: Outcome
-    basis: Basis
+    basis: AdaptationInput
 
     def stats(self) -> AdaptationStats:
         """Return what the camera's stats say of it."""
@@ -87,7 +87,7 @@ class Adaptation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LearningStatus:
     """How far a camera has been learned, to be read from any thread."""
 
     learned: bool = False
@@ -95,7 +95,7 @@ class Standing:
     promise: Promise | None = None
 
     @classmethod
-    def of(cls, state: CameraState) -> Standing:
+    def read(cls, state: CameraState) -> LearningStatus:
         """Take it from a camera's state."""
         return cls(learned=state.learned, progress=state.progress, promise=state.promise)
 
@@ -107,8 +107,8 @@ class CameraLearning:
         camera: its id.
         folder: where its state lies.
         thread: runs whatever blocks or changes the state, one call after the other.
-        complain: see `Surroundings`.
-        resolve: see `Surroundings`.
+        complain: see `WorkerServices`.
+        resolve: see `WorkerServices`.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class CameraLearning:
         self.folder = folder
         self.last: Adaptation | None = None
         self._state: CameraState | None = None
-        self._standing = Standing()
+        self._status = LearningStatus()
         self._notice: Notice | None = None
         self._thread = thread
         self._complain = complain
@@ -137,23 +137,23 @@ class CameraLearning:
     @property
     def learned(self) -> bool:
         """Whether the promise of recall can be kept."""
-        return self._standing.learned
+        return self._status.learned
 
     @property
     def is_due(self) -> bool:
         """Whether enough has come in since the last adaptation to try for a promise again."""
         if self._state is None or self.learned:
             return False
-        seen = self._standing.progress.events_seen
+        seen = self._status.progress.events_seen
         before = 0 if self.last is None else self.last.basis.events_seen
         # A camera that was re-aimed counts anew.
         return seen >= FIRST_ADAPTATION_EVENTS and not before <= seen < 2 * before
 
-    def basis(self, labels: str, recall: float) -> Basis:
+    def basis(self, labels: str, recall: float) -> AdaptationInput:
         """Return what an adaptation would learn from at this moment."""
         content = f"{__version__}\n{recall}\n{labels}"
-        return Basis(
-            events_seen=self._standing.progress.events_seen,
+        return AdaptationInput(
+            events_seen=self._status.progress.events_seen,
             digest=hashlib.sha256(content.encode()).hexdigest()[:16],
         )
 
@@ -161,8 +161,8 @@ class CameraLearning:
         """Return the part of the camera's stats that is about learning."""
         return LearningStats(
             learned=self.learned,
-            progress=self._standing.progress,
-            promise=self._standing.promise,
+            progress=self._status.progress,
+            promise=self._status.promise,
             adaptation=None if self.last is None else self.last.stats(),
             notice=self._notice,
         )
@@ -173,7 +173,7 @@ class CameraLearning:
         try:
             state = await loop.run_in_executor(self._thread, CameraState.open, self.folder)
             self.last = await loop.run_in_executor(self._thread, _read_record, self.folder)
-            self._standing, notices = Standing.of(state), state.notices()
+            self._status, notices = LearningStatus.read(state), state.notices()
         except Exception as error:
             self._failed("what was learned cannot be opened", error)
             return False
@@ -226,7 +226,7 @@ class CameraLearning:
                 call(state)
             finally:
                 # What could not be saved counts all the same until the worker ends.
-                self._standing = Standing.of(state)
+                self._status = LearningStatus.read(state)
             return state.notices()
 
         try:
@@ -272,7 +272,9 @@ def _read_record(folder: Path) -> Adaptation | None:
             seconds=seconds,
             events=int(content["events"]),
             outcome=Outcome(content["outcome"]),
-            basis=Basis(events_seen=int(basis["events_seen"]), digest=str(basis["digest"])),
+            basis=AdaptationInput(
+                events_seen=int(basis["events_seen"]), digest=str(basis["digest"])
+            ),
         )
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -12,7 +12,7 @@ from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.contract.messages import dump
 from veroallarme_core.contract.verdict import Verdict, iso
 from veroallarme_core.worker.clock import now
-from veroallarme_core.worker.storage.event_store import SuppressedEvent
+from veroallarme_core.worker.storage import SuppressedEvent
 
 PUBLISH_EVERY_S = 60.0
 REVIEW_DAYS = 7.0

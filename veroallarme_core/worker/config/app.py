@@ -25,8 +25,12 @@ from veroallarme_core.worker.config.config import (
     parse_document,
     read_config,
 )
+from veroallarme_core.contract.mistakes import shown
 from veroallarme_core.worker.config.config_file import ConfigDocument
-from veroallarme_core.worker.config.presets import SWITCH_ON
+from veroallarme_core.worker.config.loading import parse_document, read_config
+from veroallarme_core.worker.config.preset_systems import SWITCH_ON
+from veroallarme_core.worker.config.sentences import ConfigError
+from veroallarme_core.worker.config.worker_config import HealthConfig, WorkerConfig
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -1,1 +1,25 @@
-"""To be written."""
+"""The session with the broker, and what its messages tell about time and hearing.
+
+`MqttSession` keeps one persistent session alive and loses nothing; `Backlog` knows which messages
+may have waited at the broker; `Listening` knows what each topic has brought, and `listen` says it
+live.
+"""
+
+from veroallarme_core.worker.mqtt.backlog import Backlog
+from veroallarme_core.worker.mqtt.connection import MqttSession
+from veroallarme_core.worker.mqtt.listening import Listening, show_message
+from veroallarme_core.worker.mqtt.live_listening import listen
+from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
+from veroallarme_core.worker.mqtt.refusals import Refusal
+
+__all__ = [
+    "QOS",
+    "Backlog",
+    "Incoming",
+    "Listening",
+    "MqttSession",
+    "Outgoing",
+    "Refusal",
+    "listen",
+    "show_message",
+]

@@ -14,17 +14,17 @@ from veroallarme_core.contract.messages import BRIDGED, Topics
 from veroallarme_core.contract.verdict import iso
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.complaints import Complaints
-from veroallarme_core.worker.config.config import CameraConfig
-from veroallarme_core.worker.motion_sources.motion_messages import (
+from veroallarme_core.worker.config import CameraConfig
+from veroallarme_core.worker.motion_sources import (
     MotionPayloadError,
     MotionSignal,
     Trigger,
     read_signal,
     show_payload,
 )
-from veroallarme_core.worker.mqtt.connection import Incoming, Refusal
-from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource
-from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.mqtt.messages import Incoming
+from veroallarme_core.worker.mqtt.refusals import Refusal
+from veroallarme_core.worker.snapshots import BridgeSource, MqttImageSource
 
 _LOGGER = logging.getLogger(__name__)
 

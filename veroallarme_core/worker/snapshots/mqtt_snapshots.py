@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from veroallarme_core.worker.motion_sources.motion_messages import check_topic_filter, look_up
+from veroallarme_core.worker.motion_sources import check_topic_filter, look_up
 from veroallarme_core.worker.snapshots.snapshots import (
     MAX_PICTURE_BYTES,
     Snapshot,

@@ -1,1 +1,27 @@
-"""To be written."""
+"""What survives a restart: the journal, verdicts, feedback and the frames of events.
+
+`EventStore` is the blocking store over SQLite and folders of pictures; `Storage` runs its calls
+outside the event loop and repeats writes that a full disk refused.
+"""
+
+from veroallarme_core.worker.storage.event_store import (
+    CameraRecord,
+    EventStore,
+    KeepLimits,
+    OpenEvent,
+    StoreError,
+    SuppressedEvent,
+    Totals,
+)
+from veroallarme_core.worker.storage.storage import Storage
+
+__all__ = [
+    "CameraRecord",
+    "EventStore",
+    "KeepLimits",
+    "OpenEvent",
+    "Storage",
+    "StoreError",
+    "SuppressedEvent",
+    "Totals",
+]

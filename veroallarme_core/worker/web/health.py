@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from veroallarme_core import __version__
-from veroallarme_core.worker.config.config import HealthConfig
+from veroallarme_core.worker.config import HealthConfig
 
 STUCK_AFTER_S = 300.0
 """A judgement takes a second; on the slowest machine, with every camera at once, far less."""
@@ -22,8 +22,8 @@ _CLOSE_LIMIT_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signs:
-    """What the worker knows of its own health.
+class Condition:
+    """What the worker knows of its own condition, from which its health is told.
 
     Attributes:
         is_set_up: Whether it is past its start: store opened, networks loaded.
@@ -61,31 +61,33 @@ class Health:
         return self.status == "online"
 
 
-def assess(signs: Signs) -> Health:
-    """Tell the health by the signs of it."""
-    if signs.judging_s > STUCK_AFTER_S:
-        reason = f"a judgement has been running for {signs.judging_s:.0f} s: restart the worker"
+def assess(condition: Condition) -> Health:
+    """Tell the health by the condition of the worker."""
+    if condition.judging_s > STUCK_AFTER_S:
+        reason = f"a judgement has been running for {condition.judging_s:.0f} s: restart the worker"
         return Health("stuck", reason)
-    if not signs.is_set_up:
+    if not condition.is_set_up:
         return Health("starting", "the worker has not finished to start: wait")
-    if not signs.is_connected:
+    if not condition.is_connected:
         reason = "there is no connection to the broker: the worker tries again; its log says why"
         return Health("waiting", reason)
-    if signs.is_deaf:
+    if condition.is_deaf:
         reason = "the broker does not let the worker hear every camera: its log says which"
         return Health("deaf", reason)
     return Health("online")
 
 
 @contextlib.asynccontextmanager
-async def answering(config: HealthConfig, signs: Callable[[], Signs]) -> AsyncIterator[None]:
+async def answering(
+    config: HealthConfig, condition: Callable[[], Condition]
+) -> AsyncIterator[None]:
     """Answer ``GET /health`` and ``GET /ready`` until the block ends.
 
     The answer names no camera, no address and no secret: whoever reaches the port may read it.
 
     Args:
         config: Where to listen.
-        signs: Called for each question, on the event loop.
+        condition: Called for each question, on the event loop.
 
     Raises:
         OSError: The port cannot be opened.
@@ -96,11 +98,11 @@ async def answering(config: HealthConfig, signs: Callable[[], Signs]) -> AsyncIt
         return web.json_response(content, status=200 if is_well else 503)
 
     async def tell_health(request: web.Request) -> web.Response:
-        health = assess(signs())
+        health = assess(condition())
         return answer(health, is_well=health.is_alive)
 
     async def tell_readiness(request: web.Request) -> web.Response:
-        health = assess(signs())
+        health = assess(condition())
         return answer(health, is_well=health.is_ready)
 
     app = web.Application()

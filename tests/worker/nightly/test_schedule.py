@@ -16,10 +16,13 @@ import pytest
 from benchmarks.peers import until
 from tests.worker.fake_state import FakeState, install
 from tests.worker.storage.test_event_store import verdict
+from veroallarme_core.contract.messages import CommandError
 from veroallarme_core.worker.camera.learning import CameraLearning, Outcome
-from veroallarme_core.worker.config.config import LearningConfig
-from veroallarme_core.worker.nightly import adaptation as adaptation_module
-from veroallarme_core.worker.nightly.adaptation import AdaptationError, Adaptations, write_labels
+from veroallarme_core.worker.config import LearningConfig
+from veroallarme_core.worker.nightly import adaptation_process
+from veroallarme_core.worker.nightly import schedule as schedule_module
+from veroallarme_core.worker.nightly.adaptation_process import write_labels
+from veroallarme_core.worker.nightly.schedule import Adaptations
 from veroallarme_core.worker.storage.event_store import EventStore
 from veroallarme_core.worker.storage.storage import Storage
 
@@ -223,7 +226,7 @@ async def test_a_full_disk_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(adaptation_module, "_write_private", full)
+    monkeypatch.setattr(adaptation_process, "_write_private", full)
     await bench.camera()
     assert "No space left" in await bench.adapt()
 
@@ -271,7 +274,7 @@ def is_over(pid: int) -> bool:
 async def test_a_process_that_takes_too_long_is_killed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adaptation_module, "ADAPT_LIMIT_S", 0.7)
+    monkeypatch.setattr(adaptation_process, "ADAPT_LIMIT_S", 0.7)
     await bench.camera()
     bench.program(SLEEPER)
     assert "took longer than" in await bench.adapt()
@@ -324,7 +327,7 @@ async def test_one_camera_at_a_time_and_a_flood_of_commands_makes_one_run(bench:
 
 
 async def test_a_camera_that_learns_nothing_is_refused(bench: Bench) -> None:
-    with pytest.raises(AdaptationError, match=r"set learning\.enabled and"):
+    with pytest.raises(CommandError, match=r"set learning\.enabled and"):
         bench.adaptations.request("front")
 
 
@@ -392,8 +395,8 @@ async def test_cameras_are_adapted_once_a_night(
     asked: list[Path] = []
     monkeypatch.setattr(bench.adaptations, "_adapt", note_of(asked))
     clock = Clock(*moments)
-    monkeypatch.setattr(adaptation_module, "datetime", clock)
-    monkeypatch.setattr(adaptation_module, "TICK_S", 0.001)
+    monkeypatch.setattr(schedule_module, "datetime", clock)
+    monkeypatch.setattr(schedule_module, "TICK_S", 0.001)
     async with bench.running():
         await until(lambda: len(clock._moments) == 1)
         await asyncio.sleep(0.05)
@@ -430,8 +433,8 @@ async def test_a_night_without_news_is_slept_through_but_a_failure_is_tried_agai
 async def test_a_camera_that_fills_is_adapted_by_day(
     bench: Bench, state: FakeState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adaptation_module, "TICK_S", 0.05)
-    monkeypatch.setattr(adaptation_module, "datetime", Clock(night(23, 15)))
+    monkeypatch.setattr(schedule_module, "TICK_S", 0.05)
+    monkeypatch.setattr(schedule_module, "datetime", Clock(night(23, 15)))
     state.events_seen = 50
     learning = await bench.camera()
     bench.program(ANSWER.replace("true", "false"))

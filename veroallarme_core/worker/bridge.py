@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
+from typing import Any
 
 import voluptuous as vol
 
@@ -27,12 +28,12 @@ from veroallarme_core.files import write_atomically
 from veroallarme_core.worker.camera.alarm import now
 from veroallarme_core.contract.messages import MAX_COMMAND_BYTES, CommandError, read_command
 from veroallarme_core.contract.settings import require_id
-from veroallarme_core.worker.camera.camera import CameraWorker
+from veroallarme_core.worker.camera import CameraWorker
 from veroallarme_core.worker.clock import now
-from veroallarme_core.worker.config.config import BurstConfig, CameraConfig
-from veroallarme_core.worker.mqtt.connection import Incoming
-from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource, read_frames
-from veroallarme_core.worker.snapshots.bursts import Burst
+from veroallarme_core.worker.config import BurstConfig, CameraConfig
+from veroallarme_core.worker.mqtt import Incoming
+from veroallarme_core.worker.site import Site
+from veroallarme_core.worker.snapshots import BridgeSource, Burst, read_frames
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,31 +49,11 @@ MAX_CLOCK_LEAD = timedelta(minutes=1)
 """What comes from further ahead comes from a clock that is ahead: set clocks differ by seconds."""
 
 
-class Site(Protocol):
-    """What the bridge needs of the worker around it."""
-
-    cameras: dict[str, CameraWorker]
-    """All of the site, by id."""
-
-    async def add_camera(self, config: CameraConfig) -> None:
-        """Begin to serve a camera.
-
-        Raises:
-            CommandError: its state cannot be read.
-        """
-
-    async def remove_camera(self, camera: str) -> None:
-        """End to serve a camera, and clear its topics."""
-
-    def publish_info(self) -> None:
-        """Tell which cameras there are."""
-
-
 class Bridge:
     """Carries out what Home Assistant says of its cameras.
 
     Args:
-        site: the worker.
+        site: its cameras.
         local: cameras of the configuration file, which no message changes.
         path: keeps the definitions over restarts, so that no event waits for the broker.
     """
@@ -121,10 +102,10 @@ class Bridge:
                 await self._save()
             return
         config = self._read(camera, payload)
-        if known is not None and known.config == config:
+        if known is not None and known.context.config == config:
             return
         if known is not None:
-            known.config = config
+            known.context.config = config
             self._site.publish_info()
         elif len(self._site.cameras) - len(self._local) >= MAX_BRIDGED:
             raise CommandError(f"there are {MAX_BRIDGED} cameras already: remove one")
@@ -157,9 +138,9 @@ class Bridge:
     async def _save(self) -> None:
         definitions = {
             camera.id: BridgedCamera(
-                name=camera.config.name,
-                burst_size=camera.config.burst.size,
-                spacing_s=camera.config.burst.spacing_s,
+                name=camera.context.config.name,
+                burst_size=camera.context.config.burst.size,
+                spacing_s=camera.context.config.burst.spacing_s,
             ).to_dict()
             for camera in self._site.cameras.values()
             if camera.id not in self._local
@@ -197,7 +178,7 @@ class Bridge:
             raise CommandError("the worker takes this camera's bursts itself: send none")
         sent = await read_large(BridgedBurst.from_json, message.payload)
         event_id = sent.event_id
-        owner = await camera.owner_of(event_id)
+        owner = await camera.motion.owner_of(event_id)
         if owner == camera.id:
             message.acknowledge()
             return False
@@ -207,8 +188,8 @@ class Bridge:
         motion_at = min(sent.motion_at - ahead, received_at)
         frames = [replace(frame, captured_at=frame.captured_at - ahead) for frame in sent.frames]
         burst = await asyncio.to_thread(read_frames, frames, motion_at, received_at)
-        camera.note_clock(ahead)
-        camera.add_burst(event_id, motion_at, burst, message.acknowledge)
+        camera.motion.note_clock(ahead)
+        camera.motion.add_burst(event_id, motion_at, burst, message.acknowledge)
         return True
 
     def end_motion(self, camera: CameraWorker, message: Incoming) -> None:
@@ -220,7 +201,7 @@ class Bridge:
         if camera.id in self._local:
             raise CommandError("the worker hears of this camera's motion itself: send no end")
         event_id = MotionEnd.from_json(message.payload).event_id
-        camera.end_burst(event_id, message.acknowledge)
+        camera.motion.end_burst(event_id, message.acknowledge)
 
     async def burst_to_analyze(
         self, camera: CameraWorker, request: AnalysisRequest

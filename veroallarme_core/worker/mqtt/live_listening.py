@@ -9,16 +9,18 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from veroallarme_core.worker.config.config import WorkerConfig
-from veroallarme_core.worker.motion_sources.motion_messages import (
+from veroallarme_core.worker.config import WorkerConfig
+from veroallarme_core.worker.motion_sources import (
     MotionPayloadError,
     MotionSignal,
     Trigger,
     show_payload,
     topic_matches,
 )
-from veroallarme_core.worker.mqtt.connection import QOS, Incoming, MqttSession, Outgoing, Refusal
+from veroallarme_core.worker.mqtt.connection import MqttSession
 from veroallarme_core.worker.mqtt.listening import Ear, Gives, ears_of
+from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
+from veroallarme_core.worker.mqtt.refusals import Refusal
 
 MAX_LINES = 200
 """Messages of one topic that are shown; what comes beyond is counted."""

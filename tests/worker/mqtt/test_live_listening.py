@@ -13,9 +13,9 @@ import pytest
 from benchmarks.peers import Mosquitto, free_port, until
 from tests.worker.guarded_broker import GuardedBroker
 from tests.worker.talk import retained, sender
-from veroallarme_core.worker.config.config import WorkerConfig, parse_config
-from veroallarme_core.worker.mqtt import listen as listen_module
-from veroallarme_core.worker.mqtt.listen import listen
+from veroallarme_core.worker.config import WorkerConfig, parse_config
+from veroallarme_core.worker.mqtt import live_listening as listen_module
+from veroallarme_core.worker.mqtt.live_listening import listen
 
 MOTION = "cam/front/motion"
 

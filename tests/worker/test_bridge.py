@@ -32,10 +32,16 @@ from veroallarme_core.worker import service as service_module
 from veroallarme_core.worker.camera import bridge as bridge_module
 from veroallarme_core.worker.camera import camera as camera_module
 from veroallarme_core.worker.camera.bridge import Bridge, clock_lead
+from veroallarme_core.contract.messages import MAX_BURST_BYTES, RETAINED_SUFFIXES, CommandError
+from veroallarme_core.contract.verdict import State
+from veroallarme_core.worker import bridge as bridge_module
+from veroallarme_core.worker import commands as commands_module
+from veroallarme_core.worker.bridge import Bridge, clock_lead
+from veroallarme_core.worker.camera import analyses, event_queue
 from veroallarme_core.worker.camera.camera import CameraWorker
-from veroallarme_core.worker.config.config import CameraConfig
+from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.mqtt import connection as mqtt_module
-from veroallarme_core.worker.mqtt.connection import Incoming
+from veroallarme_core.worker.mqtt.messages import Incoming
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.storage.event_store import EventStore
@@ -129,7 +135,7 @@ async def test_a_camera_comes_and_goes_with_its_definition(
         await stage.judged()
         await stage.define(b"")
         await stage.heard.until(lambda: "porch" not in listed(stage.heard))
-        await until(lambda: "porch" not in stage.worker._removed)
+        await until(lambda: "porch" not in stage.worker._site.removed)
         assert not [topic for topic in await retained(site.port) if "/porch/" in topic]
         await stage.send("burst", burst(frames[:2]))
         await stage.heard.until(lambda: complaint(stage.heard, "burst"))
@@ -151,7 +157,7 @@ async def test_a_definition_may_be_repeated_and_changed(site: Site) -> None:
         await stage.heard.until(lambda: listed(stage.heard)["porch"][0] == "Back porch")
         assert len(stage.heard.on(f"{ROOT}/info")) == infos + 1
         assert stage.worker.cameras["porch"] is camera
-        assert (camera.config.burst.size, camera.config.burst.spacing_s) == (4, 0.6)
+        assert (camera.context.config.burst.size, camera.context.config.burst.spacing_s) == (4, 0.6)
 
 
 @pytest.mark.parametrize(
@@ -239,7 +245,7 @@ async def test_a_removal_reaches_a_worker_that_was_away(site: Site) -> None:
         await broker.send(f"{P}/config", b"", retain=True)
     async with playing(site) as stage:
         await stage.heard.until(lambda: "porch" not in listed(stage.heard))
-        await until(lambda: "porch" not in stage.worker._removed)
+        await until(lambda: "porch" not in stage.worker._site.removed)
         assert not [topic for topic in await retained(site.port) if "/porch/" in topic]
 
 
@@ -468,7 +474,7 @@ async def test_a_burst_of_another_clock_alerts_by_the_workers_own(
 
 async def filter_without_hold(stage: Stage) -> None:
     await stage.send("set", {"mode": "filter", "hold_s": 0})
-    await stage.heard.until(lambda: stage.worker.cameras["porch"].settings.hold_s == 0)
+    await stage.heard.until(lambda: stage.worker.cameras["porch"].context.settings.hold_s == 0)
 
 
 def clock_trouble(heard: Listener) -> str:
@@ -584,7 +590,7 @@ async def test_what_the_broker_has_retained_tells_the_past(
 async def test_a_flood_gets_verdicts_for_every_burst_and_alerts_where_it_cannot_look(
     site: Site, frames: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera_module, "MAX_WAITING_BURSTS", 4)
+    monkeypatch.setattr(event_queue, "MAX_WAITING_BURSTS", 4)
     judging = Judging(State.IRRELEVANT, takes_s=0.3)
     async with bridged(site, judging) as stage:
         for _ in range(40):
@@ -605,10 +611,10 @@ async def test_a_flood_gets_verdicts_for_every_burst_and_alerts_where_it_cannot_
 async def test_frames_that_wait_are_bounded(
     site: Site, frames: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera_module, "MAX_WAITING_BYTES", 3 * len(frames[0]))
+    monkeypatch.setattr(event_queue, "MAX_WAITING_BYTES", 3 * len(frames[0]))
     async with bridged(site, Judging(State.IRRELEVANT, takes_s=0.3)) as stage:
         await stage.send("burst", burst(frames[:2]))
-        await until(lambda: stage.worker.cameras["porch"]._running)
+        await until(lambda: stage.worker.cameras["porch"].queue.running)
         for _ in range(2):
             await stage.send("burst", burst(frames[:2]))
         await stage.judged(3)
@@ -619,14 +625,14 @@ async def test_frames_that_wait_are_bounded(
 async def test_commands_that_wait_are_bounded(
     site: Site, frames: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service_module, "MAX_HELD_BYTES", 1000)
+    monkeypatch.setattr(commands_module, "MAX_HELD_BYTES", 1000)
     async with playing(site) as stage:
         await stage.define({**DEFINITION, "more": "x" * 1001})
         await stage.heard.until(lambda: complaint(stage.heard, "config"))
         assert "wait already" in complaint(stage.heard, "config")
         await stage.define()
         await stage.heard.until(lambda: "porch" in listed(stage.heard))
-        assert stage.worker._held_bytes == 0
+        assert stage.worker._commands.held_bytes == 0
 
 
 # --- restart and loss -------------------------------------------------------------------------
@@ -637,10 +643,10 @@ async def test_a_restart_takes_up_the_bursts_that_wait(
 ) -> None:
     sent = [burst(frames[:2]) for _ in range(3)] + [burst(())]
     async with bridged(site, Judging(takes_s=1.0)) as stage:
-        for one in sent:
-            await stage.send("burst", one)
-        await until(lambda: stage.worker.cameras["porch"].queue_length == 4)
-        await until(lambda: not stage.worker.cameras["porch"]._tasks)
+        for content in sent:
+            await stage.send("burst", content)
+        await until(lambda: len(stage.worker.cameras["porch"].queue) == 4)
+        await until(lambda: not stage.worker.cameras["porch"].context.is_busy)
         first = events(stage.heard)
     async with playing(site) as stage:
         await stage.heard.until(lambda: sent[-1]["event_id"] in str(events(stage.heard)))
@@ -687,13 +693,13 @@ async def test_a_burst_is_acknowledged_after_its_frames_are_on_disk(
     async with bridged(site, judging) as stage:
         monkeypatch.setattr(EventStore, "save_frames", full)
         acknowledged: list[bool] = []
-        camera = stage.worker.cameras["porch"]
-        original = camera.add_burst
+        motion = stage.worker.cameras["porch"].motion
+        original = motion.add_burst
 
         def noting(*arguments: Any) -> None:
             original(*arguments[:3], lambda: acknowledged.append(bool(events(stage.heard))))
 
-        monkeypatch.setattr(camera, "add_burst", noting)
+        monkeypatch.setattr(motion, "add_burst", noting)
         await stage.send("burst", burst(frames[:2]))
         await asyncio.sleep(0.3)
         assert acknowledged == [], "neither stored nor judged yet"
@@ -755,7 +761,7 @@ async def test_motion_under_way_when_its_camera_goes_ends_quietly(
 ) -> None:
     async with bridged(site, Judging(takes_s=0.5)) as stage:
         await stage.send("burst", burst(frames[:2]))
-        await until(lambda: stage.worker.cameras["porch"].queue_length == 1)
+        await until(lambda: len(stage.worker.cameras["porch"].queue) == 1)
         await stage.define(b"")
         await stage.heard.until(lambda: "porch" not in listed(stage.heard))
         await stage.broker.motion()
@@ -905,7 +911,7 @@ async def test_analyses_of_a_camera_take_turns_and_are_bounded(site: Site) -> No
 
         await stage.heard.until(lambda: len(replies()) == 20)
         errors = [reply["error"] for reply in replies() if "error" in reply]
-        assert len(errors) == 20 - camera_module.MAX_ANALYSES
+        assert len(errors) == 20 - analyses.MAX_ANALYSES
         assert all("wait already" in error for error in errors)
 
 
@@ -913,7 +919,7 @@ async def test_an_analysis_gives_way_to_motion(site: Site) -> None:
     site.cameras.delay_s = 0.3
     async with playing(site, Judging()) as stage:
         asking = asyncio.create_task(answer(stage, "front", {"request_id": "r"}))
-        await until(lambda: stage.worker.cameras["front"]._analysis_burst is not None)
+        await until(lambda: stage.worker.cameras["front"].pictures.is_between_events)
         await stage.broker.motion()
         [verdict] = await stage.judged()
         assert not asking.done()
@@ -925,7 +931,7 @@ async def test_an_analysis_gives_way_to_motion(site: Site) -> None:
 async def test_an_analysis_that_takes_too_long_is_answered(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(camera_module, "ANALYSIS_LIMIT_S", 0.2)
+    monkeypatch.setattr(analyses, "ANALYSIS_LIMIT_S", 0.2)
     async with playing(site, Judging(takes_s=1.0)) as stage:
         reply = await answer(stage, "front", {"request_id": "r"})
         assert "it takes longer than 0.2 seconds" in reply["error"]

@@ -1,0 +1,137 @@
+"""The threads in which bursts are judged, and the networks that they use."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.contract.settings import CameraSettings
+from veroallarme_core.description.scene_encoder import load_scene_encoder
+from veroallarme_core.inference.backends import InferenceError, describe_runtime
+from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.pipeline import EventPipeline, PipelineResult
+from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
+from veroallarme_core.worker.camera.reference import ReferencePicture
+from veroallarme_core.worker.config import InferenceConfig
+
+_LOGGER = logging.getLogger(__name__)
+
+THREADS = 2
+
+T = TypeVar("T")
+
+
+class JudgingThreads:
+    """Runs the pipeline outside the event loop, for all cameras.
+
+    Args:
+        options: which networks are loaded, and how they run.
+        complain: logs a sentence and shows it in the health, by a key.
+    """
+
+    def __init__(self, options: InferenceConfig, complain: Callable[[str, str], None]) -> None:
+        self.pipeline = EventPipeline()
+        self.runtime: str | None = None
+        """What runs the networks; None where there are none."""
+        self.has_encoder = False
+        """Whether there is a scene encoder, without which nothing can be learned."""
+        self.analyses = asyncio.Lock()
+        """Held while an analysis is judged: the rest of the threads belongs to the alarms."""
+        self._options = options
+        self._complain = complain
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="veroallarme-judge")
+        self._begun_at: dict[int, float] = {}
+
+    async def load_networks(self) -> None:
+        """Load the networks; without them the cues judge alone, and nothing is learned."""
+        options = self._options
+        if not options.enabled:
+            return
+        predictor, runtimes = None, []
+        trouble = "cameras are judged by cues alone, and none can be learned"
+        load_encoder = partial(load_scene_encoder, options.backend, options.threads)
+        encoder = await self._load("learning", trouble, load_encoder)
+        if options.model is not None:
+            trouble = "the relevance network cannot be used"
+            load_predictor = partial(_load_predictor, options.model, options)
+            predictor = await self._load("inference", trouble, load_predictor)
+        if encoder is not None:
+            runtimes.append(describe_runtime(encoder.backend))
+            _LOGGER.info("scene encoder %s, %s", encoder.name, runtimes[-1])
+        if predictor is not None:
+            backend = predictor.backend
+            runtimes.append(describe_runtime(backend.name, backend.device))
+            _LOGGER.info("relevance network %s, %s", backend.meta.name, runtimes[-1])
+        self.runtime = ", ".join(dict.fromkeys(runtimes)) or None
+        if runtimes:
+            self.pipeline = EventPipeline(predictor, encoder)
+        self.has_encoder = encoder is not None
+
+    async def _load(self, key: str, trouble: str, load: Callable[[], T]) -> T | None:
+        try:
+            return await asyncio.to_thread(load)
+        except (ModelError, InferenceError) as error:
+            self._complain(key, f"{trouble}: {error}")
+            return None
+
+    async def judge(
+        self,
+        frames: list[bytes],
+        settings: CameraSettings,
+        reference: ReferencePicture,
+        state: CameraState | None,
+        *,
+        event_id: str,
+        motion_at: datetime,
+    ) -> PipelineResult:
+        """Judge a burst; see `EventPipeline.judge`."""
+
+        def judge() -> PipelineResult:
+            self._begun_at[threading.get_ident()] = time.monotonic()
+            try:
+                return self.pipeline.judge(
+                    frames,
+                    settings,
+                    reference.load(),
+                    state,
+                    event_id=event_id,
+                    motion_at=motion_at,
+                )
+            finally:
+                del self._begun_at[threading.get_ident()]
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, judge)
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds since the oldest judgement that still runs began; 0 without any."""
+        # A copy, as the threads come and go.
+        begun_at = list(self._begun_at.values())
+        return time.monotonic() - min(begun_at) if begun_at else 0.0
+
+    def close(self) -> None:
+        """Judge nothing more; what runs is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _load_predictor(model: Path, config: InferenceConfig) -> RelevanceMaskPredictor:
+    """Load the network and run it once, so that the first event does not wait for it."""
+    predictor = RelevanceMaskPredictor(
+        model,
+        backend=None if config.backend == "auto" else config.backend,
+        threads=config.threads,
+    )
+    height, width = predictor.input_size
+    predictor.backend.infer(np.zeros((1, 3, height, width), np.float32))
+    return predictor

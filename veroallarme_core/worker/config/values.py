@@ -1,0 +1,145 @@
+"""Validators of single values in the configuration file; each mistake names its remedy."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import voluptuous as vol
+
+from veroallarme_core.contract.settings import number_between, require_id
+from veroallarme_core.worker.motion_sources import check_topic_filter
+
+Validator = Callable[[Any], Any]
+
+
+class SelfContainedMistake(vol.Invalid):
+    """A mistake whose message names the value already."""
+
+
+def any_text(value: Any) -> str:
+    """Accept a text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise vol.Invalid("give a text that is not empty")
+    if "\0" in value:
+        raise vol.Invalid("remove the null character")
+    return value
+
+
+def scalar_text(value: Any) -> str:
+    """Accept what YAML turned into a number or a truth value back as the text it stood for."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise vol.Invalid("give a text, a number, true or false")
+
+
+def scalar_texts(value: Any) -> tuple[str, ...]:
+    """Accept one value or a list of values as texts."""
+    return tuple(scalar_text(item) for item in (value if isinstance(value, list) else [value]))
+
+
+def texts_by_path(value: Any) -> dict[str, str]:
+    """Accept a mapping of JSON paths to the values they must hold."""
+    if not isinstance(value, dict):
+        raise vol.Invalid("give JSON paths and the value that each must hold")
+    return {any_text(path): scalar_text(wanted) for path, wanted in value.items()}
+
+
+def whole_number(low: int, high: int, unit: str) -> Validator:
+    """Accept a whole number within bounds."""
+
+    def validate(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise vol.Invalid(f"give a whole number from {low} to {high} ({unit})")
+        return value
+
+    return validate
+
+
+def choice(*words: str) -> Validator:
+    """Accept one of several words."""
+
+    def validate(value: Any) -> str:
+        if scalar_text(value) not in words:
+            raise vol.Invalid(f"choose one of {', '.join(words)}")
+        return scalar_text(value)
+
+    return validate
+
+
+def host_name(value: Any) -> str:
+    """Accept a host without port and scheme."""
+    text = any_text(value)
+    # An IPv6 address has more than one colon.
+    if re.search(r"[/\s]", text) or text.count(":") == 1:
+        raise vol.Invalid("give the host alone; the port goes into port, encryption into tls")
+    return text
+
+
+def plain_topic(value: Any) -> str:
+    """Accept a topic without wildcards."""
+    text = any_text(value)
+    with as_mistake():
+        check_topic_filter(text)
+    if "+" in text or "#" in text:
+        raise vol.Invalid("give a topic without the wildcards + and #")
+    return text
+
+
+def topic_prefix(value: Any) -> str:
+    """Accept levels of a topic, each an id."""
+    for level in (text := any_text(value)).split("/"):
+        require_id(level)
+    return text
+
+
+def pause_s(value: Any) -> float:
+    """Accept seconds between two things; 0 is never."""
+    seconds: float = number_between(0, 86400, "seconds")(value)
+    if 0 < seconds < 1:
+        raise vol.Invalid("give 0 (never) or a number from 1 to 86400 (seconds)")
+    return seconds
+
+
+class Folder:
+    """Where the file lies: what the relative paths in it are relative to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, value: Any) -> Path:
+        """Accept any path."""
+        text = any_text(value)
+        try:
+            return self._folder / Path(text).expanduser()
+        except RuntimeError:
+            raise vol.Invalid("there is no such user: write the path out") from None
+
+    def file(self, value: Any) -> Path:
+        """Accept the path of a file that can be read."""
+        path = self.path(value)
+        try:
+            with path.open("rb"):
+                return path
+        except OSError as error:
+            raise vol.Invalid(
+                f"{path} cannot be read ({error.strerror}): give the path of a PEM file"
+            ) from None
+
+
+@contextlib.contextmanager
+def as_mistake(value: Any = None) -> Iterator[None]:
+    """Turn the ValueError of a part that validates itself into a mistake at the field it names."""
+    try:
+        yield
+    except ValueError as error:
+        named = re.match(r"(?:preset \w+: )?(\w+)", str(error))
+        known = isinstance(value, dict) and named is not None and named[1] in value
+        raise SelfContainedMistake(
+            str(error), path=[named[1]] if known and named else None
+        ) from None

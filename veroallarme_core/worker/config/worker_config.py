@@ -1,0 +1,115 @@
+"""What the worker can be told, with its defaults: the only place where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract.settings import CameraSettings
+from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.snapshots import Source
+from veroallarme_core.worker.storage import KeepLimits
+
+
+@dataclass(frozen=True, kw_only=True)
+class TlsConfig:
+    """How the connection to the broker is encrypted."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerConfig:
+    """The MQTT broker."""
+
+    host: str = "localhost"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: TlsConfig | None = None
+    protocol: str = "auto"
+    """``5``, ``3.1.1``, or ``auto``: 5 where the broker has it."""
+    keepalive_s: int = 30
+    birth_topic: str = "homeassistant/status"
+    """Where Home Assistant tells that it has started; all state is published again then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurstConfig:
+    """How snapshots are taken for one event."""
+
+    size: int = 3
+    spacing_s: float = 0.6
+    limit_s: float = 15.0
+    max_age_s: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraConfig:
+    """One camera: what tells that it sees motion, and where its pictures come from."""
+
+    id: str
+    name: str
+    triggers: tuple[Trigger, ...]
+    source: Source
+    burst: BurstConfig = field(default_factory=BurstConfig)
+    settings: CameraSettings = field(default_factory=CameraSettings)
+    keep: KeepLimits = field(default_factory=KeepLimits)
+    publish_image: bool = True
+    merge_window_s: float = 2.0
+    """Starts this soon after the running event's belong to the same event."""
+    reference_every_s: float = 300.0
+    """How often a picture without motion is taken to compare with; 0 switches it off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceConfig:
+    """How networks are run: the scene encoder, and a relevance network where one is named."""
+
+    enabled: bool = True
+    """Without any network nothing is learned, and nothing that was learned is used."""
+    backend: str = "auto"
+    """``auto``, ``openvino``, ``onnxruntime`` or ``torch``."""
+    model: Path | None = None
+    """A relevance network of the user's own."""
+    threads: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningConfig:
+    """How cameras are learned from their own events."""
+
+    enabled: bool = True
+    hour: int = 3
+    """Hour of the night, local time, in which cameras are adapted."""
+    recall: float = 0.99
+    """Share of relevant events that is promised to get through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthConfig:
+    """Where the worker answers who asks for its health, see `health`."""
+
+    port: int
+    host: str = "127.0.0.1"
+    """Address of this machine; ``0.0.0.0`` answers other machines too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerConfig:
+    """Everything ``veroallarme run`` needs."""
+
+    cameras: tuple[CameraConfig, ...]
+    topics: Topics = field(default_factory=Topics)
+    worker_id: str = "main"
+    broker: BrokerConfig = field(default_factory=BrokerConfig)
+    inference: InferenceConfig = field(default_factory=InferenceConfig)
+    learning: LearningConfig = field(default_factory=LearningConfig)
+    data_dir: Path = Path("data")
+    state_dir: Path = Path("state")
+    health: HealthConfig | None = None
+    """Without it no port is opened."""
