@@ -67,7 +67,9 @@ class Complaints:
     def _tell(self, key: str, sentence: str, *, at_once: int) -> bool:
         at = time.monotonic()
         complaint = self._open.get(key) or _Complaint(sentence, now())
-        recent = {one: when for one, when in complaint.logged.items() if at - when < REPEAT_AFTER_S}
+        recent = {
+            known: when for known, when in complaint.logged.items() if at - when < REPEAT_AFTER_S
+        }
         complaint.logged = recent
         if sentence in recent:
             return False

@@ -96,15 +96,30 @@ class Worker:
         except (StartError, StoreError) as error:
             self._lock.close()
             raise StartError(str(error)) from error
-        health_changed = asyncio.Event()
-        self._background = Background(self._stop.set)
-        self._complaints = complaints = Complaints(health_changed.set)
-        self._judging = JudgingThreads(config.inference, complaints.tell)
         self._echo = config.topics.echo(config.worker_id)
+        self._compose_health()
+        self._compose_cameras()
+        self._compose_session(session_id)
+
+    def _compose_health(self) -> None:
+        """Make what knows how the worker is: tasks, complaints, topics and backlog."""
+        config = self.config
+        self._health_changed = asyncio.Event()
+        self._background = Background(self._stop.set)
+        self._complaints = Complaints(self._health_changed.set)
         self._listening = Listening(
-            config.topics, self._echo, config.broker.birth_topic, complaints, health_changed.set
+            config.topics,
+            self._echo,
+            config.broker.birth_topic,
+            self._complaints,
+            self._health_changed.set,
         )
         self._backlog = Backlog(config.state_dir / CLIENT_ID_FILE, self._note_lost_mark)
+
+    def _compose_cameras(self) -> None:
+        """Make the site and what its cameras are given; it has no cameras yet."""
+        config, complaints = self.config, self._complaints
+        self._judging = JudgingThreads(config.inference, complaints.tell)
         self._adaptations = Adaptations(
             config.learning,
             config.data_dir,
@@ -131,6 +146,10 @@ class Worker:
             lambda: self._session.outbox.max_packet_bytes,
         )
         self.cameras = self._site.cameras
+
+    def _compose_session(self, session_id: str) -> None:
+        """Make the session with the broker, and what carries out what comes over it."""
+        config = self.config
         self._bridge = Bridge(self._site, config.cameras, config.state_dir / "bridged.json")
         self._commands = Commands(
             config.topics,
@@ -138,15 +157,15 @@ class Worker:
             self._bridge,
             self._adaptations,
             self._listening,
-            complaints,
+            self._complaints,
             self._publish,
         )
         self._health = HealthReport(
             config.topics.health(config.worker_id),
-            health_changed,
+            self._health_changed,
             self.cameras,
             self._judging,
-            complaints,
+            self._complaints,
             self._listening,
             self._backlog,
             self._publish,
@@ -159,13 +178,16 @@ class Worker:
             health=self._health,
             listening=self._listening,
             backlog=self._backlog,
-            complaints=complaints,
+            complaints=self._complaints,
             storage=self._storage,
             restate=lambda: self._session.outbox.restate(),
         )
-        status = config.topics.status(config.worker_id)
         self._session = MqttSession(
-            config.broker, session_id, status, _subscriptions(config, self._echo), self._router
+            config.broker,
+            session_id,
+            config.topics.status(config.worker_id),
+            _subscriptions(config, self._echo),
+            self._router,
         )
 
     def stop(self) -> None:

@@ -16,7 +16,7 @@ from veroallarme_core.contract.verdict import State
 from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.motion_sources.motion_messages import MotionSignal, Trigger
-from veroallarme_core.worker.mqtt.listening import MAX_TOLD, Listening
+from veroallarme_core.worker.mqtt.listening import MAX_REPORTED, Listening
 from veroallarme_core.worker.mqtt.messages import Incoming
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
@@ -95,12 +95,13 @@ def test_endless_values_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     for number in range(1000):
         bench.hear(f"{number} seconds".encode())
     told = lines(caplog)
-    assert len(told) == MAX_TOLD + 1
+    assert len(told) == MAX_REPORTED + 1
     assert told[-1] == (
-        f"front: {MAX_TOLD} messages on topic {MOTION} were neither start nor end: no more are told"
+        f"front: {MAX_REPORTED} messages on topic {MOTION} were neither start nor end: "
+        "no more are told"
     )
-    (ear,) = bench.listening._ears["front"].values()
-    assert len(ear.told) == MAX_TOLD + 1
+    (record,) = bench.listening._records["front"].values()
+    assert len(record.reported) == MAX_REPORTED + 1
 
 
 def test_each_trigger_has_its_own_complaint() -> None:

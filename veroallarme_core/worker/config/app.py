@@ -144,7 +144,7 @@ def _content_of_options(options: Content, places: AppPlaces) -> Content:
         ConfigError: with the mistakes that the file's schema cannot see.
     """
     cameras = options.get("cameras", [])
-    if not isinstance(cameras, list) or not all(isinstance(one, dict) for one in cameras):
+    if not isinstance(cameras, list) or not all(isinstance(camera, dict) for camera in cameras):
         raise ConfigError(["options: cameras: give a list of cameras"])
     if cameras and places.token is None:
         raise ConfigError(

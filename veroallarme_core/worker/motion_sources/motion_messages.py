@@ -97,11 +97,11 @@ class Trigger:
                 'start is empty: name at least one value that means "motion starts", such as ON, '
                 'or "*" for any'
             )
-        for one, other in combinations(lists, 2):
-            both = {_as_text(v) for v in lists[one]} & {_as_text(v) for v in lists[other]}
+        for name, other in combinations(lists, 2):
+            both = {_as_text(v) for v in lists[name]} & {_as_text(v) for v in lists[other]}
             if both:
                 shared = sorted(both)[0]
-                raise ValueError(f"{shared!r} is in {one} and in {other}: remove it from one")
+                raise ValueError(f"{shared!r} is in {name} and in {other}: remove it from one")
         for path in (*(() if self.path is None else (self.path,)), *self.where):
             if not all(path.split(".")):
                 raise ValueError(

@@ -28,7 +28,7 @@ from veroallarme_core.worker.snapshots import BridgeSource, MqttImageSource
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_TOLD = 8
+MAX_REPORTED = 8
 """Values of one trigger that are told to be neither start nor end; a counter would go on."""
 
 
@@ -49,7 +49,7 @@ _SILENT = {
 
 
 @dataclass(eq=False)
-class Ear:
+class TopicRecord:
     """What one topic has brought to one camera.
 
     Attributes:
@@ -76,7 +76,7 @@ class Ear:
     last_at: datetime | None = None
     refusal: str | None = None
     mistake: str | None = None
-    told: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
     @property
     def note(self) -> str | None:
@@ -100,7 +100,7 @@ class Ear:
             note=self.note,
         )
 
-    def hear(self, trigger: Trigger, payload: bytes, retained: bool) -> MotionSignal:
+    def read(self, trigger: Trigger, payload: bytes, retained: bool) -> MotionSignal:
         """Judge a motion message and count it.
 
         Raises:
@@ -114,7 +114,7 @@ class Ear:
             raise
         match signal:
             case MotionSignal.START:
-                self.bring()
+                self.count_wanted()
                 self.mistake = None
             case MotionSignal.END:
                 self.ends += 1
@@ -124,22 +124,22 @@ class Ear:
                 self.others += 1
         return signal
 
-    def bring(self) -> None:
+    def count_wanted(self) -> None:
         """Count a start or a picture."""
         self.count += 1
         self.last_at = now()
 
 
-def ears_of(camera: CameraConfig, topics: Topics) -> dict[Trigger | None, Ear]:
-    """Return an ear for each trigger of a camera, and one (None) for its pictures or bursts."""
-    ears: dict[Trigger | None, Ear] = {
-        trigger: Ear(camera.id, trigger.topic, Gives.MOTION) for trigger in camera.triggers
+def topic_records(camera: CameraConfig, topics: Topics) -> dict[Trigger | None, TopicRecord]:
+    """Return a record for each trigger of a camera, and one (None) for its pictures or bursts."""
+    records: dict[Trigger | None, TopicRecord] = {
+        trigger: TopicRecord(camera.id, trigger.topic, Gives.MOTION) for trigger in camera.triggers
     }
     if isinstance(camera.source, MqttImageSource):
-        ears[None] = Ear(camera.id, camera.source.topic, Gives.PICTURES)
+        records[None] = TopicRecord(camera.id, camera.source.topic, Gives.PICTURES)
     elif isinstance(camera.source, BridgeSource):
-        ears[None] = Ear(camera.id, topics.camera("+", "burst"), Gives.BURSTS)
-    return ears
+        records[None] = TopicRecord(camera.id, topics.camera("+", "burst"), Gives.BURSTS)
+    return records
 
 
 def show_message(message: Incoming) -> str:
@@ -147,8 +147,8 @@ def show_message(message: Incoming) -> str:
     return f"{show_payload(message.payload)} on {message.topic}"
 
 
-def _payload_key(ear: Ear) -> str:
-    return f"{ear.camera}/payload/{ear.topic}"
+def _payload_key(record: TopicRecord) -> str:
+    return f"{record.camera}/payload/{record.topic}"
 
 
 class Listening:
@@ -175,19 +175,19 @@ class Listening:
         self._birth_topic = birth_topic
         self._complaints = complaints
         self._changed = changed
-        self._ears: dict[str, dict[Trigger | None, Ear]] = {}
+        self._records: dict[str, dict[Trigger | None, TopicRecord]] = {}
         self._refused: dict[str, str] = {}
 
     def add(self, camera: CameraConfig) -> None:
         """Begin to listen for a camera."""
-        ears = self._ears[camera.id] = ears_of(camera, self._topics)
-        for ear in ears.values():
-            ear.refusal = self._refused.get(ear.topic)
+        records = self._records[camera.id] = topic_records(camera, self._topics)
+        for record in records.values():
+            record.refusal = self._refused.get(record.topic)
         self._changed()
 
     def remove(self, camera: str) -> None:
         """Forget a camera."""
-        self._ears.pop(camera, None)
+        self._records.pop(camera, None)
         self._changed()
 
     def is_refused(self, topic: str) -> bool:
@@ -196,18 +196,19 @@ class Listening:
 
     def can_hear(self, camera: str) -> bool:
         """Tell whether the broker lets us listen to all that a camera depends on."""
-        return all(ear.refusal is None for ear in self._ears.get(camera, {}).values())
+        return all(record.refusal is None for record in self._records.get(camera, {}).values())
 
     def state(self) -> dict[str, list[TopicHealth]]:
         """Return what the health says of the topics, by camera."""
         return {
-            camera: [ear.health() for ear in ears.values()] for camera, ears in self._ears.items()
+            camera: [record.health() for record in records.values()]
+            for camera, records in self._records.items()
         }
 
     @property
     def is_deaf(self) -> bool:
         """Whether any camera cannot be heard."""
-        return not all(self.can_hear(camera) for camera in self._ears)
+        return not all(self.can_hear(camera) for camera in self._records)
 
     # --- what comes ------------------------------------------------------------------------
 
@@ -217,52 +218,53 @@ class Listening:
         Returns:
             What it says, or None where it cannot be understood.
         """
-        ear = self._ears[camera][trigger]
-        before = ear.note
+        record = self._records[camera][trigger]
+        before = record.note
         signal: MotionSignal | None = None
         try:
-            signal = ear.hear(trigger, message.payload, message.retain)
+            signal = record.read(trigger, message.payload, message.retain)
         except MotionPayloadError as error:
-            self._tell_misunderstood(ear, str(error))
+            self._tell_misunderstood(record, str(error))
         if signal is MotionSignal.START:
-            self._complaints.resolve(_payload_key(ear))
-        elif signal is MotionSignal.PAST and ear.past == 1:
+            self._complaints.resolve(_payload_key(record))
+        elif signal is MotionSignal.PAST and record.past == 1:
             _LOGGER.info("%s: retained, so it tells the past and is not taken: %s",
                          camera, show_message(message))  # fmt: skip
-        if ear.note != before:
+        if record.note != before:
             self._changed()
         return signal
 
-    def _tell_misunderstood(self, ear: Ear, sentence: str) -> None:
-        if sentence in ear.told or len(ear.told) > MAX_TOLD:
+    def _tell_misunderstood(self, record: TopicRecord, sentence: str) -> None:
+        if sentence in record.reported or len(record.reported) > MAX_REPORTED:
             return
-        full = len(ear.told) == MAX_TOLD
+        full = len(record.reported) == MAX_REPORTED
         more = (
-            f"{MAX_TOLD} messages on topic {ear.topic} were neither start nor end: no more are told"
+            f"{MAX_REPORTED} messages on topic {record.topic} were neither start nor end: "
+            "no more are told"
         )
         if self._complaints.tell_each(
-            _payload_key(ear), f"{ear.camera}: {more if full else sentence}"
+            _payload_key(record), f"{record.camera}: {more if full else sentence}"
         ):
-            ear.told.add(sentence)
+            record.reported.add(sentence)
 
     def picture(self, camera: str, message: Incoming) -> None:
         """Count a picture."""
-        self._bring(camera, retained=message.retain)
+        self._count(camera, retained=message.retain)
 
     def burst(self, camera: str) -> None:
         """Count a burst that was taken."""
-        self._bring(camera, retained=False)
+        self._count(camera, retained=False)
 
-    def _bring(self, camera: str, *, retained: bool) -> None:
-        ear = self._ears.get(camera, {}).get(None)
-        if ear is None:
+    def _count(self, camera: str, *, retained: bool) -> None:
+        record = self._records.get(camera, {}).get(None)
+        if record is None:
             return
-        before = ear.note
+        before = record.note
         if retained:
-            ear.past += 1
+            record.past += 1
         else:
-            ear.bring()
-        if ear.note != before:
+            record.count_wanted()
+        if record.note != before:
             self._changed()
 
     # --- what the broker refuses -------------------------------------------------------------
@@ -275,9 +277,9 @@ class Listening:
             f"{self._loss(topic)}; {refusal.remedy}"
             for topic, refusal in refused.items()
         }
-        for ears in self._ears.values():
-            for ear in ears.values():
-                ear.refusal = self._refused.get(ear.topic)
+        for records in self._records.values():
+            for record in records.values():
+                record.refusal = self._refused.get(record.topic)
         for topic in before.keys() - refused.keys():
             self._complaints.resolve(f"subscription/{topic}")
             _LOGGER.info("the broker grants the subscription to %s now", topic)
@@ -292,8 +294,10 @@ class Listening:
         for gives, what in ((Gives.MOTION, "motion"), (Gives.PICTURES, "pictures")):
             cameras = [
                 camera
-                for camera, ears in self._ears.items()
-                if any(ear.topic == topic and ear.gives is gives for ear in ears.values())
+                for camera, records in self._records.items()
+                if any(
+                    record.topic == topic and record.gives is gives for record in records.values()
+                )
             ]
             if cameras:
                 losses.append(f"{what} of {', '.join(cameras)} cannot be heard")

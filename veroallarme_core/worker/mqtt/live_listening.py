@@ -18,7 +18,7 @@ from veroallarme_core.worker.motion_sources import (
     topic_matches,
 )
 from veroallarme_core.worker.mqtt.connection import MqttSession
-from veroallarme_core.worker.mqtt.listening import Ear, Gives, ears_of
+from veroallarme_core.worker.mqtt.listening import Gives, TopicRecord, topic_records
 from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
 from veroallarme_core.worker.mqtt.refusals import Refusal
 
@@ -83,14 +83,18 @@ class _LiveListener:
     def __init__(self, config: WorkerConfig, say: Callable[[str], None]) -> None:
         self._say = say
         self._broker = f"{config.broker.host}:{config.broker.port}"
-        self._ears: list[tuple[Trigger | None, Ear]] = [
-            item for camera in config.cameras for item in ears_of(camera, config.topics).items()
+        self._records: list[tuple[Trigger | None, TopicRecord]] = [
+            item
+            for camera in config.cameras
+            for item in topic_records(camera, config.topics).items()
         ]
         self._lines: dict[str, int] = {}
         self._fault: str | None = "the broker has not answered in this time"
 
     def subscriptions(self) -> list[tuple[str, int]]:
-        return [(topic, QOS) for topic in dict.fromkeys(ear.topic for _, ear in self._ears)]
+        return [
+            (topic, QOS) for topic in dict.fromkeys(record.topic for _, record in self._records)
+        ]
 
     # --- the session's listener --------------------------------------------------------------
 
@@ -108,9 +112,9 @@ class _LiveListener:
         self._fault = reason
 
     def subscribed(self, refused: Mapping[str, Refusal]) -> None:
-        for _, ear in self._ears:
-            refusal = refused.get(ear.topic)
-            ear.refusal = None if refusal is None else f"{refusal.reason}: {refusal.remedy}"
+        for _, record in self._records:
+            refusal = refused.get(record.topic)
+            record.refusal = None if refusal is None else f"{refusal.reason}: {refusal.remedy}"
         for topic, refusal in refused.items():
             self._say(f"{topic}: the broker refuses the subscription ({refusal.reason})")
         self._say(f"listening on {self._broker} to {', '.join(self._granted()) or 'nothing'}")
@@ -123,21 +127,23 @@ class _LiveListener:
 
     def received(self, message: Incoming) -> None:
         message.acknowledge()
-        for trigger, ear in self._ears:
-            if topic_matches(ear.topic, message.topic):
+        for trigger, record in self._records:
+            if topic_matches(record.topic, message.topic):
                 meaning = (
-                    _picture(ear, message) if trigger is None else _motion(ear, trigger, message)
+                    _picture(record, message)
+                    if trigger is None
+                    else _motion(record, trigger, message)
                 )
                 if meaning is not None:
-                    self._show(ear, message, meaning)
+                    self._show(record, message, meaning)
 
-    def _show(self, ear: Ear, message: Incoming, meaning: str) -> None:
-        shown = self._lines[ear.topic] = self._lines.get(ear.topic, 0) + 1
-        where = f"{datetime.now():%H:%M:%S} {ear.camera}: {message.topic}"
+    def _show(self, record: TopicRecord, message: Incoming, meaning: str) -> None:
+        shown = self._lines[record.topic] = self._lines.get(record.topic, 0) + 1
+        where = f"{datetime.now():%H:%M:%S} {record.camera}: {message.topic}"
         if shown <= MAX_LINES:
             what = (
                 f"{len(message.payload)} bytes"
-                if ear.gives is Gives.PICTURES
+                if record.gives is Gives.PICTURES
                 else show_payload(message.payload)
             )
             self._say(f"{where}: {what}: {meaning}")
@@ -145,7 +151,9 @@ class _LiveListener:
             self._say(f"{where}: more messages come, they are only counted from here on")
 
     def _granted(self) -> list[str]:
-        return list(dict.fromkeys(ear.topic for _, ear in self._ears if ear.refusal is None))
+        return list(
+            dict.fromkeys(record.topic for _, record in self._records if record.refusal is None)
+        )
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -153,46 +161,46 @@ class _LiveListener:
         """Say what each topic has brought; return whether all have brought something."""
         if self._fault is not None:
             self._say(f"broker {self._broker}: {self._fault}")
-        for _, ear in self._ears:
-            self._say(f"{ear.camera}: {ear.topic}: {_sum_up(ear)}")
-        return all(ear.count and ear.refusal is None for _, ear in self._ears)
+        for _, record in self._records:
+            self._say(f"{record.camera}: {record.topic}: {_sum_up(record)}")
+        return all(record.count and record.refusal is None for _, record in self._records)
 
 
-def _motion(ear: Ear, trigger: Trigger, message: Incoming) -> str | None:
+def _motion(record: TopicRecord, trigger: Trigger, message: Incoming) -> str | None:
     """Return what a motion message means; None where it is about something else."""
     try:
-        signal_ = ear.hear(trigger, message.payload, message.retain)
+        signal_ = record.read(trigger, message.payload, message.retain)
     except MotionPayloadError as error:
         return f"not understood: {error}"
     return _MEANING.get(signal_)
 
 
-def _picture(ear: Ear, message: Incoming) -> str:
+def _picture(record: TopicRecord, message: Incoming) -> str:
     if message.retain:
-        ear.past += 1
+        record.past += 1
         return "retained, so it tells the past: not taken"
-    ear.bring()
+    record.count_wanted()
     return "a picture"
 
 
-def _sum_up(ear: Ear) -> str:
-    if ear.refusal is not None:
-        return f"CANNOT BE HEARD: the broker refuses the subscription ({ear.refusal})"
-    wanted = "pictures" if ear.gives is Gives.PICTURES else "starts of motion"
+def _sum_up(record: TopicRecord) -> str:
+    if record.refusal is not None:
+        return f"CANNOT BE HEARD: the broker refuses the subscription ({record.refusal})"
+    wanted = "pictures" if record.gives is Gives.PICTURES else "starts of motion"
     counts = {
-        wanted: ear.count,
-        "ends of motion": ear.ends,
-        "not understood": ear.misunderstood,
-        "retained": ear.past,
-        "about something else": ear.others,
+        wanted: record.count,
+        "ends of motion": record.ends,
+        "not understood": record.misunderstood,
+        "retained": record.past,
+        "about something else": record.others,
     }
     heard = ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
-    if ear.count:
+    if record.count:
         return heard
     if not heard:
         return (
             "NEVER HEARD: check the topic, that the camera sends there, and that something has "
             "moved meanwhile"
         )
-    remedy = "" if ear.mistake is None else f"; {ear.mistake}"
+    remedy = "" if record.mistake is None else f"; {record.mistake}"
     return f"NO {wanted.upper()} ({heard}){remedy}"

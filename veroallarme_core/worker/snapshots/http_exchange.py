@@ -350,35 +350,35 @@ async def _open_first(host: str | None, port: int | None) -> _Connection:
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     waiting = [str(address[0]) for *_, address in addresses]
-    tries: list[asyncio.Task[_Connection]] = []
+    attempts: list[asyncio.Task[_Connection]] = []
     opened: asyncio.Task[_Connection] | None = None
     try:
         while opened is None:
             if waiting:
-                tries.append(asyncio.create_task(asyncio.open_connection(waiting.pop(0), port)))
-            pending = [one for one in tries if not one.done()]
+                attempts.append(asyncio.create_task(asyncio.open_connection(waiting.pop(0), port)))
+            pending = [attempt for attempt in attempts if not attempt.done()]
             if not pending and not waiting:
                 break
             delay_s = _HAPPY_EYEBALLS_S if waiting else None
             await asyncio.wait(pending, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
-            opened = next((one for one in tries if _is_open(one)), None)
-        return (opened or tries[0]).result()
+            opened = next((attempt for attempt in attempts if _is_open(attempt)), None)
+        return (opened or attempts[0]).result()
     finally:
-        await _close_all([one for one in tries if one is not opened])
+        await _close_all([attempt for attempt in attempts if attempt is not opened])
 
 
-def _is_open(one: asyncio.Task[_Connection]) -> bool:
-    return one.done() and not one.cancelled() and one.exception() is None
+def _is_open(attempt: asyncio.Task[_Connection]) -> bool:
+    return attempt.done() and not attempt.cancelled() and attempt.exception() is None
 
 
-async def _close_all(tries: list[asyncio.Task[_Connection]]) -> None:
-    for one in tries:
-        one.cancel()
-    if tries:
-        await asyncio.wait(tries)
-    for one in tries:
-        if _is_open(one):
-            one.result()[1].transport.abort()
+async def _close_all(attempts: list[asyncio.Task[_Connection]]) -> None:
+    for attempt in attempts:
+        attempt.cancel()
+    if attempts:
+        await asyncio.wait(attempts)
+    for attempt in attempts:
+        if _is_open(attempt):
+            attempt.result()[1].transport.abort()
 
 
 _CUT_CHUNKS = "its header Transfer-Encoding says chunked, and a chunk is broken or missing"

@@ -159,8 +159,8 @@ def _hash_of(challenge: Mapping[str, str]) -> str:
 
 def _qop_of(challenge: Mapping[str, str]) -> str | None:
     """Return the quality of protection that is used; None where the server knows none."""
-    offered = [one.strip().lower() for one in challenge.get("qop", "").split(",")]
-    return next((one for one in ("auth", "auth-int") if one in offered), None)
+    offered = [kind.strip().lower() for kind in challenge.get("qop", "").split(",")]
+    return next((kind for kind in ("auth", "auth-int") if kind in offered), None)
 
 
 def _is_usable(challenge: Challenge) -> bool:
