@@ -32,7 +32,7 @@ from veroallarme_core.worker.config import (
 )
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.service import Worker
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 
 SMALL = (144, 176)
 """Height and width of the drawn pictures, in pixels."""

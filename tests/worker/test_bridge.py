@@ -44,6 +44,7 @@ from veroallarme_core.worker.mqtt import connection as mqtt_module
 from veroallarme_core.worker.mqtt.messages import Incoming
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
+from veroallarme_core.worker.storage.event_frames import EventFrames
 from veroallarme_core.worker.storage.event_store import EventStore
 
 P = f"{ROOT}/camera/porch"
@@ -333,7 +334,7 @@ async def test_a_burst_becomes_a_decision_in_the_order_of_the_contract(
         assert verdict["frames"]["distinct"] == 3
         assert verdict["stored"] is True
         store = EventStore(site.folder / "data")
-        assert store.load_frames("porch", sent["event_id"]) == list(frames[:3])
+        assert store.frames.load("porch", sent["event_id"]) == list(frames[:3])
         store.close()
         assert set(RETAINED_SUFFIXES) <= {
             topic.rpartition("/")[2] for topic in await retained(site.port) if topic.startswith(P)
@@ -672,7 +673,7 @@ async def test_a_burst_that_was_journalled_but_not_acknowledged_is_judged_once(
     sent = burst(frames[:2])
     motion_at = datetime.fromisoformat(sent["motion_at"])
     store = EventStore(site.folder / "data")
-    store.save_frames("porch", sent["event_id"], list(frames[:2]))
+    store.frames.save("porch", sent["event_id"], list(frames[:2]))
     store.add_start("porch", sent["event_id"], motion_at, motion_at, None)
     store.close()
     async with sender(site.port) as broker:
@@ -691,7 +692,7 @@ async def test_a_burst_is_acknowledged_after_its_frames_are_on_disk(
 
     judging = Judging(takes_s=0.5)
     async with bridged(site, judging) as stage:
-        monkeypatch.setattr(EventStore, "save_frames", full)
+        monkeypatch.setattr(EventFrames, "save", full)
         acknowledged: list[bool] = []
         motion = stage.worker.cameras["porch"].motion
         original = motion.add_burst

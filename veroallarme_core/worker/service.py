@@ -272,7 +272,7 @@ class Worker:
         )
 
     async def _set_up(self) -> None:
-        removed = await self._storage.files(lambda store: store.remove_partial())
+        removed = await self._storage.files(lambda store: store.frames.remove_partial())
         if removed:
             _LOGGER.info("removed %d half-written events of a former run", removed)
         try:

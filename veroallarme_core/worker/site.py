@@ -321,4 +321,4 @@ def _origin(config: CameraConfig) -> str:
 
 def _load_frames(store: EventStore, event: OpenEvent) -> tuple[list[bytes], list[datetime]]:
     camera, event_id = event.camera, event.event_id
-    return store.load_frames(camera, event_id), store.frames_taken_at(camera, event_id)
+    return store.frames.load(camera, event_id), store.frames.taken_at(camera, event_id)

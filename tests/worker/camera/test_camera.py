@@ -43,10 +43,12 @@ from veroallarme_core.worker.config import BurstConfig, CameraConfig, InferenceC
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.mqtt.messages import Outgoing
 from veroallarme_core.worker.snapshots import bursts as bursts_module
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
 from veroallarme_core.worker.snapshots.sources import open_client
-from veroallarme_core.worker.storage.event_store import EventStore, OpenEvent
+from veroallarme_core.worker.storage.event_frames import EventFrames
+from veroallarme_core.worker.storage.event_store import EventStore
+from veroallarme_core.worker.storage.records import OpenEvent
 from veroallarme_core.worker.storage.storage import Storage
 
 C = "veroallarme/home/camera/front/"
@@ -485,14 +487,14 @@ async def test_an_end_before_the_verdict_is_stored_is_not_forgotten_by_the_store
     """What the end has stored must not be overwritten by the verdict that was made before it."""
     saving = asyncio.Event()
     loop = asyncio.get_running_loop()
-    save_frames = EventStore.save_frames
+    save_frames = EventFrames.save
 
     def slow(*arguments: Any) -> None:
         loop.call_soon_threadsafe(saving.set)
         time.sleep(0.3)
         save_frames(*arguments)
 
-    monkeypatch.setattr(EventStore, "save_frames", slow)
+    monkeypatch.setattr(EventFrames, "save", slow)
     stage.settings = replace(stage.settings, hold_s=0.0)
     async with stage.play() as camera:
         stage.start(300)
@@ -923,8 +925,8 @@ async def test_frames_on_disk_are_as_late_after_a_restart_as_they_were_before(
     event = OpenEvent(event_id="20261123_120000_abcdef", camera="front", motion_at=at, starts=1)
     taken_at = [at + timedelta(seconds=late_s + number) for number in range(len(frames))]
     store = EventStore(stage.folder / "data")
-    store.save_frames("front", event.event_id, frames, taken_at)
-    taken_at = store.frames_taken_at("front", event.event_id)
+    store.frames.save("front", event.event_id, frames, taken_at)
+    taken_at = store.frames.taken_at("front", event.event_id)
     store.close()
     stage.state = State.IRRELEVANT
     async with stage.play() as camera:
@@ -1021,7 +1023,7 @@ async def test_full_disk_delays_no_alarm(stage: Stage, monkeypatch: pytest.Monke
 
     async with stage.play():
         with monkeypatch.context() as patch:
-            patch.setattr(EventStore, "save_frames", full)
+            patch.setattr(EventFrames, "save", full)
             patch.setattr(EventStore, "add_start", full)
             patch.setattr(EventStore, "add_verdict", full)
             stage.start()
@@ -1060,13 +1062,13 @@ async def test_start_that_cannot_be_journalled_is_acknowledged_after_its_verdict
 
 
 async def test_slow_disk_delays_no_alarm(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    save = EventStore.save_frames
+    save = EventFrames.save
 
     def slow(*arguments: Any) -> None:
         time.sleep(2.0)
         save(*arguments)
 
-    monkeypatch.setattr(EventStore, "save_frames", slow)
+    monkeypatch.setattr(EventFrames, "save", slow)
     async with stage.play():
         stage.start()
         verdict = await decided_to_published(stage, 1)

@@ -35,7 +35,7 @@ from veroallarme_core.worker.config import app as app_module
 from veroallarme_core.worker.config.app import AppError, AppPlaces, prepare
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.running import run_app
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 
 TOKEN = "5f1c-token-of-the-supervisor"
 PASSWORD = "hunter2-of-the-service"
@@ -451,7 +451,11 @@ def sentences(places: AppPlaces) -> list[str]:
 
 
 @given(options=st.dictionaries(st.sampled_from(["mqtt", "cameras", "learning", "site"]), ANY))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(
+    # On a busy machine a draw may take seconds.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=200,
+)
 def test_any_options_give_a_configuration_or_one_line_sentences(
     places: AppPlaces, options: Any
 ) -> None:

@@ -36,7 +36,7 @@ from veroallarme_core.worker.motion_sources.motion_messages import (
     read_signal,
 )
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.storage.event_store import KeepLimits
 

@@ -21,7 +21,7 @@ from veroallarme_core.worker.motion_sources.motion_messages import (
     read_signal,
     topic_matches,
 )
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.snapshots.snapshots import SnapshotError
 from veroallarme_core.worker.snapshots.sources import open_client

@@ -18,7 +18,7 @@ from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.motion_sources.motion_messages import MotionSignal, Trigger
 from veroallarme_core.worker.mqtt.listening import MAX_REPORTED, Listening
 from veroallarme_core.worker.mqtt.messages import Incoming
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 
 MOTION = "cam/front/motion"

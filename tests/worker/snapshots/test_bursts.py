@@ -24,7 +24,7 @@ from veroallarme_core.worker.snapshots.bursts import (
     covers,
     take_burst,
 )
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotError
 from veroallarme_core.worker.snapshots.sources import open_client
 

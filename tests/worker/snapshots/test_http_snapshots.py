@@ -27,7 +27,7 @@ from multidict import CIMultiDict
 from tests.worker.counting_camera import Camera, Handler, answers, jpeg, now
 from veroallarme_core.worker.snapshots import http_exchange
 from veroallarme_core.worker.snapshots.bursts import MAX_FAILURES, take_burst
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSource, show_url
+from veroallarme_core.worker.snapshots.http_source import HttpSource, show_url
 from veroallarme_core.worker.snapshots.snapshots import MAX_PICTURE_BYTES, SnapshotError
 from veroallarme_core.worker.snapshots.sources import open_client
 

@@ -19,19 +19,38 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.worker.conftest import TinyDisk, mounted
 from veroallarme_core.contract import FrameCounts, State, Timing, Verdict, is_valid_id, new_event_id
+from veroallarme_core.contract.verdict import (
+    FrameCounts,
+    State,
+    Timing,
+    Verdict,
+    is_valid_id,
+    new_event_id,
+)
+from veroallarme_core.worker.storage.event_frames import EventFrames
 from veroallarme_core.worker.storage.event_store import (
     REDELIVERY_WINDOW,
     SCHEMA_VERSION,
-    CameraRecord,
     EventStore,
-    KeepLimits,
     StoreError,
+)
+from veroallarme_core.worker.storage.records import (
+    CameraRecord,
+    KeepLimits,
     SuppressedEvent,
     Totals,
 )
 
 MOTION_AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 EVENT = "20261123_120000_abcdef"
+
+
+def prune(store: EventStore, camera: str, limits: KeepLimits, now: datetime | None = None) -> int:
+    """Enforce limits as a camera does, in its three steps; return how many folders went."""
+    now = now or datetime.now(UTC)
+    removed = store.frames.remove_old(camera, limits, store.spared(camera), now)
+    store.remove_records(camera, limits, now)
+    return removed
 
 
 def verdict(event_id: str = EVENT, **changes: object) -> Verdict:
@@ -69,7 +88,7 @@ def store(tmp_path: Path) -> Iterator[EventStore]:
 
 def reopened(store: EventStore) -> EventStore:
     store.close()
-    return EventStore(store.data_dir)
+    return EventStore(store.frames.data_dir)
 
 
 # --- journal and verdicts ---------------------------------------------------------------------
@@ -124,7 +143,7 @@ def test_cameras_that_are_gone_do_not_fill_the_backlog(store: EventStore) -> Non
     assert len(store.unpublished(["front", "gone"], 100)) == 21
     store.forget_camera("gone")
     assert [one["event_id"] for one in store.unpublished(["front", "gone"], 100)] == [EVENT]
-    store.prune("gone", KeepLimits(days=1), now=MOTION_AT + timedelta(days=2))
+    prune(store, "gone", KeepLimits(days=1), now=MOTION_AT + timedelta(days=2))
     assert store.get_verdict("20261123_120000_aaaaaa") is None, "nobody waits for it"
 
 
@@ -243,7 +262,7 @@ class TotalsOnlyGrow(RuleBasedStateMachine):
     @rule()
     def prune(self) -> None:
         given = set(self.store.feedback("front"))
-        self.store.prune("front", KeepLimits(days=0), now=MOTION_AT + timedelta(days=1))
+        prune(self.store, "front", KeepLimits(days=0), now=MOTION_AT + timedelta(days=1))
         left = {event.event_id for event in self.store.open_events()} | given
         self.known = [event_id for event_id in self.known if event_id in left]
 
@@ -317,32 +336,32 @@ def test_journal_waits_for_a_lock_no_longer_than_it_should(store: EventStore) ->
 
 def test_frames_come_back_in_order(store: EventStore) -> None:
     frames = [bytes([number]) * 10 for number in range(11)]
-    store.save_frames("front", EVENT, frames)
-    assert store.load_frames("front", EVENT) == frames
-    assert sorted(path.name for path in (store.data_dir / "front").iterdir()) == [EVENT]
+    store.frames.save("front", EVENT, frames)
+    assert store.frames.load("front", EVENT) == frames
+    assert sorted(path.name for path in (store.frames.data_dir / "front").iterdir()) == [EVENT]
 
 
 def test_frames_of_an_event_are_written_once(store: EventStore) -> None:
-    store.save_frames("front", EVENT, [b"first"])
-    store.save_frames("front", EVENT, [b"second"])
-    assert store.load_frames("front", EVENT) == [b"first"]
+    store.frames.save("front", EVENT, [b"first"])
+    store.frames.save("front", EVENT, [b"second"])
+    assert store.frames.load("front", EVENT) == [b"first"]
 
 
 def test_frames_know_when_they_were_taken(store: EventStore) -> None:
     taken_at = [MOTION_AT + timedelta(seconds=0.6 * number) for number in range(11)]
-    store.save_frames("front", EVENT, [b"x"] * 11, taken_at)
-    found = store.frames_taken_at("front", EVENT)
+    store.frames.save("front", EVENT, [b"x"] * 11, taken_at)
+    found = store.frames.taken_at("front", EVENT)
     assert len(found) == 11
     for at, then in zip(found, taken_at, strict=True):
         assert abs(at - then) < timedelta(milliseconds=1)
     before = datetime.now(UTC) - timedelta(seconds=1)
     young = "20261124_120000_abcdef"
-    store.save_frames("front", young, [b"x"])
-    assert before < store.frames_taken_at("front", young)[0]
+    store.frames.save("front", young, [b"x"])
+    assert before < store.frames.taken_at("front", young)[0]
 
 
 def test_event_without_frames_has_none(store: EventStore) -> None:
-    assert store.load_frames("front", EVENT) == []
+    assert store.frames.load("front", EVENT) == []
 
 
 def test_full_disk_leaves_no_half_event(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,8 +375,8 @@ def test_full_disk_leaves_no_half_event(store: EventStore, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        store.save_frames("front", EVENT, [b"a", b"b", b"c"])
-    assert list((store.data_dir / "front").iterdir()) == []
+        store.frames.save("front", EVENT, [b"a", b"b", b"c"])
+    assert list((store.frames.data_dir / "front").iterdir()) == []
 
 
 def write_until_full(store: EventStore) -> None:
@@ -374,7 +393,7 @@ def fill_and_free(tiny: TinyDisk) -> None:
     store = EventStore(tiny.folder)
     store.add_start("front", EVENT, MOTION_AT, MOTION_AT, None)
     with pytest.raises(OSError, match="No space left"):
-        store.save_frames("front", EVENT, [b"x" * 200_000] * 3)
+        store.frames.save("front", EVENT, [b"x" * 200_000] * 3)
     assert list((tiny.folder / "front").iterdir()) == []
 
     tiny.fill()
@@ -401,7 +420,7 @@ while True:
     at = datetime.now(UTC)
     event_id = new_event_id(at)
     store.add_start("front", event_id, at, at, None)
-    store.save_frames("front", event_id, [bytes([n]) * 50_000 for n in range(5)])
+    store.frames.save("front", event_id, [bytes([n]) * 50_000 for n in range(5)])
     print(event_id, flush=True)
 """
 
@@ -419,12 +438,12 @@ def test_killed_writer_leaves_whole_events_only(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         store = EventStore(tmp_path)
-        store.remove_partial()
+        store.frames.remove_partial()
         folders = list((tmp_path / "front").iterdir())
         assert folders
         for folder in folders:
             assert is_valid_id(folder.name)
-            frames = store.load_frames("front", folder.name)
+            frames = store.frames.load("front", folder.name)
             assert [len(frame) for frame in frames] == [50_000] * 5
         journalled = {event.event_id for event in store.open_events()}
         assert {folder.name for folder in folders} <= journalled
@@ -432,13 +451,13 @@ def test_killed_writer_leaves_whole_events_only(tmp_path: Path) -> None:
 
 
 def test_half_written_events_are_removed_at_start(store: EventStore) -> None:
-    store.save_frames("front", EVENT, [b"whole"])
-    half = store.data_dir / "front" / ".20261123_130000_abcdef.partial"
+    store.frames.save("front", EVENT, [b"whole"])
+    half = store.frames.data_dir / "front" / ".20261123_130000_abcdef.partial"
     half.mkdir()
     (half / "0.jpg").write_bytes(b"half")
-    assert store.remove_partial() == 1
+    assert store.frames.remove_partial() == 1
     assert not half.exists()
-    assert store.load_frames("front", EVENT) == [b"whole"]
+    assert store.frames.load("front", EVENT) == [b"whole"]
 
 
 @pytest.mark.parametrize(
@@ -457,26 +476,25 @@ def test_half_written_events_are_removed_at_start(store: EventStore) -> None:
     ],
 )
 def test_hostile_ids_become_no_path(store: EventStore, camera: str, event_id: str) -> None:
-    before = sorted(store.data_dir.rglob("*"))
+    before = sorted(store.frames.data_dir.rglob("*"))
     for call in (
-        lambda: store.event_dir(camera, event_id),
-        lambda: store.save_frames(camera, event_id, [b"x"]),
-        lambda: store.load_frames(camera, event_id),
+        lambda: store.frames.folder(camera, event_id),
+        lambda: store.frames.save(camera, event_id, [b"x"]),
+        lambda: store.frames.load(camera, event_id),
     ):
         with pytest.raises(ValueError, match="not an event"):
             call()
-    assert sorted(store.data_dir.rglob("*")) == before
+    assert sorted(store.frames.data_dir.rglob("*")) == before
 
 
 @given(st.text(max_size=70), st.text(max_size=70))
 def test_event_folder_lies_in_the_data_folder_or_is_refused(camera: str, event_id: str) -> None:
-    store = EventStore.__new__(EventStore)  # only its folder is asked for
-    store.data_dir = Path("/srv/data")
+    frames = EventFrames(Path("/srv/data"))
     try:
-        folder = store.event_dir(camera, event_id)
+        folder = frames.folder(camera, event_id)
     except ValueError:
         return
-    assert folder.parent.parent == store.data_dir
+    assert folder.parent.parent == frames.data_dir
     assert ".." not in folder.parts
 
 
@@ -490,7 +508,7 @@ def fill(store: EventStore, days: list[int], size: int = 1000) -> list[str]:
         at = MOTION_AT - timedelta(days=age)
         event_id = new_event_id(at)
         store.add_start("front", event_id, at, at, None)
-        store.save_frames("front", event_id, [b"x" * size])
+        store.frames.save("front", event_id, [b"x" * size])
         store.add_verdict(verdict(event_id, motion_at=at))
         store.mark_published(event_id)
         ids.append(event_id)
@@ -498,14 +516,14 @@ def fill(store: EventStore, days: list[int], size: int = 1000) -> list[str]:
 
 
 def kept(store: EventStore) -> set[str]:
-    return {folder.name for folder in (store.data_dir / "front").iterdir()}
+    return {folder.name for folder in (store.frames.data_dir / "front").iterdir()}
 
 
 def test_old_events_go_but_those_with_feedback_stay(store: EventStore) -> None:
     old, liked, young = fill(store, [40, 39, 5])
     store.set_feedback("front", liked, True, MOTION_AT)
     totals = store.remember_camera("front").totals
-    assert store.prune("front", KeepLimits(days=30), now=MOTION_AT) == 1
+    assert prune(store, "front", KeepLimits(days=30), now=MOTION_AT) == 1
     assert kept(store) == {liked, young}
     assert store.get_verdict(old) is None
     assert store.get_verdict(liked) is not None
@@ -515,7 +533,7 @@ def test_old_events_go_but_those_with_feedback_stay(store: EventStore) -> None:
 def test_size_limit_takes_the_oldest_first_but_spares_feedback(store: EventStore) -> None:
     ids = fill(store, [5, 4, 3, 2, 1], size=400_000)
     store.set_feedback("front", ids[0], False, MOTION_AT)
-    assert store.prune("front", KeepLimits(size_mb=1.0), now=MOTION_AT) == 3
+    assert prune(store, "front", KeepLimits(size_mb=1.0), now=MOTION_AT) == 3
     assert kept(store) == {ids[0], ids[4]}
 
 
@@ -523,8 +541,8 @@ def test_events_without_verdict_are_spared(store: EventStore) -> None:
     at = MOTION_AT - timedelta(days=99)
     event_id = new_event_id(at)
     store.add_start("front", event_id, at, at, None)
-    store.save_frames("front", event_id, [b"x" * 1000])
-    assert store.prune("front", KeepLimits(days=0, size_mb=0.0), now=MOTION_AT) == 0
+    store.frames.save("front", event_id, [b"x" * 1000])
+    assert prune(store, "front", KeepLimits(days=0, size_mb=0.0), now=MOTION_AT) == 0
     assert kept(store) == {event_id}
     assert len(store.open_events()) == 1
 
@@ -532,24 +550,24 @@ def test_events_without_verdict_are_spared(store: EventStore) -> None:
 def test_verdicts_that_nobody_got_are_spared(store: EventStore) -> None:
     at = MOTION_AT - timedelta(days=99)
     store.add_verdict(verdict(motion_at=at))
-    store.prune("front", KeepLimits(days=1), now=MOTION_AT)
+    prune(store, "front", KeepLimits(days=1), now=MOTION_AT)
     assert [one["event_id"] for one in store.unpublished(["front"], 10)] == [EVENT]
 
 
 def test_other_cameras_and_stray_files_are_left_alone(store: EventStore) -> None:
     (event_id,) = fill(store, [40])
-    notes = store.data_dir / "front" / "notes"
+    notes = store.frames.data_dir / "front" / "notes"
     notes.write_text("a file of the user")
-    labels = store.data_dir / "front" / "labels.csv"
+    labels = store.frames.data_dir / "front" / "labels.csv"
     labels.write_text("event_id,label\n")
-    store.save_frames("yard", event_id, [b"x"])
-    assert store.prune("front", KeepLimits(days=30), now=MOTION_AT) == 1
+    store.frames.save("yard", event_id, [b"x"])
+    assert prune(store, "front", KeepLimits(days=30), now=MOTION_AT) == 1
     assert kept(store) == {"notes", "labels.csv"}
-    assert (store.data_dir / "yard" / event_id).exists()
+    assert (store.frames.data_dir / "yard" / event_id).exists()
 
 
 def test_pruning_a_camera_without_a_folder_does_nothing(store: EventStore) -> None:
-    assert store.prune("front", KeepLimits()) == 0
+    assert prune(store, "front", KeepLimits()) == 0
 
 
 def test_stored_verdict_is_json_of_the_contract(store: EventStore) -> None:
@@ -562,19 +580,19 @@ def test_folder_that_came_while_pruning_is_left_alone(tmp_path: Path) -> None:
     store = EventStore(tmp_path)
     spared = store.spared("front")
     young = f"{MOTION_AT:%Y%m%d_%H%M%S}_abcdef"
-    store.save_frames("front", young, [b"x" * 2_000_000])
+    store.frames.save("front", young, [b"x" * 2_000_000])
     limits = KeepLimits(size_mb=1.0)
-    assert store.remove_folders("front", limits, spared, MOTION_AT) == 0
-    assert store.remove_folders("front", limits, spared, MOTION_AT + timedelta(seconds=1)) == 1
+    assert store.frames.remove_old("front", limits, spared, MOTION_AT) == 0
+    assert store.frames.remove_old("front", limits, spared, MOTION_AT + timedelta(seconds=1)) == 1
 
 
 def test_folders_of_a_clock_that_was_ahead_do_not_stay_for_ever(tmp_path: Path) -> None:
     store = EventStore(tmp_path)
     ahead = f"{MOTION_AT + timedelta(days=400):%Y%m%d_%H%M%S}_abcdef"
-    store.save_frames("front", ahead, [b"x" * 2_000_000])
+    store.frames.save("front", ahead, [b"x" * 2_000_000])
     limits = KeepLimits(size_mb=1.0)
-    assert store.remove_folders("front", limits, {ahead}, MOTION_AT) == 0
-    assert store.remove_folders("front", limits, set(), MOTION_AT) == 1
+    assert store.frames.remove_old("front", limits, {ahead}, MOTION_AT) == 0
+    assert store.frames.remove_old("front", limits, set(), MOTION_AT) == 1
 
 
 # --- review -----------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ class CameraJournal:
         camera = self._context.id
         try:
             await self._storage.files(
-                lambda store: store.save_frames(
+                lambda store: store.frames.save(
                     camera, event.event_id, fetched.frames, fetched.taken_at
                 )
             )
@@ -164,7 +164,7 @@ class CameraJournal:
         try:
             spared = await self._storage.database(lambda store: store.spared(camera))
             removed = await self._storage.files(
-                lambda store: store.remove_folders(camera, keep, spared, at)
+                lambda store: store.frames.remove_old(camera, keep, spared, at)
             )
             await self._storage.database(lambda store: store.remove_records(camera, keep, at))
         except STORAGE_ERRORS as error:

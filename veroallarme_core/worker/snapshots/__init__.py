@@ -8,7 +8,7 @@ from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource, rea
 from veroallarme_core.worker.snapshots.bursts import LATE_AFTER_S, Burst, covers, take_burst
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.snapshots.http_login import AUTHS, Auth
-from veroallarme_core.worker.snapshots.http_snapshots import (
+from veroallarme_core.worker.snapshots.http_source import (
     MALFORMED_URL,
     TIMESTAMP,
     HttpSource,

@@ -6,7 +6,8 @@ from typing import overload
 
 from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSnapshotClient, BridgeSource
 from veroallarme_core.worker.snapshots.file_snapshots import FileSnapshotClient, FileSource
-from veroallarme_core.worker.snapshots.http_snapshots import HttpSnapshotClient, HttpSource
+from veroallarme_core.worker.snapshots.http_snapshots import HttpSnapshotClient
+from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
 from veroallarme_core.worker.snapshots.snapshots import SnapshotClient
 

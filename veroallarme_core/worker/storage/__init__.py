@@ -1,15 +1,14 @@
 """What survives a restart: the journal, verdicts, feedback and the frames of events.
 
-`EventStore` is the blocking store over SQLite and folders of pictures; `Storage` runs its calls
-outside the event loop and repeats writes that a full disk refused.
+`EventStore` is the blocking store over SQLite, and its `frames` are the folders of pictures;
+`Storage` runs its calls outside the event loop and repeats writes that a full disk refused.
 """
 
-from veroallarme_core.worker.storage.event_store import (
+from veroallarme_core.worker.storage.event_store import EventStore, StoreError
+from veroallarme_core.worker.storage.records import (
     CameraRecord,
-    EventStore,
     KeepLimits,
     OpenEvent,
-    StoreError,
     SuppressedEvent,
     Totals,
 )

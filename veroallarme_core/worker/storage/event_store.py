@@ -1,4 +1,4 @@
-"""Events on disk: frames in folders, and the journal, verdicts and feedback in SQLite.
+"""The journal, verdicts and feedback in SQLite, beside the frames of the events.
 
 Everything here blocks and runs in the worker's storage threads, never on its event loop.
 """
@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from veroallarme_core.contract import State, Verdict, is_valid_id, iso
 from veroallarme_core.files import put_in_place
+from veroallarme_core.contract.verdict import State, Verdict, iso
+from veroallarme_core.worker.storage.event_frames import EventFrames
+from veroallarme_core.worker.storage.records import (
+    CameraRecord,
+    KeepLimits,
+    OpenEvent,
+    SuppressedEvent,
+    Totals,
+)
 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
@@ -70,63 +76,6 @@ class StoreError(RuntimeError):
     """The store cannot be used; the message says what to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeepLimits:
-    """How long and how much of a camera's events is kept; what has feedback is spared."""
-
-    days: float = 30.0
-    size_mb: float = 1000.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Totals:
-    """Counts of one camera that only grow."""
-
-    motions: int = 0
-    """Motion starts accepted."""
-    events: int = 0
-    """Verdicts given."""
-    relevant: int = 0
-    suppressed: int = 0
-    """Verdicts that kept the alarm off."""
-    unknown: int = 0
-    merged: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenEvent:
-    """An event that the journal knows and no verdict covers yet."""
-
-    event_id: str
-    camera: str
-    motion_at: datetime
-    starts: int
-    latest_at: datetime | None = None
-    """When the latest of its starts came; None where it has none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SuppressedEvent:
-    """An event that raised no alarm."""
-
-    event_id: str
-    motion_at: datetime
-    score: float | None
-    """In [0, 1]; None where it could not be judged."""
-    threshold: float
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CameraRecord:
-    """What the store remembers of one camera across restarts."""
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    alarm_until: datetime | None = None
-    totals: Totals = field(default_factory=Totals)
-    last_verdict: Mapping[str, Any] | None = None
-
-
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
@@ -142,7 +91,8 @@ class EventStore:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self.data_dir = data_dir
+        self.frames = EventFrames(data_dir)
+        """Needs no database."""
         self.path = data_dir / "events.sqlite"
         try:
             # Pictures of a home are nobody else's business.
@@ -151,21 +101,15 @@ class EventStore:
                 self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
             )
         except (OSError, sqlite3.Error) as error:
-            raise self._not_opened(error) from error
+            raise _not_opened(self.path, error) from error
         try:
             self._prepare()
         except sqlite3.Error as error:
             self._db.close()
-            raise self._not_opened(error) from error
+            raise _not_opened(self.path, error) from error
         except StoreError:
             self._db.close()
             raise
-
-    def _not_opened(self, error: Exception) -> StoreError:
-        return StoreError(
-            f"{self.path} cannot be opened ({error}): "
-            "check that the folder is on a local disk, writable and not full"
-        )
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -303,7 +247,7 @@ class EventStore:
                 ),
             )
             if verdict.hold_until is not None:
-                self._set_alarm(db, verdict.camera, verdict.hold_until)
+                _set_alarm(db, verdict.camera, verdict.hold_until)
         return True
 
     def mark_published(self, event_id: str) -> None:
@@ -349,12 +293,9 @@ class EventStore:
 
     # --- cameras, settings, feedback -----------------------------------------------------
 
-    def _set_alarm(self, db: sqlite3.Connection, camera: str, until: datetime) -> None:
-        db.execute("UPDATE cameras SET alarm_until = ? WHERE camera = ?", (iso(until), camera))
-
     def set_alarm_until(self, camera: str, until: datetime) -> None:
         """Remember when a camera's alarm ends, so that a restart neither ends nor revives it."""
-        self._set_alarm(self._db, camera, until)
+        _set_alarm(self._db, camera, until)
 
     def cameras(self) -> list[str]:
         """Return the ids of all cameras ever seen and not forgotten."""
@@ -432,86 +373,7 @@ class EventStore:
         )
         return {row[0]: bool(row[1]) for row in rows}
 
-    # --- frames --------------------------------------------------------------------------
-
-    def event_dir(self, camera: str, event_id: str) -> Path:
-        """Return the folder of an event; ids are checked because they become a path."""
-        if not (is_valid_id(camera) and is_valid_id(event_id)):
-            raise ValueError(f"not an event: camera {camera!r}, event_id {event_id!r}")
-        return self.data_dir / camera / event_id
-
-    def save_frames(
-        self,
-        camera: str,
-        event_id: str,
-        frames: Sequence[bytes],
-        taken_at: Sequence[datetime] = (),
-    ) -> None:
-        """Write the frames of an event; the folder appears whole or not at all.
-
-        Args:
-            camera: its id.
-            event_id: of the event.
-            frames: encoded pictures in order of time.
-            taken_at: when each was taken, which becomes the time of its file; empty where that is
-                about now.
-
-        Raises:
-            OSError: the disk is full or not writable; nothing is left behind.
-        """
-        folder = self.event_dir(camera, event_id)
-        if folder.exists():
-            return
-        partial = folder.with_name(f".{event_id}.partial")
-        try:
-            partial.mkdir(parents=True, exist_ok=True)
-            for index, data in enumerate(frames):
-                with (partial / f"{index}.jpg").open("wb") as file:
-                    file.write(data)
-                    file.flush()
-                    if taken_at:
-                        seconds = taken_at[index].timestamp()
-                        os.utime(file.fileno(), (seconds, seconds))
-                    os.fsync(file.fileno())
-            put_in_place(partial, folder)
-        except OSError:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-
-    def load_frames(self, camera: str, event_id: str) -> list[bytes]:
-        """Return the stored frames of an event in order; empty where there are none."""
-        return [path.read_bytes() for path in self._frame_files(camera, event_id)]
-
-    def frames_taken_at(self, camera: str, event_id: str) -> list[datetime]:
-        """Return when each of the stored frames of an event was taken."""
-        return [
-            datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            for path in self._frame_files(camera, event_id)
-        ]
-
-    def _frame_files(self, camera: str, event_id: str) -> list[Path]:
-        paths = self.event_dir(camera, event_id).glob("*.jpg")
-        return sorted(paths, key=lambda path: (len(path.stem), path.stem))
-
-    def remove_partial(self) -> int:
-        """Remove what a killed worker left half written; return how many folders that were."""
-        partial = list(self.data_dir.glob("*/.*.partial"))
-        for folder in partial:
-            shutil.rmtree(folder, ignore_errors=True)
-        return len(partial)
-
     # --- limits --------------------------------------------------------------------------
-
-    def prune(self, camera: str, limits: KeepLimits, now: datetime | None = None) -> int:
-        """Remove a camera's oldest events beyond its limits; return how many folders went.
-
-        Events with feedback, and events that wait for their verdict, are spared. The steps are
-        there one by one for those who must not hold the database while folders go.
-        """
-        now = now or datetime.now(UTC)
-        removed = self.remove_folders(camera, limits, self.spared(camera), now)
-        self.remove_records(camera, limits, now)
-        return removed
 
     def spared(self, camera: str) -> set[str]:
         """Return the events of a camera that no limit removes."""
@@ -528,32 +390,13 @@ class EventStore:
                 (camera, iso(now - timedelta(days=limits.days))),
             )
 
-    def remove_folders(
-        self, camera: str, limits: KeepLimits, spared: set[str], now: datetime
-    ) -> int:
-        """Remove the folders of a camera's oldest events; return how many went.
 
-        Needs no database. Events as young as ``now`` are left alone: they came after ``spared``
-        was asked for. Those dated more than a day ahead came from a machine with a wrong clock.
-        """
-        size_limit = limits.size_mb * 1e6
-        cutoff = now - timedelta(days=limits.days)
-        begin, end = (f"{at:%Y%m%d_%H%M%S}" for at in (now, now + timedelta(days=1)))
-        root = self.data_dir / camera
-        if not root.is_dir():
-            return 0
-        folders = sorted(e for e in root.iterdir() if is_valid_id(e.name) and e.is_dir())
-        sizes = {
-            folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders
-        }
-        total = sum(sizes.values())
-        removed = 0
-        for folder in folders:
-            if folder.name in spared or begin <= folder.name[:15] < end:
-                continue
-            if total <= size_limit and folder.name[:15] >= f"{cutoff:%Y%m%d_%H%M%S}":
-                break
-            shutil.rmtree(folder, ignore_errors=True)
-            total -= sizes[folder]
-            removed += 1
-        return removed
+def _not_opened(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"{path} cannot be opened ({error}): "
+        "check that the folder is on a local disk, writable and not full"
+    )
+
+
+def _set_alarm(db: sqlite3.Connection, camera: str, until: datetime) -> None:
+    db.execute("UPDATE cameras SET alarm_until = ? WHERE camera = ?", (iso(until), camera))
