@@ -26,15 +26,12 @@ from benchmarks.peers import free_port, until
 from veroallarme_core import __version__
 from veroallarme_core.contract import Topics, is_valid_id
 from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.verdict import is_valid_id
-from veroallarme_core.worker.config.config import (
+from veroallarme_core.worker.config.worker_config import (
     BrokerConfig,
     HealthConfig,
     LearningConfig,
     WorkerConfig,
 )
-from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
 from veroallarme_core.worker.web.health import Condition, answering
 
 ROOT = Path(__file__).resolve().parents[1]

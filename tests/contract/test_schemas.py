@@ -57,7 +57,7 @@ from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.mqtt.messages import Incoming
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
-from veroallarme_core.worker.storage.event_store import SuppressedEvent, Totals
+from veroallarme_core.worker.storage.records import SuppressedEvent, Totals
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "contract"
 STATE = ("info", "health", "verdict", "stats", "settings", "review")

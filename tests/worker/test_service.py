@@ -38,13 +38,10 @@ from veroallarme_core.contract import (
 from veroallarme_core.inference import ModelError
 from veroallarme_core.pipeline import MODEL
 from veroallarme_core.relevance_mask import ModelMeta
-from veroallarme_core.worker import service as service_module
-from veroallarme_core.worker.camera.camera import Signal
-from veroallarme_core.worker.config.config import InferenceConfig, LearningConfig
 from veroallarme_core.worker import site as site_module
 from veroallarme_core.worker.camera import judging as judging_module
 from veroallarme_core.worker.camera.pending_event import Signal
-from veroallarme_core.worker.config import InferenceConfig, LearningConfig
+from veroallarme_core.worker.config.worker_config import InferenceConfig, LearningConfig
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.mqtt import backlog as backlog_module
 from veroallarme_core.worker.mqtt import connection as mqtt_module

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
-from typing import Any
+from typing import TypeVar
 
 import voluptuous as vol
 
@@ -25,9 +24,6 @@ from veroallarme_core.contract import (
     require_id,
 )
 from veroallarme_core.files import write_atomically
-from veroallarme_core.worker.camera.alarm import now
-from veroallarme_core.contract.messages import MAX_COMMAND_BYTES, CommandError, read_command
-from veroallarme_core.contract.settings import require_id
 from veroallarme_core.worker.camera import CameraWorker
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config import BurstConfig, CameraConfig

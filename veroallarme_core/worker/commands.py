@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from veroallarme_core.contract.messages import (
+from veroallarme_core.contract import (
     BRIDGED,
     MOMENTARY,
+    AnalysisRequest,
     CommandError,
+    FailedAnalysis,
+    Feedback,
     Topics,
     dump,
     read_command,
@@ -159,7 +162,8 @@ class Commands:
             case "set":
                 await self._camera(camera).change_settings(read_command(name, message.payload))
             case "feedback":
-                await self._camera(camera).give_feedback(**read_command(name, message.payload))
+                feedback = Feedback.from_json(message.payload)
+                await self._camera(camera).give_feedback(feedback.event_id, feedback.relevant)
             case "learn":
                 self._camera(camera)
                 read_command(name, message.payload)
@@ -175,17 +179,17 @@ class Commands:
 
     async def _analyze(self, camera: str, payload: bytes) -> None:
         """Answer with the verdict of a burst that no motion asked for, or say why there is none."""
-        content = await read_large("analyze", payload)
+        request = await read_large(AnalysisRequest.from_json, payload)
         try:
             known = self._camera(camera)
-            burst = await self._bridge.burst_to_analyze(known, content)
+            burst = await self._bridge.burst_to_analyze(known, request)
             answer = (await known.analyses.analyze(burst)).to_dict()
         except (CommandError, AnalysisError) as error:
-            answer = {"error": str(error)}
+            answer = FailedAnalysis(error=str(error)).to_dict()
         except Exception as error:  # who waits for the answer shall have one
             _LOGGER.exception("%s: an analysis failed", camera)
-            answer = {"error": f"an internal error came up: {error!r}"}
-        topic = self._topics.camera(camera, f"analyze/{content['request_id']}")
+            answer = FailedAnalysis(error=f"an internal error came up: {error!r}").to_dict()
+        topic = self._topics.camera(camera, f"analyze/{request.request_id}")
         self._publish(Outgoing(topic, dump(answer), retain=False))
 
 

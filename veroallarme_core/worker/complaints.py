@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from veroallarme_core.contract import HealthError
-from veroallarme_core.worker.camera.alarm import now
-from veroallarme_core.contract.verdict import iso
 from veroallarme_core.worker.clock import now
 
 _LOGGER = logging.getLogger(__name__)

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from veroallarme_core import __version__
-from veroallarme_core.contract.messages import dump
-from veroallarme_core.contract.verdict import iso
+from veroallarme_core.contract import Health, dump
 from veroallarme_core.pipeline import MODEL
 from veroallarme_core.worker.camera import CameraWorker, JudgingThreads
 from veroallarme_core.worker.clock import now
@@ -84,20 +83,17 @@ class HealthReport:
         task.add_done_callback(self._remembering.discard)
 
     def _payload(self) -> bytes:
-        errors = self._complaints.shown()
-        return dump(
-            {
-                "version": __version__,
-                "sent_at": iso(now()),
-                "backend": self._judging.runtime or "opencv",
-                "model": MODEL,
-                "queue": {camera.id: len(camera.queue) for camera in self._cameras.values()},
-                "memory_mb": round(peak_memory_mb(), 1),
-                "last_error": next(iter(errors), None),
-                "errors": errors,
-                "topics": self._listening.state(),
-            }
+        health = Health(
+            version=__version__,
+            sent_at=now(),
+            backend=self._judging.runtime or "opencv",
+            model=MODEL,
+            queue={camera.id: len(camera.queue) for camera in self._cameras.values()},
+            memory_mb=peak_memory_mb(),
+            errors=self._complaints.shown(),
+            topics=self._listening.state(),
         )
+        return dump(health.to_dict())
 
 
 def peak_memory_mb() -> float:

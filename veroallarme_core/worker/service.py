@@ -8,47 +8,6 @@ import errno
 import logging
 import sqlite3
 
-import numpy as np
-import voluptuous as vol
-
-from veroallarme_core import __version__
-from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.contract import (
-    BRIDGED,
-    MOMENTARY,
-    RETAINED_SUFFIXES,
-    AnalysisRequest,
-    CameraInfo,
-    CameraSettings,
-    CommandError,
-    FailedAnalysis,
-    Feedback,
-    Health,
-    Info,
-    dump,
-    is_valid_id,
-    read_command,
-)
-from veroallarme_core.description.scene_encoder import load_scene_encoder
-from veroallarme_core.files import write_atomically
-from veroallarme_core.inference import InferenceError, ModelError, describe_runtime
-from veroallarme_core.pipeline import MODEL, EventPipeline, PipelineResult
-from veroallarme_core.relevance_mask import RelevanceMaskPredictor
-from veroallarme_core.worker.camera.alarm import now
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
-from veroallarme_core.worker.camera.bridge import Bridge, read_large
-from veroallarme_core.worker.camera.camera import (
-    STORAGE_ERRORS,
-    AnalysisError,
-    CameraWorker,
-    PendingEvent,
-    Signal,
-    Surroundings,
-)
-from veroallarme_core.worker.camera.learning import CameraLearning
-from veroallarme_core.worker.camera.reference import ReferencePicture
-from veroallarme_core.worker.camera.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
-from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.background import Background
 from veroallarme_core.worker.bridge import Bridge
 from veroallarme_core.worker.camera import JudgingThreads, WorkerServices

@@ -16,7 +16,7 @@ from typing import Any
 import voluptuous as vol
 
 from veroallarme_core import __version__
-from veroallarme_core.contract.messages import RETAINED_SUFFIXES, CommandError, info_payload
+from veroallarme_core.contract import RETAINED_SUFFIXES, CameraInfo, CommandError, Info, dump
 from veroallarme_core.contract.settings import CameraSettings
 from veroallarme_core.worker.background import Background
 from veroallarme_core.worker.camera import (
@@ -272,13 +272,18 @@ class Site:
 
     def _info(self) -> Outgoing:
         configs = [camera.context.config for camera in self.cameras.values()]
-        cameras = [
-            {"id": config.id, "name": config.name, "origin": _origin(config)} for config in configs
-        ]
-        topics, limit = self._config.topics, self._max_packet_bytes()
-        runtime = self._services.judging.runtime
-        payload = info_payload(__version__, topics.site, cameras, runtime, limit)
-        return Outgoing(topics.info, payload, retain=True)
+        topics = self._config.topics
+        info = Info(
+            version=__version__,
+            site=topics.site,
+            cameras=[
+                CameraInfo(id=config.id, name=config.name, origin=_origin(config))
+                for config in configs
+            ],
+            inference=self._services.judging.runtime,
+            max_packet_bytes=self._max_packet_bytes(),
+        )
+        return Outgoing(topics.info, dump(info.to_dict()), retain=True)
 
     def _clearing(self, camera: str) -> list[Outgoing]:
         """Return what clears the topics of a camera that is no more."""

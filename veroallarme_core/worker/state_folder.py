@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 from typing import IO
 
-from veroallarme_core.contract.verdict import is_valid_id
+from veroallarme_core.contract import is_valid_id
 
 CLIENT_ID_FILE = "client_id"
 

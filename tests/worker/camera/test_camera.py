@@ -22,11 +22,8 @@ from aiohttp import web
 
 from benchmarks.peers import HttpCamera
 from tests.worker.fake_state import FakeState, install
-from veroallarme_core.contract import CameraSettings, CommandError, Mode, OnUnknown, State, Topics
 from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.contract.messages import CommandError, Topics
-from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.contract import CameraSettings, CommandError, Mode, OnUnknown, State, Topics
 from veroallarme_core.description.burst_evidence import BurstEvidence
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.worker.camera import camera as camera_module

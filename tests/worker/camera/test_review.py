@@ -14,7 +14,7 @@ from veroallarme_core.contract import State, iso, new_event_id
 from veroallarme_core.worker.camera import review as review_module
 from veroallarme_core.worker.camera.review import MAX_CLOSE_CALLS, MAX_ENTRIES, Review, is_sampled
 from veroallarme_core.worker.clock import now
-from veroallarme_core.worker.storage.event_store import SuppressedEvent
+from veroallarme_core.worker.storage.records import SuppressedEvent
 
 
 def suppressed(

@@ -12,24 +12,21 @@ from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
 from veroallarme_core.contract import CameraSettings, Mode, OnUnknown, Topics
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.settings import CameraSettings, Mode, OnUnknown
-from veroallarme_core.worker.config.config import (
+from veroallarme_core.worker.config.loading import load_config, parse_config
+from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
+from veroallarme_core.worker.config.presets import PRESETS
+from veroallarme_core.worker.config.schema import known_keys
+from veroallarme_core.worker.config.sentences import ConfigError
+from veroallarme_core.worker.config.worker_config import (
     BrokerConfig,
     BurstConfig,
     CameraConfig,
-    ConfigError,
     HealthConfig,
     InferenceConfig,
     LearningConfig,
     TlsConfig,
     WorkerConfig,
-    load_config,
-    parse_config,
 )
-from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
-from veroallarme_core.worker.config.presets import PRESETS
-from veroallarme_core.worker.config.schema import known_keys
 from veroallarme_core.worker.motion_sources.motion_messages import (
     MotionSignal,
     Trigger,
@@ -38,7 +35,7 @@ from veroallarme_core.worker.motion_sources.motion_messages import (
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
-from veroallarme_core.worker.storage.event_store import KeepLimits
+from veroallarme_core.worker.storage.records import KeepLimits
 
 ROOT = Path(__file__).resolve().parents[3]
 CAMERA = """

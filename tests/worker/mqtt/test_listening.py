@@ -11,8 +11,6 @@ from benchmarks.peers import HttpCamera, Listener
 from tests.worker.conftest import Site
 from tests.worker.talk import HEALTH, ROOT, C, Judging, events, sender
 from veroallarme_core.contract import State, Topics
-from veroallarme_core.contract.messages import Topics
-from veroallarme_core.contract.verdict import State
 from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.motion_sources.motion_messages import MotionSignal, Trigger

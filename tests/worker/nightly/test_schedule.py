@@ -16,7 +16,7 @@ import pytest
 from benchmarks.peers import until
 from tests.worker.fake_state import FakeState, install
 from tests.worker.storage.test_event_store import verdict
-from veroallarme_core.contract.messages import CommandError
+from veroallarme_core.contract import CommandError
 from veroallarme_core.worker.camera.learning import CameraLearning, Outcome
 from veroallarme_core.worker.config import LearningConfig
 from veroallarme_core.worker.nightly import adaptation_process

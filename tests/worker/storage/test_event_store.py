@@ -19,14 +19,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.worker.conftest import TinyDisk, mounted
 from veroallarme_core.contract import FrameCounts, State, Timing, Verdict, is_valid_id, new_event_id
-from veroallarme_core.contract.verdict import (
-    FrameCounts,
-    State,
-    Timing,
-    Verdict,
-    is_valid_id,
-    new_event_id,
-)
 from veroallarme_core.worker.storage.event_frames import EventFrames
 from veroallarme_core.worker.storage.event_store import (
     REDELIVERY_WINDOW,

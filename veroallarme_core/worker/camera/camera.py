@@ -9,27 +9,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.contract import (
-    OFF,
-    ON,
     CameraSettings,
     CommandError,
     FrameCounts,
-    State,
-    Stats,
-    Topics,
-    Verdict,
     dump,
     iso,
-    new_event_id,
 )
-from veroallarme_core.pipeline import PipelineResult, not_judged
-from veroallarme_core.worker.camera.alarm import MIN_HOLD_S, Alarm
-from veroallarme_core.worker.camera.in_order import InOrder
-from veroallarme_core.contract.messages import CommandError, dump
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.contract.verdict import FrameCounts, iso
 from veroallarme_core.worker.camera.alarm import Alarm
 from veroallarme_core.worker.camera.analyses import Analyses
 from veroallarme_core.worker.camera.camera_judge import CameraJudge

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veroallarme_core.contract.messages import OFF, ON
+from veroallarme_core.contract import OFF, ON
 from veroallarme_core.worker.camera.context import CameraContext
 from veroallarme_core.worker.camera.publisher import CameraPublisher
 from veroallarme_core.worker.snapshots import SnapshotError

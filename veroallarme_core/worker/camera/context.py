@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract import Topics
 from veroallarme_core.contract.settings import CameraSettings
 from veroallarme_core.worker.camera.judging import JudgingThreads
 from veroallarme_core.worker.config import CameraConfig

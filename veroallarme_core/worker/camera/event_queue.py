@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from datetime import datetime, timedelta
 
-from veroallarme_core.contract.verdict import new_event_id
+from veroallarme_core.contract import new_event_id
 from veroallarme_core.worker.camera.context import CameraContext
 from veroallarme_core.worker.camera.pending_event import FetchedFrames, PendingEvent, Signal
 from veroallarme_core.worker.snapshots import SnapshotError

@@ -18,8 +18,7 @@ import numpy as np
 from veroallarme_core.camera_memory.camera_state import CameraState
 from veroallarme_core.contract.settings import CameraSettings
 from veroallarme_core.description.scene_encoder import load_scene_encoder
-from veroallarme_core.inference.backends import InferenceError, describe_runtime
-from veroallarme_core.inference.model_meta import ModelError
+from veroallarme_core.inference import InferenceError, ModelError, describe_runtime
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 from veroallarme_core.worker.camera.reference import ReferencePicture

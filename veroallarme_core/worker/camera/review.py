@@ -8,9 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
 
 from veroallarme_core.contract import ReviewEntry, ReviewList, Verdict, dump
-from veroallarme_core.worker.camera.alarm import now
-from veroallarme_core.contract.messages import dump
-from veroallarme_core.contract.verdict import Verdict, iso
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.storage import SuppressedEvent
 

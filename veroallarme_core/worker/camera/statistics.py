@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from veroallarme_core.contract.messages import dump
+from veroallarme_core.contract import Stats, dump
 from veroallarme_core.contract.verdict import State, Verdict
 from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.storage import Totals
@@ -45,4 +45,5 @@ class CameraStatistics:
 
     def payload(self) -> bytes:
         """Return the statistics as the contract writes them."""
-        return dump({**asdict(self._totals), **self._learning.stats()})
+        stats = Stats(**asdict(self._totals), learning=self._learning.stats())
+        return dump(stats.to_dict())

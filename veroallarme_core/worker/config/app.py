@@ -18,14 +18,6 @@ from typing import Any
 import aiohttp
 
 from veroallarme_core.contract import shown
-from veroallarme_core.worker.config.config import (
-    ConfigError,
-    HealthConfig,
-    WorkerConfig,
-    parse_document,
-    read_config,
-)
-from veroallarme_core.contract.mistakes import shown
 from veroallarme_core.worker.config.config_file import ConfigDocument
 from veroallarme_core.worker.config.loading import parse_document, read_config
 from veroallarme_core.worker.config.preset_systems import SWITCH_ON

@@ -7,7 +7,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.contract.messages import Topics
+from veroallarme_core.contract import Topics
 from veroallarme_core.worker.config.config_file import ConfigDocument, read_document
 from veroallarme_core.worker.config.mappings import check_mapping
 from veroallarme_core.worker.config.presets import PRESETS

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import voluptuous as vol
 
-from veroallarme_core.contract.mistakes import advice, shown, value_at
+from veroallarme_core.contract import advice, shown, value_at
 from veroallarme_core.worker.config.config_file import ConfigDocument
 from veroallarme_core.worker.config.presets import PRESETS
 from veroallarme_core.worker.config.values import SelfContainedMistake

@@ -10,7 +10,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.contract.settings import number_between, require_id
+from veroallarme_core.contract import number_between, require_id
 from veroallarme_core.worker.motion_sources import check_topic_filter
 
 Validator = Callable[[Any], Any]

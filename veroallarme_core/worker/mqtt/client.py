@@ -19,7 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from veroallarme_core.contract.messages import OFFLINE
+from veroallarme_core.contract import OFFLINE
 from veroallarme_core.worker.config import BrokerConfig, TlsConfig
 from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
 

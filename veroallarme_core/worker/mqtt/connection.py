@@ -17,10 +17,8 @@ from typing import Any, cast
 import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
-from veroallarme_core.contract import OFFLINE, ONLINE
-from veroallarme_core.worker.config.config import BrokerConfig, TlsConfig
-from veroallarme_core.contract.messages import OFFLINE
-from veroallarme_core.worker.config import BrokerConfig
+from veroallarme_core.contract import OFFLINE
+from veroallarme_core.worker.config.worker_config import BrokerConfig
 from veroallarme_core.worker.mqtt.client import Client, new_client
 from veroallarme_core.worker.mqtt.messages import SessionListener
 from veroallarme_core.worker.mqtt.outbox import Outbox

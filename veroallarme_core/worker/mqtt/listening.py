@@ -9,9 +9,6 @@ from datetime import datetime
 from enum import StrEnum
 
 from veroallarme_core.contract import BRIDGED, TopicHealth, Topics
-from veroallarme_core.worker.camera.alarm import now
-from veroallarme_core.contract.messages import BRIDGED, Topics
-from veroallarme_core.contract.verdict import iso
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import CameraConfig

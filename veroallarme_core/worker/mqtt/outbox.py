@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict, deque
 
-from veroallarme_core.contract.messages import ONLINE
+from veroallarme_core.contract import ONLINE
 from veroallarme_core.worker.mqtt.client import Client
 from veroallarme_core.worker.mqtt.messages import Outgoing, SessionListener
 from veroallarme_core.worker.mqtt.refusals import FAILURES_FROM, remedy_for

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from veroallarme_core.contract.messages import CommandError
-from veroallarme_core.contract.verdict import iso
+from veroallarme_core.contract import CommandError, iso
 from veroallarme_core.worker.camera import Adaptation, CameraLearning, Complain, Outcome, Resolve
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config import LearningConfig

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from veroallarme_core.contract.verdict import is_valid_id
+from veroallarme_core.contract import is_valid_id
 from veroallarme_core.worker.storage.records import KeepLimits
 
 

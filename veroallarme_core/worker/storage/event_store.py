@@ -13,9 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from veroallarme_core.contract import State, Verdict, is_valid_id, iso
-from veroallarme_core.files import put_in_place
-from veroallarme_core.contract.verdict import State, Verdict, iso
+from veroallarme_core.contract import State, Verdict, iso
 from veroallarme_core.worker.storage.event_frames import EventFrames
 from veroallarme_core.worker.storage.records import (
     CameraRecord,
