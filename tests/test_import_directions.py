@@ -1,14 +1,15 @@
-"""The three parts keep apart: who may import whom, and what may load when.
+"""The three parts and the rooms of the core keep apart: who may import whom, and what loads when.
 
 Home Assistant's container can install neither torch nor OpenCV, and the worker runs where there is
-no Home Assistant; one import in the wrong direction breaks either of them for every user.
+no Home Assistant; one import in the wrong direction breaks either of them for every user. Among the
+rooms imports run from above to below, and from outside a room to its `__init__` alone.
 """
 
 import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,34 @@ TORCH_MODULES = {
     for name in ("checkpoints", "networks", "weight_files")
 }
 """Modules that are torch through and through; no other module may import them when it loads."""
+ROOMS = (
+    "contract",
+    "drawing",
+    "pictures",
+    "inference",
+    "motion_detection",
+    "description",
+    "camera_memory",
+    "judgement",
+    "pipeline",
+    "relevance_mask",
+    "adaptation",
+    "worker.storage",
+    "worker.mqtt",
+    "worker.snapshots",
+    "worker.config",
+    "worker.camera",
+    "worker.nightly",
+    "worker.web",
+    "worker",
+    "commands",
+    "demo",
+    "cli",
+    "__main__",
+)
+"""The rooms of the core from the ground up: a room imports those before it, never one after it."""
+KNOWN_VIOLATIONS = ROOT / "tests" / "import_violations.txt"
+"""What is still to be mended, a line each; renewed by running this file as a program."""
 
 
 def imported_packages(node: ast.AST) -> Iterator[str]:
@@ -161,3 +190,107 @@ def test_the_worker_needs_no_demo_extra() -> None:
     )
     finished = run_python(program, " ".join(modules), " ".join(DEMO_EXTRA))
     assert finished.returncode == 0, finished.stderr
+
+
+def production_sources() -> dict[str, Path]:
+    """Return the files that make the product and its training, by dotted module name."""
+    folders = (ROOT / "veroallarme_core", ROOT / "training")
+    sources = [source for folder in folders for source in sorted(folder.rglob("*.py"))]
+    return {dotted_name(source).removesuffix(".__init__"): source for source in sources}
+
+
+def core_imports(source: Path, modules: Iterable[str]) -> set[str]:
+    """Return the modules of the core that a file imports anywhere, also in a function."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{source}: a relative import, which nothing here counts"
+            # A module may be imported by name out of its package.
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            found.update(name if name in modules else node.module for name in names)
+    return {name for name in found if name.partition(".")[0] == "veroallarme_core"}
+
+
+def room_of(module: str) -> str:
+    """Return the innermost room of a module of the core; its entry points are their own."""
+    inside = module.removeprefix("veroallarme_core.")
+    rooms = [room for room in ROOMS if f"{inside}.".startswith(f"{room}.")]
+    assert rooms, f"{module} is in no room: add its folder to ROOMS"
+    return max(rooms, key=len)
+
+
+def breaks_order(importer: str, imported: str) -> bool:
+    """Tell whether a module of the core imports one of a room above its own."""
+    if "veroallarme_core" in {importer, imported} or not importer.startswith("veroallarme_core."):
+        return False
+    return ROOMS.index(room_of(imported)) > ROOMS.index(room_of(importer))
+
+
+def breaks_front_door(importer: str, imported: str, packages: Iterable[str]) -> bool:
+    """Tell whether a module reaches past the front door of a room that it is not in."""
+    room = imported.rpartition(".")[0]
+    is_front_door = imported in packages or room in {"", "veroallarme_core"}
+    return not is_front_door and not f"{importer}.".startswith(f"{room}.")
+
+
+def room_violations() -> set[str]:
+    """Return every import that goes up, or past a front door, as a line."""
+    sources = production_sources()
+    packages = {name for name, source in sources.items() if source.name == "__init__.py"}
+    violations: set[str] = set()
+    for importer, source in sources.items():
+        for imported in core_imports(source, sources):
+            if breaks_order(importer, imported):
+                violations.add(f"upwards: {importer} -> {imported}")
+            if breaks_front_door(importer, imported, packages):
+                violations.add(f"past the front door: {importer} -> {imported}")
+    return violations
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "upwards", "past"),
+    [
+        ("pictures.frames", "contract", False, False),
+        ("contract.verdict", "pictures", True, False),
+        ("pictures.frames", "pictures.annotate", False, False),
+        ("pictures.frames", "contract.verdict", False, True),
+        ("contract.verdict", "pictures.frames", True, True),
+        ("pictures.frames", "pipeline", True, False),
+        ("worker.camera.alarm", "worker.mqtt", False, False),
+        ("worker.camera.alarm", "worker.service", True, False),
+        ("worker.mqtt.listen", "worker.camera.alarm", True, True),
+        ("worker.service", "worker.mqtt.listen", False, True),
+        ("cli", "worker.config", False, False),
+    ],
+)
+def test_knows_an_import_that_goes_astray(
+    importer: str, imported: str, upwards: bool, past: bool
+) -> None:
+    importer, imported = f"veroallarme_core.{importer}", f"veroallarme_core.{imported}"
+    packages = {f"veroallarme_core.{room}" for room in ROOMS}
+    assert breaks_order(importer, imported) == upwards
+    assert breaks_front_door(importer, imported, packages) == past
+
+
+def test_every_folder_of_the_core_is_a_room() -> None:
+    packages = {
+        name.removeprefix("veroallarme_core.")
+        for name, source in production_sources().items()
+        if source.name == "__init__.py" and name.startswith("veroallarme_core.")
+    }
+    assert packages == {
+        room for room in ROOMS if (ROOT / "veroallarme_core" / room.replace(".", "/")).is_dir()
+    }
+
+
+def test_rooms_are_entered_from_above_and_by_the_front_door() -> None:
+    known = set(KNOWN_VIOLATIONS.read_text(encoding="utf-8").splitlines())
+    found = room_violations()
+    assert sorted(found - known) == [], "new: import from the room's `__init__`, and never upwards"
+    assert sorted(known - found) == [], f"mended: take these out of {KNOWN_VIOLATIONS.name}"
+
+
+if __name__ == "__main__":
+    print(*sorted(room_violations()), sep="\n")
