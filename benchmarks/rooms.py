@@ -6,8 +6,8 @@
 The second form counts another checkout, also one from before there were rooms. Modules, classes and
 imports are read from the source. The way of an event is counted with the interpreter's profiler
 while a drawn burst is judged, and while a worker between a real mosquitto and a camera over HTTP
-handles a motion message, up to the verdict. "Returns" are the different steps from one function to
-another by which the way comes back into a file that it had left.
+handles a motion message, up to the verdict. "Returns" are the different steps from one file into
+another that the way had already left; a loop over regions does not count them again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -164,19 +164,18 @@ class Way:
     files: list[str] = field(default_factory=list)
     """Those that were entered, in order, each once in a row."""
     returns: set[tuple[str, str]] = field(default_factory=set)
-    """Steps (from function, to function) into a file that had been left."""
-    _last: CodeType | None = None
+    """Steps (from file, to file) into one that had been left."""
 
     def profile(self, frame: FrameType, event: str, argument: object) -> None:
         """Take note of a call, as `sys.setprofile` wants it."""
-        code = frame.f_code
-        if not self.is_watched or event != "call" or not code.co_filename.startswith(str(CORE)):
+        file = frame.f_code.co_filename
+        if not self.is_watched or event != "call" or not file.startswith(str(CORE)):
             return
-        if self._last is None or code.co_filename != self._last.co_filename:
-            if code.co_filename in self.files and self._last is not None:
-                self.returns.add((self._last.co_qualname, code.co_qualname))
-            self.files.append(code.co_filename)
-        self._last = code
+        last = self.files[-1] if self.files else file
+        if last != file and file in self.files:
+            self.returns.add((last, file))
+        if last != file or not self.files:
+            self.files.append(file)
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[None]:

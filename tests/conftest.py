@@ -1,4 +1,4 @@
-"""Fixtures that tests of every part share."""
+"""Which process a test runs in, and fixtures that tests of every part share."""
 
 import os
 from dataclasses import dataclass
@@ -6,6 +6,53 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+PARTS_OF_FOLDERS = {
+    "": ("core",),
+    "worker": ("worker",),
+    "inference": ("networks",),
+    "description": ("networks",),
+    "relevance_mask": ("networks",),
+    "training": ("training", "evaluation"),
+    "training/evaluation": ("evaluation",),
+    "end_to_end": ("end_to_end",),
+}
+"""The marks by which `scripts/test` gives the tests of a folder, and of those in it, a process.
+
+Torch, OpenVINO, ONNX Runtime and NNCF each bring native thread pools, and a process that has used
+all of them and starts others has crashed outside of Python. A file belongs to the first part of its
+folder, unless its own `pytestmark` names another one of them.
+"""
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    """Return the parts that the tests of a file may belong to, its usual one first."""
+    folder = path.relative_to(Path(__file__).parent).parent
+    return next(
+        PARTS_OF_FOLDERS[name]
+        for name in (
+            "" if above == Path() else above.as_posix() for above in (folder, *folder.parents)
+        )
+        if name in PARTS_OF_FOLDERS
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file of other parts where one part is chosen: the runtimes load with it."""
+    chosen = config.getoption("markexpr")
+    is_part = any(chosen in parts for parts in PARTS_OF_FOLDERS.values())
+    if not is_part or collection_path.is_dir() or chosen in parts_of(collection_path):
+        return None
+    return True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the part that it belongs to, before pytest chooses among them."""
+    for item in items:
+        usual, *others = parts_of(item.path)
+        if not any(item.get_closest_marker(part) for part in others):
+            item.add_marker(usual)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from veroallarme_core.description.object_detector import DETECTOR_FILE, ObjectDe
 from veroallarme_training import cli, detector_export  # noqa: E402
 from veroallarme_training.detector_export import GRAPH_FILE, SHA256, WEIGHTS_FILE  # noqa: E402
 
+pytestmark = pytest.mark.evaluation
 SHIPPED = Path(veroallarme_core.__file__).parent / "models" / DETECTOR_FILE
 
 

@@ -18,6 +18,8 @@ from veroallarme_core.drawing import draw_event  # noqa: E402
 from veroallarme_core.inference import ModelError  # noqa: E402
 from veroallarme_training import cli, encoder_export  # noqa: E402
 
+pytestmark = pytest.mark.evaluation
+
 SHIPPED = Path(veroallarme_core.__file__).parent / "models"
 FILES = (TRUNK_FILE, HEAD_FILE)
 

@@ -15,6 +15,7 @@ from veroallarme_core.description.burst_evidence import Light
 from veroallarme_core.description.scene_encoder import ENCODER_NAME
 from veroallarme_training.histories import HistoryOptions, write_history
 
+pytestmark = pytest.mark.evaluation
 OPTIONS = AdaptationOptions(recall=0.9, confidence=0.9, intruders=30)
 
 

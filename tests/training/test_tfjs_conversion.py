@@ -15,6 +15,7 @@ from veroallarme_training.detector_export import convert_detector, source_answer
 from veroallarme_training.tfjs_graph import TfjsGraph, TfjsNode, read_tfjs_graph  # noqa: E402
 from veroallarme_training.tfjs_run import run_tfjs_graph  # noqa: E402
 
+pytestmark = pytest.mark.evaluation
 KINDS = {
     *("Placeholder", "Const", "Transpose", "Add", "AddV2", "Conv2D", "Pad", "PadV2", "LeakyRelu"),
     *("ConcatV2", "SparseToDense", "Reshape", "Identity", "ResizeBilinear", "SplitV", "Sigmoid"),
