@@ -32,6 +32,7 @@ TORCH_MODULES = {
 }
 """Modules that are torch through and through; no other module may import them when it loads."""
 ROOMS = (
+    "files",
     "contract",
     "drawing",
     "pictures",
@@ -43,10 +44,13 @@ ROOMS = (
     "pipeline",
     "relevance_mask",
     "adaptation",
+    "worker.clock",
+    "worker.motion_sources",
     "worker.storage",
-    "worker.mqtt",
     "worker.snapshots",
     "worker.config",
+    "worker.complaints",
+    "worker.mqtt",
     "worker.camera",
     "worker.nightly",
     "worker.web",
