@@ -5,14 +5,8 @@ light and depth; people, a car and a cat are put together from limbs; light, wea
 sensor do the rest. The same seed always draws the same pictures.
 """
 
-from veroallarme_core.drawing.car import (
-    CarPose,
-)
-from veroallarme_core.drawing.cast import (
-    Pose,
-    pose_alone,
-    shadow_alone,
-)
+from veroallarme_core.drawing.car import CarPose
+from veroallarme_core.drawing.cast import Pose, pose_alone, shadow_alone
 from veroallarme_core.drawing.drawing import (
     DrawnEvent,
     Stage,
@@ -21,34 +15,13 @@ from veroallarme_core.drawing.drawing import (
     draw_events,
     event_names,
 )
-from veroallarme_core.drawing.light import (
-    LightName,
-)
-from veroallarme_core.drawing.perspective import (
-    STRAIGHT,
-    Turn,
-    Viewpoint,
-    floats,
-)
-from veroallarme_core.drawing.script import (
-    CALM,
-    Script,
-)
-from veroallarme_core.drawing.sensor import (
-    DAMAGES,
-)
-from veroallarme_core.drawing.shapes import (
-    Point,
-)
-from veroallarme_core.drawing.surface import (
-    AMBIENT,
-    COLOUR,
-    SUN,
-)
-from veroallarme_core.drawing.walkers import (
-    CatPose,
-    PersonPose,
-)
+from veroallarme_core.drawing.light import LightName
+from veroallarme_core.drawing.perspective import STRAIGHT, Turn, Viewpoint, floats
+from veroallarme_core.drawing.script import CALM, Script
+from veroallarme_core.drawing.sensor import DAMAGES
+from veroallarme_core.drawing.shapes import Point
+from veroallarme_core.drawing.surface import AMBIENT, COLOUR, SUN
+from veroallarme_core.drawing.walkers import CatPose, PersonPose
 
 __all__ = [
     "AMBIENT",

@@ -20,14 +20,8 @@ from veroallarme_core.motion_detection.detector import (
     detect_motion_from_paths,
     min_area_for,
 )
-from veroallarme_core.motion_detection.global_change import (
-    GlobalChange,
-    GlobalChangeKind,
-)
-from veroallarme_core.motion_detection.text_overlay import (
-    TextLine,
-    find_text_lines,
-)
+from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
+from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
 
 __all__ = [
     "BLOCK_SIZE",
