@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 
 from benchmarks.encoder import median_ms, peak_mb
-from veroallarme_core.description.object_detector import DETECTOR_FILE, ObjectDetector
+from veroallarme_core.description import DETECTOR_FILE, ObjectDetector
 from veroallarme_core.inference import backends_for
 
 SIZES = (224, 320, 416)

@@ -24,13 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from veroallarme_core.description.scene_encoder import (
-    HEAD_FILE,
-    TRUNK_FILE,
-    SceneEncoder,
-    crop_region,
-    grid_for,
-)
+from veroallarme_core.description import HEAD_FILE, TRUNK_FILE, SceneEncoder, crop_region, grid_for
 from veroallarme_core.inference import backends_for
 
 SIZE = (576, 704)

@@ -25,11 +25,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.contract import State
 from veroallarme_core.judgement import BurstJudgement, judge_motion
-from veroallarme_core.motion_detection.detector import (
-    MotionDetectionResult,
-    MotionDetector,
-    min_area_for,
-)
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 
 # The corrupt events of this camera have traffic on a street behind the premises, and no cue

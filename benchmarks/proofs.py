@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.contract import CameraSettings, Mode, State, Zone
-from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.description import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 
 Floats = NDArray[np.float32]

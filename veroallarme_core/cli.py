@@ -163,7 +163,7 @@ def _adapt(arguments: argparse.Namespace) -> int:
 
 def _score(arguments: argparse.Namespace) -> int:
     from veroallarme_core.adaptation import AdaptationInputError, ProgressLine
-    from veroallarme_core.camera_memory.state_file import StateFileError
+    from veroallarme_core.camera_memory import StateFileError
     from veroallarme_core.commands import ScoreError, score_folder
     from veroallarme_core.inference import ModelError
 

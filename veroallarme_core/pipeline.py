@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from veroallarme_core.camera_memory import CameraState
-from veroallarme_core.contract import raises_alarm
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.contract.verdict import (
+from veroallarme_core.contract import (
+    CameraSettings,
     CueValue,
     FrameCounts,
     State,
     Timing,
     Verdict,
     VerdictRegion,
+    raises_alarm,
 )
 from veroallarme_core.description import BurstEvidence, SceneEncoder, gather_evidence
 from veroallarme_core.inference import InferenceError
@@ -33,13 +33,16 @@ from veroallarme_core.judgement import (
     judge_from_memory,
     rank_by_texture,
 )
-from veroallarme_core.motion_detection.detector import (
-    MotionDetectionResult,
-    MotionDetector,
-    min_area_for,
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
+from veroallarme_core.pictures import (
+    DecodedFrame,
+    Frame,
+    FrameError,
+    decode_frame,
+    draw_verdict,
+    encode_jpeg,
+    strongest_frame,
 )
-from veroallarme_core.pictures.annotate import Frame, draw_verdict, encode_jpeg, strongest_frame
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, decode_frame
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -28,10 +28,10 @@ from veroallarme_core.contract import (
     CommandError,
     State,
 )
+from veroallarme_core.worker import bridge as bridge_module
 from veroallarme_core.worker import commands as commands_module
 from veroallarme_core.worker.bridge import Bridge, clock_lead
 from veroallarme_core.worker.camera import analyses, event_queue
-from veroallarme_core.worker.camera import bridge as bridge_module
 from veroallarme_core.worker.camera.camera import CameraWorker
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.mqtt import connection as mqtt_module

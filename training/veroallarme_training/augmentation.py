@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.description.region_crops import Square
+from veroallarme_core.description import Square
 from veroallarme_training.config import AugmentationSettings
 
 Crop = NDArray[np.float32]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
-from veroallarme_core.description.region_crops import InputMode
+from veroallarme_core.description import InputMode
 from veroallarme_core.files import write_atomically
 from veroallarme_training.errors import TrainingError
 

@@ -21,8 +21,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAGE_STD, SCORES
-from veroallarme_core.description.object_detector import DETECTOR_FILE
+from veroallarme_core.description import BINS, DETECTOR_FILE, IMAGE_MEAN, IMAGE_STD, SCORES
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.files import put_in_place
 from veroallarme_core.inference import ModelError, backends_for, open_graph

@@ -22,12 +22,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from veroallarme_core.description.scene_encoder import (
-    HEAD_FILE,
-    TRUNK_FILE,
-    SceneEncoder,
-    crop_region,
-)
+from veroallarme_core.description import HEAD_FILE, TRUNK_FILE, SceneEncoder, crop_region
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.files import put_in_place
 from veroallarme_core.inference import ModelError, backends_for

@@ -23,7 +23,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from veroallarme_core.description.region_crops import cut_regions
+from veroallarme_core.description import cut_regions
 from veroallarme_core.drawing import draw_events
 from veroallarme_core.files import put_in_place
 from veroallarme_core.inference import ModelError, available_backends, backends_for, load_openvino

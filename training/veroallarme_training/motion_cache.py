@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.description.region_crops import TEMPORAL_FRAMES, frames_of_place
+from veroallarme_core.description import TEMPORAL_FRAMES, frames_of_place
 from veroallarme_core.files import atomic_file
 from veroallarme_core.motion_detection import (
     BLOCK_SIZE,

@@ -22,9 +22,8 @@ from veroallarme_core.adaptation.progress import ReportProgress
 from veroallarme_core.adaptation.promise import calibrated, missing_for_promise
 from veroallarme_core.adaptation.report import AdaptationReport
 from veroallarme_core.adaptation.teacher import TaughtRegions, pass_on_thumbs
-from veroallarme_core.camera_memory.camera_model import CameraModel
-from veroallarme_core.camera_memory.scene_memory import SceneMemory
-from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.camera_memory import CameraModel, SceneMemory
+from veroallarme_core.description import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 
 

@@ -11,15 +11,15 @@ from veroallarme_core.adaptation.history import list_events
 from veroallarme_core.adaptation.labels import read_labels
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ProgressLine
-from veroallarme_core.camera_memory.camera_state import (
+from veroallarme_core.camera_memory import (
     MEMORY_FILE,
     MODEL_FILE,
     REBUILT_FILE,
+    SceneMemory,
+    StateFileError,
     write_report,
 )
-from veroallarme_core.camera_memory.scene_memory import SceneMemory
-from veroallarme_core.camera_memory.state_file import StateFileError
-from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.description import SceneEncoder
 
 _TURNED = "events of the view that the camera has shown since it was turned"
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.logistic import fit_logistic, whitening
 from veroallarme_core.adaptation.teacher import TaughtRegions
-from veroallarme_core.camera_memory.camera_model import (
+from veroallarme_core.camera_memory import (
     CUES,
     FOLDS,
     QUANTILES,
@@ -16,7 +16,7 @@ from veroallarme_core.camera_memory.camera_model import (
     ranks,
     teacher_ranks,
 )
-from veroallarme_core.description.burst_evidence import SKETCH_DIM
+from veroallarme_core.description import SKETCH_DIM
 
 Floats = NDArray[np.float64]
 

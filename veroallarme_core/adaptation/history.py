@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from veroallarme_core.adaptation.options import AdaptationInputError
-from veroallarme_core.camera_memory.scene_memory import SESSION_S
+from veroallarme_core.camera_memory import SESSION_S
 from veroallarme_core.pictures import DecodedFrame, read_frame_or_none
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")

@@ -21,11 +21,8 @@ from veroallarme_core.adaptation.synthetic_intruders import (
 )
 from veroallarme_core.adaptation.teacher import TaughtRegions
 from veroallarme_core.adaptation.threads import map_in_order
-from veroallarme_core.camera_memory.camera_model import CameraModel
-from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.camera_memory.scene_memory import SceneMemory
-from veroallarme_core.contract.settings import CameraSettings, Mode
-from veroallarme_core.contract.verdict import State
+from veroallarme_core.camera_memory import CameraModel, CameraState, SceneMemory
+from veroallarme_core.contract import CameraSettings, Mode, State
 from veroallarme_core.judgement import ALWAYS_ALERTING
 from veroallarme_core.motion_detection import MotionDetectionResult
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame

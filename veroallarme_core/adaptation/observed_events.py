@@ -11,14 +11,14 @@ from veroallarme_core.adaptation.history import EventFolder, read_frames
 from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
 from veroallarme_core.adaptation.threads import map_in_order
-from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory
-from veroallarme_core.description.burst_evidence import (
+from veroallarme_core.camera_memory import RegionCues, SceneMemory
+from veroallarme_core.description import (
     TAUGHT_REGIONS,
     BurstEvidence,
     RegionEvidence,
+    SceneEncoder,
     gather_evidence,
 )
-from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.judgement import candidates, judge_motion
 from veroallarme_core.pipeline import find_motion
 

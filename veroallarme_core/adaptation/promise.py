@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.observed_events import ObservedEvent
 from veroallarme_core.adaptation.options import AdaptationOptions
-from veroallarme_core.camera_memory.camera_model import CameraModel
-from veroallarme_core.camera_memory.camera_state import FEWEST_EVENTS, FEWEST_SESSIONS
-from veroallarme_core.camera_memory.scene_memory import SESSION_S, SceneMemory
+from veroallarme_core.camera_memory import (
+    FEWEST_EVENTS,
+    FEWEST_SESSIONS,
+    SESSION_S,
+    CameraModel,
+    SceneMemory,
+)
 from veroallarme_core.contract import Promise
 
 Floats = NDArray[np.float64]

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.observed_events import ObservedEvent
-from veroallarme_core.camera_memory.camera_model import CUES, CameraModel, cue_values, fold_of
-from veroallarme_core.camera_memory.scene_memory import SceneMemory
-from veroallarme_core.description.burst_evidence import SKETCH_DIM
+from veroallarme_core.camera_memory import CUES, CameraModel, SceneMemory, cue_values, fold_of
+from veroallarme_core.description import SKETCH_DIM
 
 Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from veroallarme_core.camera_memory.state_file import (
     write_state,
 )
 from veroallarme_core.contract import Promise
-from veroallarme_core.description.burst_evidence import SKETCH_DIM, RegionEvidence
+from veroallarme_core.description import SKETCH_DIM, RegionEvidence
 
 Floats = NDArray[np.float64]
 

@@ -19,8 +19,7 @@ from veroallarme_core.camera_memory.camera_model import CameraModel
 from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory, event_key
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import LearningProgress, Promise
-from veroallarme_core.description.burst_evidence import BurstEvidence, RegionEvidence
-from veroallarme_core.description.scene_encoder import ENCODER_NAME
+from veroallarme_core.description import ENCODER_NAME, BurstEvidence, RegionEvidence
 from veroallarme_core.files import write_atomically
 
 T = TypeVar("T")

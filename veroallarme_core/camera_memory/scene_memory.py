@@ -21,13 +21,13 @@ from veroallarme_core.camera_memory.state_file import (
     require_encoder,
     write_state,
 )
-from veroallarme_core.description.burst_evidence import (
+from veroallarme_core.description import (
+    CELL_CHANNELS,
     TAUGHT_REGIONS,
     BurstEvidence,
     Light,
     RegionEvidence,
 )
-from veroallarme_core.description.scene_encoder import CELL_CHANNELS
 
 Floats = NDArray[np.float32]
 

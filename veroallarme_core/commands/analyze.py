@@ -14,7 +14,7 @@ from veroallarme_core.contract import (
     is_valid_id,
     new_event_id,
 )
-from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.description import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from veroallarme_core.adaptation import EventFolder, list_events, picture_files
-from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import MAX_REGIONS, CameraSettings, Mode
-from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.description import SceneEncoder
 from veroallarme_core.files import atomic_text_file
 from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
 

@@ -19,8 +19,9 @@ from veroallarme_core.description.scene_encoder import (
     crop_region,
     grid_for,
 )
-from veroallarme_core.motion_detection.damage import BLOCK_SIZE, FrameDamage
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
+    BLOCK_SIZE,
+    FrameDamage,
     MotionDetectionResult,
     MotionRegion,
     min_area_for,

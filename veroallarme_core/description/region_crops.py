@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.motion_detection.damage import BLOCK_SIZE, FrameDamage
-from veroallarme_core.motion_detection.detector import MotionDetectionResult
+from veroallarme_core.motion_detection import BLOCK_SIZE, FrameDamage, MotionDetectionResult
 
 Frame = NDArray[np.uint8]
 

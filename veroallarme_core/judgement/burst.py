@@ -17,15 +17,17 @@ from veroallarme_core.judgement.judgement import (
 )
 from veroallarme_core.judgement.premises import Premises
 from veroallarme_core.judgement.steadiness import FaintChange, find_faint_change
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
+    GlobalChange,
+    GlobalChangeKind,
     MotionDetectionResult,
     MotionDetector,
     MotionRegion,
+    TextLine,
+    find_text_lines,
     min_area_for,
 )
-from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
-from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
-from veroallarme_core.pictures.annotate import Frame
+from veroallarme_core.pictures import Frame
 
 COMPARABLE_SHARE = 0.5
 """A reference picture and a frame can be compared if this share of both is undamaged."""

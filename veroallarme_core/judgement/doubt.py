@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from veroallarme_core.judgement.burst import Burst
 from veroallarme_core.judgement.judgement import BurstJudgement
 from veroallarme_core.judgement.steadiness import shows_structure
-from veroallarme_core.motion_detection.detector import MotionDetectionResult, PairChange
+from veroallarme_core.motion_detection import MotionDetectionResult, PairChange
 
 
 def require_live_pictures(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:

@@ -15,9 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.motion_detection.detector import PairChange
-from veroallarme_core.motion_detection.global_change import GlobalChangeKind
-from veroallarme_core.pictures.frames import shrink, shrink_factor
+from veroallarme_core.motion_detection import GlobalChangeKind, PairChange
+from veroallarme_core.pictures import shrink, shrink_factor
 
 _WORK_WIDTH = (
     704  # wider frames are explained at about this width: the search costs width to the fourth

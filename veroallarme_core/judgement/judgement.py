@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from veroallarme_core.contract import State
 from veroallarme_core.description import Candidate
-from veroallarme_core.motion_detection.detector import (
-    MotionRegion,
-)
+from veroallarme_core.motion_detection import MotionRegion
 
 GENERAL_THRESHOLD = 0.5
 """Threshold in force where nothing was learned: a lower score is shown nuisance."""

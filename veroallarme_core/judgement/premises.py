@@ -10,11 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.contract import Zone
-from veroallarme_core.motion_detection.detector import (
-    MotionDetectionResult,
-    MotionRegion,
-    min_area_for,
-)
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, min_area_for
 
 INSIDE_SHARE = 0.5
 """Moving pixels inside that make a region count, in smallest regions (30 px at 704x576): a mover

@@ -8,8 +8,8 @@ import numpy as np
 
 from veroallarme_core.judgement.explained_change import ExplainedChange, explain_change
 from veroallarme_core.judgement.judgement import RegionJudgement, undecided_score
-from veroallarme_core.motion_detection.damage import BLOCK_SIZE
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
+    BLOCK_SIZE,
     MotionDetectionResult,
     MotionRegion,
     min_area_for,

@@ -23,7 +23,7 @@ from veroallarme_core.judgement.still import (
 )
 from veroallarme_core.judgement.text import leave_out_text
 from veroallarme_core.judgement.zones import leave_out_zones
-from veroallarme_core.motion_detection.detector import MotionDetectionResult
+from veroallarme_core.motion_detection import MotionDetectionResult
 
 Rule: TypeAlias = Callable[[Burst, BurstJudgement], BurstJudgement]
 """Adds to a judgement what it can tell of a burst, and returns it as it was where it cannot."""

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.motion_detection.detector import MotionRegion, PairChange, min_area_for
+from veroallarme_core.motion_detection import MotionRegion, PairChange, min_area_for
 
 Floats = NDArray[np.float32]
 

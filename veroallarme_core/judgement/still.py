@@ -13,8 +13,7 @@ from veroallarme_core.judgement.judgement import (
 from veroallarme_core.judgement.steadiness import FaintChange
 from veroallarme_core.judgement.text import TEXT
 from veroallarme_core.judgement.zones import OUTSIDE
-from veroallarme_core.motion_detection.damage import DamageKind
-from veroallarme_core.motion_detection.global_change import GlobalChange
+from veroallarme_core.motion_detection import DamageKind, GlobalChange
 
 PROVING_SHARE = 0.95
 """A still burst is proof only if at least this share of it could be compared: nobody looks at what

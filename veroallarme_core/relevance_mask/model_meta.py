@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from veroallarme_core.description.region_crops import CropGeometry, InputMode
+from veroallarme_core.description import CropGeometry, InputMode
 from veroallarme_core.inference import ModelError
 
 META_KEY = "veroallarme"

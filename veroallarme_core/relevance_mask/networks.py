@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import ResNet18_Weights, resnet18
 
-from veroallarme_core.description.region_crops import CropGeometry, InputMode
+from veroallarme_core.description import CropGeometry, InputMode
 from veroallarme_core.inference import ModelError
 from veroallarme_core.relevance_mask.model_meta import HEADS, ModelMeta, ModelMode
 from veroallarme_core.relevance_mask.weight_files import read_tensors, unwrapped

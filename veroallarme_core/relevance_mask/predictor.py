@@ -12,17 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.description.region_crops import (
-    Frame,
-    RegionCrop,
-    cut_mask,
-    cut_regions,
-    paste_map,
-)
+from veroallarme_core.description import Frame, RegionCrop, cut_mask, cut_regions, paste_map
 from veroallarme_core.inference import ModelError, check_device
-from veroallarme_core.motion_detection.detector import MotionDetectionResult, MotionRegion
-from veroallarme_core.pictures.annotate import RELEVANT_BGR, draw_verdict, write_picture
-from veroallarme_core.pictures.frames import read_frame
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
+from veroallarme_core.pictures import RELEVANT_BGR, draw_verdict, read_frame, write_picture
 from veroallarme_core.relevance_mask.backends import (
     InferenceBackend,
     open_backend,

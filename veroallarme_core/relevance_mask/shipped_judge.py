@@ -12,13 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE, CameraState
-from veroallarme_core.camera_memory.state_file import StateFileError
+from veroallarme_core.camera_memory import MEMORY_FILE, MODEL_FILE, CameraState, StateFileError
 from veroallarme_core.contract import CameraSettings, Mode, State, VerdictRegion
-from veroallarme_core.description.region_crops import Frame
-from veroallarme_core.description.scene_encoder import SceneEncoder
+from veroallarme_core.description import Frame, SceneEncoder
 from veroallarme_core.inference import ModelError
-from veroallarme_core.motion_detection.detector import MotionDetectionResult, MotionRegion
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 
 UNPROVEN = 1.0

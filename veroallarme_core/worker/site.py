@@ -16,8 +16,14 @@ from typing import Any
 import voluptuous as vol
 
 from veroallarme_core import __version__
-from veroallarme_core.contract import RETAINED_SUFFIXES, CameraInfo, CommandError, Info, dump
-from veroallarme_core.contract.settings import CameraSettings
+from veroallarme_core.contract import (
+    RETAINED_SUFFIXES,
+    CameraInfo,
+    CameraSettings,
+    CommandError,
+    Info,
+    dump,
+)
 from veroallarme_core.worker.background import Background
 from veroallarme_core.worker.camera import (
     MAX_SUPPRESSED,

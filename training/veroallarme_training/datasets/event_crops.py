@@ -13,13 +13,7 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import functional, v2
 
-from veroallarme_core.description.region_crops import (
-    CropGeometry,
-    InputMode,
-    Square,
-    cut_crop,
-    square_around,
-)
+from veroallarme_core.description import CropGeometry, InputMode, Square, cut_crop, square_around
 from veroallarme_training.augmentation import keep_inside, vary_square
 from veroallarme_training.config import AugmentationSettings
 from veroallarme_training.motion_cache import Detector, Picture

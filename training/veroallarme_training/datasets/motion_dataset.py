@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision import tv_tensors
 
-from veroallarme_core.description.region_crops import InputMode, Square, cut_mask
+from veroallarme_core.description import InputMode, Square, cut_mask
 from veroallarme_training.augmentation import vary_flip, vary_order, vary_pixels
 from veroallarme_training.datasets.event_crops import EventCrops, Transform, apply_transform
 from veroallarme_training.datasets.mover_views import find_views

@@ -24,11 +24,9 @@ from veroallarme_core.adaptation import (
     paste_intruder,
     picture_files,
 )
-from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, CameraState
-from veroallarme_core.camera_memory.scene_memory import SceneMemory
+from veroallarme_core.camera_memory import MEMORY_FILE, CameraState, SceneMemory
 from veroallarme_core.contract import CameraSettings, Mode, State
-from veroallarme_core.description.region_crops import Frame
-from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
+from veroallarme_core.description import ENCODER_NAME, Frame, SceneEncoder
 from veroallarme_core.motion_detection import find_damage
 from veroallarme_core.pictures import FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, PipelineResult

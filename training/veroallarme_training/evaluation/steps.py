@@ -15,13 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.adaptation import EventFolder, list_events, picture_files
-from veroallarme_core.camera_memory.camera_model import CUES, CameraModel, cue_values, ranks
-from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE, CameraState
-from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory
+from veroallarme_core.camera_memory import (
+    CUES,
+    MEMORY_FILE,
+    MODEL_FILE,
+    CameraModel,
+    CameraState,
+    RegionCues,
+    SceneMemory,
+    cue_values,
+    ranks,
+)
 from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.description import ENCODER_NAME, RegionEvidence, SceneEncoder
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_from_memory
-from veroallarme_core.pictures.frames import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.product import Product

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from veroallarme_core.contract import new_event_id
-from veroallarme_core.contract.verdict import Verdict
+from veroallarme_core.contract import Verdict, new_event_id
 from veroallarme_core.worker.camera.camera_judge import CameraJudge
 from veroallarme_core.worker.camera.context import CameraContext
 from veroallarme_core.worker.camera.event_queue import EventQueue

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.contract.verdict import Verdict
+from veroallarme_core.contract import CameraSettings, Verdict
 from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.worker.camera.context import CameraContext
 from veroallarme_core.worker.camera.learning import CameraLearning

@@ -8,8 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from veroallarme_core.contract import Topics
-from veroallarme_core.contract.settings import CameraSettings
+from veroallarme_core.contract import CameraSettings, Topics
 from veroallarme_core.worker.camera.judging import JudgingThreads
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.mqtt import Outgoing

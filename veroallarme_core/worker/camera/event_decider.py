@@ -7,8 +7,7 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.contract.verdict import Verdict
+from veroallarme_core.contract import CameraSettings, Verdict
 from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.worker.camera.alarm import MIN_HOLD_S, Alarm
 from veroallarme_core.worker.camera.camera_judge import CameraJudge

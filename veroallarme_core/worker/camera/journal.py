@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from veroallarme_core.contract.verdict import Verdict
+from veroallarme_core.contract import Verdict
 from veroallarme_core.worker.camera.context import STORAGE_ERRORS, CameraContext
 from veroallarme_core.worker.camera.pending_event import (
     Acknowledge,

@@ -15,12 +15,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from veroallarme_core.camera_memory.camera_state import CameraState
-from veroallarme_core.contract.settings import CameraSettings
-from veroallarme_core.description.scene_encoder import load_scene_encoder
+from veroallarme_core.camera_memory import CameraState
+from veroallarme_core.contract import CameraSettings
+from veroallarme_core.description import load_scene_encoder
 from veroallarme_core.inference import InferenceError, ModelError, describe_runtime
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
-from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
+from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.config import InferenceConfig
 

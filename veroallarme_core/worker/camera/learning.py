@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from veroallarme_core import __version__
-from veroallarme_core.camera_memory.camera_state import CameraState
+from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import (
     AdaptationStats,
     LearningProgress,

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from veroallarme_core.contract import iso
-from veroallarme_core.contract.verdict import FrameCounts, State
+from veroallarme_core.contract import FrameCounts, State, iso
 from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.snapshots import SnapshotError, covers
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from veroallarme_core.contract.verdict import FrameCounts
+from veroallarme_core.contract import FrameCounts
 from veroallarme_core.worker.camera.connectivity import Connectivity
 from veroallarme_core.worker.camera.context import CameraContext
 from veroallarme_core.worker.camera.pending_event import FetchedFrames

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from veroallarme_core.contract import OFF, ON, dump
-from veroallarme_core.contract.verdict import Verdict
+from veroallarme_core.contract import OFF, ON, Verdict, dump
 from veroallarme_core.worker.camera.alarm import Alarm
 from veroallarme_core.worker.camera.context import CameraContext
 from veroallarme_core.worker.mqtt import Outgoing

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from veroallarme_core.files import write_atomically
-from veroallarme_core.pictures.frames import FrameError, decode_frame
+from veroallarme_core.pictures import FrameError, decode_frame
 
 
 class ReferencePicture:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from veroallarme_core.contract import Stats, dump
-from veroallarme_core.contract.verdict import State, Verdict
+from veroallarme_core.contract import State, Stats, Verdict, dump
 from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.storage import Totals
 

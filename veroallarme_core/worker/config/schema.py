@@ -9,8 +9,13 @@ from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.contract import number_between, require_id, truth
-from veroallarme_core.contract.settings import SETTINGS_SCHEMA, CameraSettings
+from veroallarme_core.contract import (
+    SETTINGS_SCHEMA,
+    CameraSettings,
+    number_between,
+    require_id,
+    truth,
+)
 from veroallarme_core.inference import BACKEND_NAMES
 from veroallarme_core.worker.config import presets
 from veroallarme_core.worker.config.mappings import Table, build, check_each, check_mapping

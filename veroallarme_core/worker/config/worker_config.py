@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veroallarme_core.contract import Topics
-from veroallarme_core.contract.settings import CameraSettings
+from veroallarme_core.contract import CameraSettings, Topics
 from veroallarme_core.worker.motion_sources import Trigger
 from veroallarme_core.worker.snapshots import Source
 from veroallarme_core.worker.storage import KeepLimits

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from veroallarme_core.pictures.frames import FrameError
+from veroallarme_core.pictures import FrameError
 from veroallarme_core.worker.snapshots.distinct_pictures import Seen, SeenPicture, look_at
 from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotClient, SnapshotError
 

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from veroallarme_core.pictures.encoded_picture import JPEG_START
-from veroallarme_core.pictures.frames import FrameError, decode_frame
+from veroallarme_core.pictures import JPEG_START, FrameError, decode_frame
 from veroallarme_core.worker.snapshots.snapshots import Snapshot
 
 _BLOCK = 8  # edge of a JPEG's block in pixels

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from veroallarme_core.pictures.encoded_picture import LONGEST_START, is_picture_start, picture_end
+from veroallarme_core.pictures import LONGEST_START, is_picture_start, picture_end
 from veroallarme_core.worker.snapshots.snapshots import (
     MAX_PICTURE_BYTES,
     Snapshot,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-from veroallarme_core.pictures.encoded_picture import LONGEST_START, is_picture_start, picture_end
+from veroallarme_core.pictures import LONGEST_START, is_picture_start, picture_end
 
 CONNECT_LIMIT_S = 3.0
 """A camera of the house that has not answered a connection by then is down."""

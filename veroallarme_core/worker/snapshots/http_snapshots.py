@@ -13,8 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from yarl import URL
 
-from veroallarme_core.pictures.encoded_picture import is_picture_start, picture_end
-from veroallarme_core.pictures.frames import FrameError, decode_frame
+from veroallarme_core.pictures import FrameError, decode_frame, is_picture_start, picture_end
 from veroallarme_core.worker.snapshots.http_exchange import (
     Answer,
     ConnectTimeoutError,

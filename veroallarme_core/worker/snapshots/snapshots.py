@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from veroallarme_core.pictures.encoded_picture import is_picture_start
+from veroallarme_core.pictures import is_picture_start
 
 MAX_PICTURE_BYTES = 16 << 20
 """Largest encoded picture that is read; a 12-megapixel JPEG of a camera has about 6 MB."""
