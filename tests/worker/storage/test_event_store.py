@@ -405,7 +405,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from veroallarme_core.worker.storage.event_store import EventStore
-from veroallarme_core.contract.verdict import new_event_id
+from veroallarme_core.contract import new_event_id
 
 store = EventStore(Path(sys.argv[1]))
 while True:
