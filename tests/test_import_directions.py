@@ -37,6 +37,7 @@ ROOMS = (
     "drawing",
     "pictures",
     "inference",
+    "motion_detection.damage",
     "motion_detection",
     "description",
     "camera_memory",

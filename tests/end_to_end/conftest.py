@@ -12,7 +12,7 @@ from benchmarks.house import House, running_house
 
 HOLD_S = 3.0
 PERSON = "person_in_the_drive"
-HEADLIGHTS = "headlights_on_the_wall"
+CORRUPT = "corrupt_green_band"
 MORE_CONFIGURATION = """
 mqtt:
   binary_sensor:

@@ -19,7 +19,7 @@ from benchmarks.house import House, jpegs, worker_configuration
 from benchmarks.peers import Listener, until
 from veroallarme_core.worker.storage.event_store import EventStore
 
-from .conftest import HEADLIGHTS, PERSON
+from .conftest import CORRUPT, PERSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -131,7 +131,7 @@ async def test_motion_of_a_bridged_camera_becomes_a_verdict(house: House, porch:
 
 
 async def test_nuisance_before_a_bridged_camera_raises_no_alarm(house: House, porch: Path) -> None:
-    decision = await decide(house, porch, HEADLIGHTS)
+    decision = await decide(house, porch, CORRUPT)
     assert decision["event_type"] == "irrelevant"
     assert (await house.home.state(ALARM))["state"] == "off"
     await house.publish("cam/porch/motion", "OFF", retain=True)

@@ -18,7 +18,7 @@ from playwright.async_api import Page, Route, ViewportSize, async_playwright, ex
 
 from benchmarks.house import House, jpegs
 
-from .conftest import HEADLIGHTS, PERSON
+from .conftest import CORRUPT, PERSON
 from .test_bridge import showing
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
@@ -95,7 +95,7 @@ async def browser(house: House, tmp_path_factory: pytest.TempPathFactory) -> Asy
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def lively(house: House) -> House:
     """A house in which something has happened."""
-    for scene in (HEADLIGHTS, PERSON):
+    for scene in (CORRUPT, PERSON):
         await house.decide("front", scene)
     return house
 

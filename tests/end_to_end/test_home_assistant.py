@@ -12,7 +12,7 @@ from benchmarks.house import House
 from benchmarks.peers import until
 from veroallarme_core.worker.storage.event_store import EventStore
 
-from .conftest import HEADLIGHTS, HOLD_S, PERSON
+from .conftest import CORRUPT, HOLD_S, PERSON
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -61,7 +61,7 @@ async def test_nuisance_raises_no_alarm_and_is_counted(house: House) -> None:
     count = int((await house.home.state(suppressed))["state"])
     async with house.home.socket() as socket:
         await socket.ask("subscribe_events", event_type="state_changed")
-        decision = await house.decide("front", HEADLIGHTS)
+        decision = await house.decide("front", CORRUPT)
         await house.publish("cam/front/motion", "OFF")
         await socket.collect(1.0)
     assert decision["attributes"]["event_type"] == "irrelevant"

@@ -25,7 +25,7 @@ from veroallarme_core.demo.report import Outcome, Reporter
 from veroallarme_core.drawing import draw_background
 from veroallarme_core.files import write_atomically
 from veroallarme_core.worker import StartError, Worker, peak_memory_mb
-from veroallarme_core.worker.config.worker_config import (
+from veroallarme_core.worker.config import (
     BrokerConfig,
     BurstConfig,
     CameraConfig,

@@ -18,7 +18,7 @@ import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from veroallarme_core.contract import OFFLINE
-from veroallarme_core.worker.config.worker_config import BrokerConfig
+from veroallarme_core.worker.config import BrokerConfig
 from veroallarme_core.worker.mqtt.client import Client, new_client
 from veroallarme_core.worker.mqtt.messages import SessionListener
 from veroallarme_core.worker.mqtt.outbox import Outbox

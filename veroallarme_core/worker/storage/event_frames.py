@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from veroallarme_core.contract import is_valid_id
+from veroallarme_core.files import put_in_place
 from veroallarme_core.worker.storage.records import KeepLimits
 
 
@@ -64,7 +65,7 @@ class EventFrames:
                         seconds = taken_at[index].timestamp()
                         os.utime(file.fileno(), (seconds, seconds))
                     os.fsync(file.fileno())
-            partial.rename(folder)
+            put_in_place(partial, folder)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)
             raise
