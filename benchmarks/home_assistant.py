@@ -144,7 +144,6 @@ class Publisher:
             learning=False,
             motion_at=at,
             decided_at=at,
-            hold=lambda: at,
             merged=0,
             frames=FrameCounts(requested=3, fetched=3, distinct=3),
             fetch_ms=1200.0,

@@ -68,7 +68,6 @@ def check(result: PipelineResult) -> None:
         learning=False,
         motion_at=NOW,
         decided_at=NOW,
-        hold=lambda: NOW,
         merged=0,
         frames=FrameCounts(),
         fetch_ms=0.0,
@@ -310,12 +309,6 @@ def test_every_region_that_counts_is_looked_at() -> None:
     ("on_unknown", "relevant"), [(OnUnknown.ALERT, True), (OnUnknown.SUPPRESS, False)]
 )
 def test_verdict_adds_the_circumstances(on_unknown: OnUnknown, relevant: bool) -> None:
-    raised = []
-
-    def hold() -> datetime:
-        raised.append(True)
-        return NOW + timedelta(seconds=30)
-
     chosen = dataclasses.replace(FILTER, on_unknown=on_unknown)
     verdict = not_judged("no_snapshot", "None came.", chosen, code="timeout").to_verdict(
         event_id="20261123_120000_abcdef",
@@ -324,14 +317,12 @@ def test_verdict_adds_the_circumstances(on_unknown: OnUnknown, relevant: bool) -
         learning=False,
         motion_at=NOW,
         decided_at=NOW + timedelta(seconds=2),
-        hold=hold,
         merged=4,
         frames=FrameCounts(requested=3),
         fetch_ms=1500.0,
     )
     assert verdict.relevant is relevant
-    assert (verdict.hold_until is not None) is relevant
-    assert bool(raised) is relevant, "an alarm that is not raised prolongs none"
+    assert verdict.hold_until is None, "how long an alarm lasts is for who raises it to say"
     assert verdict.model == MODEL
     assert verdict.merged == 4
     assert verdict.cues == {"code": "timeout"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -92,15 +92,13 @@ class PipelineResult:
         learning: bool,
         motion_at: datetime,
         decided_at: datetime,
-        hold: Callable[[], datetime | None],
         merged: int,
         frames: FrameCounts,
         fetch_ms: float,
     ) -> Verdict:
         """Add the circumstances of an event, and what the settings make of it.
 
-        Args:
-            hold: called where the event raises the alarm; returns when that ends at the latest.
+        How long an alarm lasts is not for the pictures to say: `hold_until` is still open.
         """
         relevant = raises_alarm(settings, self.state, learning=learning)
         # A clock that is set back between motion and decision must not make the time negative.
@@ -117,7 +115,7 @@ class PipelineResult:
             cues=self.cues,
             motion_at=motion_at,
             decided_at=decided_at,
-            hold_until=hold() if relevant else None,
+            hold_until=None,
             mode=settings.mode.value,
             learning=learning,
             merged=merged,

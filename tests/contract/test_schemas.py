@@ -5,7 +5,7 @@ import contextlib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import cast
@@ -248,18 +248,19 @@ def test_the_schema_refuses_what_no_verdict_says(change):
 
 def verdict_of(result, settings: CameraSettings) -> Verdict:
     motion_at = datetime.now(UTC)
-    return result.to_verdict(
+    verdict = result.to_verdict(
         event_id=new_event_id(motion_at),
         camera="drive",
         settings=settings,
         learning=False,
         motion_at=motion_at,
         decided_at=motion_at + timedelta(seconds=1),
-        hold=lambda: motion_at + timedelta(seconds=30),
         merged=0,
         frames=FrameCounts(requested=3, fetched=3, distinct=3),
         fetch_ms=12.0,
     )
+    until = motion_at + timedelta(seconds=30) if verdict.relevant else None
+    return replace(verdict, hold_until=until)
 
 
 def test_verdicts_of_real_bursts_are_what_the_schema_says():

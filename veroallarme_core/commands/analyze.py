@@ -61,7 +61,6 @@ def analyze_files(
         learning=True,
         motion_at=motion_at,
         decided_at=datetime.now(UTC),
-        hold=lambda: None,
         merged=0,
         frames=FrameCounts(requested=len(data), fetched=len(data), distinct=len(set(data))),
         fetch_ms=0.0,

@@ -82,7 +82,5 @@ class Analyses:
         event = PendingEvent(new_event_id(begun_at), begun_at)
         async with self._context.services.judging.analyses:
             result = await self._judge.judge(event, fetched, settings)
-        verdict = self._judge.verdict(
-            event, fetched, settings, result, decided_at=now(), merged=0, hold=lambda: None
-        )
+        verdict = self._judge.verdict(event, fetched, settings, result, decided_at=now(), merged=0)
         return verdict.unstored()

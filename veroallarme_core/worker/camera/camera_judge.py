@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 
 from veroallarme_core.contract import CameraSettings, Verdict
@@ -63,7 +62,6 @@ class CameraJudge:
         *,
         decided_at: datetime,
         merged: int,
-        hold: Callable[[], datetime | None],
     ) -> Verdict:
         """Make the verdict of what judging has found; see `PipelineResult.to_verdict`."""
         return result.to_verdict(
@@ -73,7 +71,6 @@ class CameraJudge:
             learning=not self._learning.learned,
             motion_at=event.motion_at,
             decided_at=decided_at,
-            hold=hold,
             merged=merged,
             frames=fetched.counts,
             fetch_ms=fetched.fetch_ms,

@@ -128,16 +128,13 @@ class EventDecider:
     ) -> Verdict:
         """Close the event and make its verdict; from here on starts belong to the next one."""
         event.open = False
-        decided_at = now()
-        return self._judge.verdict(
-            event,
-            fetched,
-            settings,
-            result,
-            decided_at=decided_at,
-            merged=event.starts - 1,
-            hold=lambda: self._alarm.raise_(decided_at, settings.hold_s),
+        verdict = self._judge.verdict(
+            event, fetched, settings, result, decided_at=now(), merged=event.starts - 1
         )
+        if not verdict.relevant:
+            return verdict
+        until = self._alarm.raise_(verdict.decided_at, settings.hold_s)
+        return replace(verdict, hold_until=until)
 
     async def _store_and_publish(
         self,
