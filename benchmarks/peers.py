@@ -36,6 +36,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _or_nothing(holds: Callable[[], Any]) -> Any:
+    """Return what a condition gives; None where it asks for a message that has not come yet."""
+    try:
+        return holds()
+    except IndexError:
+        return None
+
+
 async def until(holds: Callable[[], Any], limit_s: float = 20.0) -> Any:
     """Ask again and again until a condition holds, and return its value.
 
@@ -341,7 +349,7 @@ class Listener:
         """
         try:
             async with asyncio.timeout(limit_s):
-                while not (value := holds()):
+                while not (value := _or_nothing(holds)):
                     self._news.clear()
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(0.2):
