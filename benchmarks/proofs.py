@@ -12,7 +12,6 @@ and `scenes/`, labelled; its events are judged as on the first day, without a re
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 from collections import Counter, defaultdict
@@ -27,6 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.first_judgement import LabelledEvent, labelled_events
 from veroallarme_core.contract import CameraSettings, Mode, State, Zone
 from veroallarme_core.description import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
@@ -184,12 +184,11 @@ def judge_drawn(burst: Burst) -> tuple[Burst, State, str]:
     return burst, result.state, result.reason
 
 
-def judge_event(event: tuple[str, str, str, Path]) -> tuple[str, str, State, str]:
-    """Judge a real event as a fresh installation does."""
-    camera, label, _, folder = event
-    frames = [path.read_bytes() for path in sorted(folder.glob("[0-9].jpg"))]
+def judge_event(event: LabelledEvent) -> tuple[str, State, str]:
+    """Judge a real event as a fresh installation does; its label comes first."""
+    frames = [path.read_bytes() for path in sorted(event.folder.glob("[0-9].jpg"))]
     result = _pipeline().judge(frames, CameraSettings(mode=Mode.FILTER))
-    return camera, label, result.state, result.reason
+    return event.label, result.state, result.reason
 
 
 def drawn_people(count: int, seed: int) -> Iterator[Burst]:
@@ -207,14 +206,10 @@ def drawn_people(count: int, seed: int) -> Iterator[Burst]:
         yield Burst(seed + number, light, circumstance, height, step, contrast)
 
 
-def real_events(footage: Path) -> Iterator[tuple[str, str, str, Path]]:
-    """Yield camera, label, cause and folder of the labelled events below a folder."""
+def real_events(footage: Path) -> Iterator[LabelledEvent]:
+    """Yield the labelled events of all cameras below a folder."""
     for labels in sorted(footage.glob("*/*/labels.csv")):
-        with labels.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if row.get("uncertain", "0") != "1":
-                    camera = str(labels.parent.relative_to(footage))
-                    yield camera, row["label"], row["cause"], labels.parent / row["event_id"]
+        yield from labelled_events(labels.parent)
 
 
 def print_drawn(judged: list[tuple[Burst, State, str]]) -> int:
@@ -239,15 +234,15 @@ def print_drawn(judged: list[tuple[Burst, State, str]]) -> int:
     return len(hidden)
 
 
-def print_real(judged: list[tuple[str, str, State, str]]) -> None:
+def print_real(judged: list[tuple[str, State, str]]) -> None:
     """Print by rule what is suppressed of real events."""
-    totals = Counter(label for _, label, _, _ in judged)
+    totals = Counter(label for label, _, _ in judged)
     rules = sorted({reason for *_, state, reason in judged if state is State.IRRELEVANT})
     print("\n| rule, real events | irrelevant suppressed | relevant suppressed |\n|---|---|---|")
     for rule in [*rules, "all"]:
         found = Counter(
             label
-            for _, label, state, reason in judged
+            for label, state, reason in judged
             if state is State.IRRELEVANT and rule in (reason, "all")
         )
         cells = (f"{found[label]} of {totals[label]}" for label in ("irrelevant", "relevant"))

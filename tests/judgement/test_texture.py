@@ -75,6 +75,13 @@ def test_nothing_is_proven_by_texture(change):
     assert all(one.is_relevant for one in ranked.regions)
 
 
+def test_state_and_count_follow_a_threshold_of_the_user():
+    """A number of the user's own may lie above what texture leaves."""
+    ranked = rank_by_texture(moved(2), burst([LITTLE, LITTLE]), 0.7)
+    assert (ranked.state, ranked.score) == (State.IRRELEVANT, pytest.approx(0.625))
+    assert ranked.cues["regions_relevant"] == 0
+
+
 def test_one_mover_among_leaves_comes_first():
     ranked = rank_by_texture(moved(2), burst([LITTLE, MUCH]), 0.5)
     assert [one.region.x for one in ranked.regions] == [20, 0]

@@ -34,6 +34,15 @@ class RegionJudgement:
     cues: Mapping[str, float] = field(default_factory=dict)
     is_proven: bool = False
 
+    @property
+    def what_moved(self) -> str:
+        """The beginning of a sentence that tells of the region."""
+        box = self.region
+        return (
+            f"Something moved about {box.width}x{box.height} pixels large near "
+            f"({box.centroid[0]}, {box.centroid[1]})"
+        )
+
     def scored(
         self, score: float, threshold: float, reason: str, cues: Mapping[str, float] | None = None
     ) -> RegionJudgement:
@@ -161,7 +170,7 @@ def candidates(judgement: BurstJudgement) -> list[Candidate]:
         judgement.undecided,
         key=lambda one: (-one.cues.get("largest_unexplained_px", 0.0), -one.region.area),
     )
-    decided = [one for one in judgement.regions if judgement.undecided == () or one.is_proven]
+    decided = [one for one in judgement.regions if not judgement.is_open or one.is_proven]
     decided.sort(key=lambda one: -one.region.area)
     return [
         Candidate(one.region, one.cues.get("largest_unexplained_px", 0.0), is_decided=is_decided)

@@ -182,11 +182,7 @@ def _region(one: RegionJudgement, judged: _Judged, threshold: float) -> RegionJu
 
 
 def _explanation(best: RegionJudgement, told: _Judged) -> str:
-    box = best.region
-    what = (
-        f"Something moved about {box.width}x{box.height} pixels large near "
-        f"({box.centroid[0]}, {box.centroid[1]})"
-    )
+    what = best.what_moved
     if told.reason in ("like_confirmed", "like_rejected", "not_looked_at"):
         return f"{what}. {told.sentence}"
     if best.is_relevant:

@@ -22,8 +22,10 @@ def rank_movement(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
 
 def _is_only_light(burst: Burst) -> bool:
     """Tell whether what Stage 1 reports is only light: between the frames, and on the whole."""
+    # Without a reference nothing is proven, and looking closely is spared.
     return (
-        burst.faint_change is None
+        burst.reference is not None
+        and burst.faint_change is None
         and burst.comparison is not None
         and burst.standing_change is None
         and not standing_regions(burst)
@@ -32,11 +34,7 @@ def _is_only_light(burst: Burst) -> bool:
 
 
 def _sentence(best: RegionJudgement) -> str:
-    box = best.region
-    what = (
-        f"Something moved about {box.width}x{box.height} pixels large near "
-        f"({box.centroid[0]}, {box.centroid[1]})"
-    )
+    what = best.what_moved
     if best.cues["unexplained"] >= CLEAR:
         return f"{what} that neither light nor swaying explains."
     if best.cues["explained_by_light"] >= max(best.cues["explained_by_sway"], _MOSTLY):

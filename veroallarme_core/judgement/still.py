@@ -107,9 +107,8 @@ def _nuisance(burst: Burst, judgement: BurstJudgement, reason: str) -> BurstJudg
 
 
 def _faint_regions(burst: Burst, faint: FaintChange) -> tuple[RegionJudgement, ...]:
-    nothing = {"explained_by_light": 0.0, "explained_by_sway": 0.0, "unexplained": 0.0}
     return tuple(
-        RegionJudgement(blob).scored(undecided_score(0.0), burst.threshold, "faint_change", nothing)
+        RegionJudgement(blob).scored(undecided_score(0.0), burst.threshold, "faint_change")
         for blob in faint.blobs
     )
 

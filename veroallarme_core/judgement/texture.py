@@ -9,7 +9,6 @@ the network a person who hardly moves, or who is small, is the same in all frame
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from veroallarme_core.description import BurstEvidence, Light
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement, undecided_score
@@ -36,11 +35,10 @@ def rank_by_texture(
     if evidence.light is not Light.DAY or judgement.score is None or not judgement.undecided:
         return judgement
     change = {one.region: one.change for one in evidence.regions}
-    ranked = sorted(
-        (_rank(one, change.get(one.region, math.nan), threshold) for one in judgement.undecided),
-        key=lambda one: -one.relevance_score,
-    )
-    return replace(judgement, score=ranked[0].relevance_score, regions=(*ranked, *judgement.proven))
+    ranked = [
+        _rank(one, change.get(one.region, math.nan), threshold) for one in judgement.undecided
+    ]
+    return judgement.relevant(judgement.reason, judgement.explanation, ranked, is_open=True)
 
 
 def _rank(one: RegionJudgement, change: float, threshold: float) -> RegionJudgement:
