@@ -14,13 +14,23 @@ from veroallarme_core.contract import (
     CameraSettings,
     CueValue,
     FrameCounts,
+    ObjectKind,
     State,
     Timing,
     Verdict,
+    VerdictObject,
     VerdictRegion,
     raises_alarm,
 )
-from veroallarme_core.description import BurstEvidence, SceneEncoder, gather_evidence
+from veroallarme_core.description import (
+    BurstEvidence,
+    DetectedObject,
+    MovingObjects,
+    ObjectDetector,
+    SceneEncoder,
+    find_moving_objects,
+    gather_evidence,
+)
 from veroallarme_core.inference import InferenceError
 from veroallarme_core.judgement import (
     GENERAL_THRESHOLD,
@@ -65,6 +75,7 @@ class PipelineResult:
     explanation: str
     cues: Mapping[str, CueValue] = field(default_factory=dict)
     regions: tuple[VerdictRegion, ...] = ()
+    objects: tuple[VerdictObject, ...] = ()
     frame_dimensions: tuple[int, int] | None = None
     damaged: int = 0
     """Frames that could not be decoded or are corrupt in part."""
@@ -121,6 +132,7 @@ class PipelineResult:
             merged=merged,
             frame_dimensions=self.frame_dimensions,
             regions=self.regions,
+            objects=self.objects,
             frames=replace(frames, damaged=self.damaged),
             timing_ms=replace(self.timing_ms, fetch=fetch_ms, total=total_ms),
             model=self.model,
@@ -152,6 +164,8 @@ class JudgedBurst:
 
     judgement: BurstJudgement
     evidence: BurstEvidence | None
+    objects: MovingObjects | None = None
+    """None where nobody looked for any."""
 
 
 class NetworkOpinion(Protocol):
@@ -177,15 +191,18 @@ class EventPipeline:
         network: a relevance network. Its opinion stands among the cues, `network_score`, and
             decides nothing: a score that nobody has calibrated on a camera proves no nuisance.
         encoder: describes a burst for the camera's memory; None judges by the cues alone.
+        detector: recognises people, animals and vehicles; None does without.
     """
 
     def __init__(
         self,
         network: NetworkOpinion | None = None,
         encoder: SceneEncoder | None = None,
+        detector: ObjectDetector | None = None,
     ) -> None:
         self._network = network
         self._encoder = encoder
+        self._detector = detector
 
     def judge(
         self,
@@ -237,7 +254,7 @@ class EventPipeline:
                 picture=encode_jpeg(usable[0].image),
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
             )
-        result = self._with_opinion(_result(judged.judgement, motion, settings), motion)
+        result = self._with_opinion(_result(judged, motion, settings), motion)
         result = replace(result, evidence=judged.evidence)
         if "rank" in judged.judgement.cues:
             result = replace(result, model=f"{result.model}+{LEARNED}")
@@ -274,11 +291,12 @@ class EventPipeline:
             Premises.of(settings.zones, motion.frame_dimensions),
         )
         judgement = judge_by_rules(burst)
+        objects = self._look_for_objects(burst, judgement)
         # Without a state nobody learns from the evidence, and only what is open needs it.
         is_needed = state is not None or judgement.is_open
-        evidence = self._describe(motion, judgement) if is_needed else None
+        evidence = self._describe(motion, judgement, objects) if is_needed else None
         if evidence is None or not judgement.is_open:
-            return JudgedBurst(judgement, evidence)
+            return JudgedBurst(judgement, evidence, objects)
         learned = None
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
@@ -286,15 +304,30 @@ class EventPipeline:
                 state, judgement, evidence, event_id=event_id, at=at, threshold=burst.threshold
             )
         judgement = learned or rank_by_texture(judgement, evidence, burst.threshold)
-        return JudgedBurst(judgement, _best_first(evidence, judgement))
+        return JudgedBurst(judgement, _best_first(evidence, judgement), objects)
+
+    def _look_for_objects(self, burst: Burst, judgement: BurstJudgement) -> MovingObjects | None:
+        """Look for who or what moves, where something counts that is not decided yet."""
+        if self._detector is None or not judgement.undecided:
+            return None
+        moved = burst.moved_within(region.region for region in judgement.undecided)
+        try:
+            return find_moving_objects(self._detector, burst.motion, moved)
+        except (InferenceError, ValueError):
+            # What nobody looked at counts as if somebody had been seen.
+            _LOGGER.exception("the object detector failed")
+            return None
 
     def _describe(
-        self, motion: MotionDetectionResult, judgement: BurstJudgement
+        self,
+        motion: MotionDetectionResult,
+        judgement: BurstJudgement,
+        objects: MovingObjects | None,
     ) -> BurstEvidence | None:
         if self._encoder is None:
             return None
         try:
-            return gather_evidence(self._encoder, motion, candidates(judgement))
+            return gather_evidence(self._encoder, motion, candidates(judgement), objects)
         except (InferenceError, ValueError):
             # The cues stand on their own, and they alert when in doubt.
             _LOGGER.exception("the scene encoder failed")
@@ -370,8 +403,10 @@ def _reference(data: bytes | None) -> Frame | None:
 
 
 def _result(
-    judgement: BurstJudgement, motion: MotionDetectionResult, settings: CameraSettings
+    judged: JudgedBurst, motion: MotionDetectionResult, settings: CameraSettings
 ) -> PipelineResult:
+    judgement = judged.judgement
+    objects = () if judged.objects is None else judged.objects.told
     regions = tuple(_verdict_region(region) for region in judgement.regions)
     frame = strongest_frame(motion.frames, regions[0] if regions else None)
     picture = None
@@ -387,9 +422,22 @@ def _result(
         explanation=judgement.explanation,
         cues=judgement.cues,
         regions=regions,
+        objects=tuple(_verdict_object(found) for found in objects),
         frame_dimensions=motion.frame_dimensions,
         damaged=sum(bool(damage.kinds) for damage in motion.damage),
         picture=picture,
+    )
+
+
+def _verdict_object(found: DetectedObject) -> VerdictObject:
+    return VerdictObject(
+        kind=ObjectKind(found.group),
+        name=found.class_name,
+        score=found.score,
+        x=found.x,
+        y=found.y,
+        width=found.width,
+        height=found.height,
     )
 
 

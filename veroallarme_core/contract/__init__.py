@@ -65,9 +65,11 @@ from veroallarme_core.contract.verdict import (
     MAX_REGIONS,
     CueValue,
     FrameCounts,
+    ObjectKind,
     State,
     Timing,
     Verdict,
+    VerdictObject,
     VerdictRegion,
 )
 from veroallarme_core.contract.zones import Zone
@@ -106,6 +108,7 @@ __all__ = [
     "Mode",
     "MotionEnd",
     "Notice",
+    "ObjectKind",
     "OnUnknown",
     "Promise",
     "ReviewEntry",
@@ -117,6 +120,7 @@ __all__ = [
     "Topics",
     "Validator",
     "Verdict",
+    "VerdictObject",
     "VerdictRegion",
     "Zone",
     "advice",

@@ -14,6 +14,9 @@ from veroallarme_core.contract.encoding import iso
 MAX_REGIONS = 16
 """Regions carried in a verdict; the rest is only counted, so that an attribute stays small."""
 
+MAX_OBJECTS = 8
+"""Objects carried in a verdict, the most certain ones."""
+
 CueValue = float | int | bool | str
 
 
@@ -60,6 +63,41 @@ class VerdictRegion:
             "relevance_score": round(self.relevance_score, 4),
             "is_relevant": self.is_relevant,
             "reason": self.reason,
+        }
+
+
+class ObjectKind(StrEnum):
+    """Kinds of objects that a user may ask for."""
+
+    PERSON = "person"
+    ANIMAL = "animal"
+    VEHICLE = "vehicle"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictObject:
+    """A person, animal or vehicle that moved; the box is in pixels of the full frame."""
+
+    kind: ObjectKind
+    name: str
+    """What the detector calls it, such as `person` or `truck`."""
+    score: float
+    """In [0, 1]."""
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object as the contract writes it."""
+        return {
+            "kind": self.kind.value,
+            "class": self.name,
+            "score": round(self.score, 3),
+            "x": self.x,
+            "y": self.y,
+            "width": self.width,
+            "height": self.height,
         }
 
 
@@ -130,6 +168,8 @@ class Verdict:
     frame_dimensions: tuple[int, int] | None
     """Height and width of the frames in pixels; None where none could be decoded."""
     regions: Sequence[VerdictRegion]
+    objects: Sequence[VerdictObject]
+    """What the detector recognises of what moved, most certain first."""
     frames: FrameCounts
     timing_ms: Timing
     model: str
@@ -172,6 +212,7 @@ class Verdict:
             "num_relevant": self.num_relevant,
             "num_irrelevant": self.num_irrelevant,
             "regions": [region.to_dict() for region in shown],
+            "objects": [found.to_dict() for found in self.objects[:MAX_OBJECTS]],
             "frames": self.frames.to_dict(),
             "timing_ms": self.timing_ms.to_dict(),
             "model": self.model,

@@ -15,6 +15,10 @@ from veroallarme_core.description.burst_evidence import (
     gather_evidence,
 )
 from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAGE_STD, SCORES
+from veroallarme_core.description.moving_objects import (
+    MovingObjects,
+    find_moving_objects,
+)
 from veroallarme_core.description.object_detector import (
     DETECTOR_FILE,
     DetectedObject,
@@ -70,6 +74,7 @@ __all__ = [
     "Frame",
     "InputMode",
     "Light",
+    "MovingObjects",
     "ObjectDetector",
     "RegionCrop",
     "RegionEvidence",
@@ -80,6 +85,7 @@ __all__ = [
     "cut_crop",
     "cut_mask",
     "cut_regions",
+    "find_moving_objects",
     "frames_of_place",
     "gather_evidence",
     "grid_for",

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.description.moving_objects import MovingObjects
 from veroallarme_core.description.region_crops import Frame, frames_of_place
 from veroallarme_core.description.scene_encoder import (
     CELL_CHANNELS,
@@ -89,6 +90,9 @@ class RegionEvidence:
     (root mean square over the channels, in the places that changed most); NaN with one frame."""
     unexplained: float
     """Largest connected change that neither light nor swaying explains, in smallest regions."""
+    object_score: float = math.nan
+    """Largest score of a person, animal or vehicle that moves there, in [0, 1]; NaN where nobody
+    looked for any."""
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
@@ -119,6 +123,7 @@ def gather_evidence(
     encoder: SceneEncoder,
     motion: MotionDetectionResult,
     candidates: Sequence[Candidate],
+    objects: MovingObjects | None = None,
 ) -> BurstEvidence | None:
     """Describe a burst.
 
@@ -127,6 +132,7 @@ def gather_evidence(
         motion: what Stage 1 found, with the frames.
         candidates: its regions in the order in which they are looked at; of those that are
             undecided at most `MAX_REGIONS`, of the others what is missing of `TAUGHT_REGIONS`.
+        objects: what the detector found; None where nobody looked.
 
     Returns:
         The evidence; None where no frame has the size of the burst.
@@ -168,6 +174,7 @@ def gather_evidence(
                 sketch=sketch,
                 change=change,
                 unexplained=one.unexplained_px / smallest,
+                object_score=math.nan if objects is None else objects.score_in(one.region),
             )
         )
     return BurstEvidence(light_of(frames), features, intact, moved, tuple(regions))

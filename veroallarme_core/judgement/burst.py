@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -102,19 +103,33 @@ class Burst:
     @cached_property
     def faint_change(self) -> FaintChange | None:
         """What differs between any two frames where motion counts, however faint."""
-        return first_faint_change(self.motion, self.within())
+        return first_faint_change(self.motion, self.within(), self.premises.outside(self.motion))
 
     @cached_property
     def standing_change(self) -> FaintChange | None:
         """What is a little different from the reference; None also where that tells nothing."""
         if self.comparison is None:
             return None
-        return first_faint_change(self.comparison, self.within(text_lines(self.comparison)))
+        within = self.within(text_lines(self.comparison))
+        return first_faint_change(self.comparison, within, self.premises.outside(self.comparison))
 
     def within(self, lines: tuple[TextLine, ...] = ()) -> NDArray[np.uint8]:
         """Return uint8 (H, W), 255 where motion counts and no text is burnt in."""
         mask = self.premises.mask
         return self.without_text(self.everywhere() if mask is None else mask, lines)
+
+    def moved_within(self, regions: Iterable[MotionRegion]) -> NDArray[np.uint8]:
+        """Return uint8 (H, W), 255 where something moved in these regions that counts.
+
+        What is faint has no pixels in the mask of Stage 1: there all of its box moved.
+        """
+        moved = np.zeros(self.motion.frame_dimensions, np.uint8)
+        for region in regions:
+            x1, y1, x2, y2 = region.to_bbox()
+            inside = self.motion.motion_mask[y1:y2, x1:x2]
+            moved[y1:y2, x1:x2] |= inside if region in self.motion.motion_regions else 255
+        mask = self.premises.mask
+        return moved if mask is None else np.asarray(cv2.bitwise_and(moved, mask))
 
     def everywhere(self) -> NDArray[np.uint8]:
         """Return uint8 (H, W), 255 all over."""
@@ -180,10 +195,12 @@ def strongest_change(motion: MotionDetectionResult) -> GlobalChange | None:
 
 
 def first_faint_change(
-    motion: MotionDetectionResult, within: NDArray[np.uint8]
+    motion: MotionDetectionResult,
+    within: NDArray[np.uint8],
+    unseen: NDArray[np.uint8] | None = None,
 ) -> FaintChange | None:
     """Return the faint change of the first pair of frames that has one."""
-    found = (find_faint_change(pair, within) for pair in motion.pairs)
+    found = (find_faint_change(pair, within, unseen) for pair in motion.pairs)
     return next((change for change in found if change is not None), None)
 
 

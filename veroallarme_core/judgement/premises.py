@@ -16,6 +16,9 @@ INSIDE_SHARE = 0.5
 """Moving pixels inside that make a region count, in smallest regions (30 px at 704x576): a mover
 that straddles the border counts where it stands, and a leaf that reaches over it does not."""
 
+OUTSIDE_REACH = 1 / 64
+"""Edge of the window, as a share of the width, by which what moves outside reaches further."""
+
 
 @dataclass(frozen=True, eq=False)
 class Premises:
@@ -54,6 +57,18 @@ class Premises:
             tuple(region for region, inside in pairs if inside),
             tuple(region for region, inside in pairs if not inside),
         )
+
+    def outside(self, motion: MotionDetectionResult) -> NDArray[np.uint8] | None:
+        """Return uint8 (H, W), 255 where something clear moves outside, and at its rim.
+
+        A car in the street shines and rings into the drive beside it; that is the car's, too.
+        None where no zone is drawn.
+        """
+        if self.mask is None:
+            return None
+        reach = max(3, round(OUTSIDE_REACH * motion.frame_dimensions[1])) | 1
+        moved = cv2.bitwise_and(motion.motion_mask, cv2.bitwise_not(self.mask))
+        return np.asarray(cv2.dilate(moved, np.ones((reach, reach), np.uint8)), np.uint8)
 
     @staticmethod
     def _moved_inside(

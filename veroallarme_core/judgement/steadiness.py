@@ -54,25 +54,28 @@ class FaintChange:
 
 
 def find_faint_change(
-    pair: PairChange, within: NDArray[np.uint8] | None = None
+    pair: PairChange,
+    within: NDArray[np.uint8] | None = None,
+    unseen: NDArray[np.uint8] | None = None,
 ) -> FaintChange | None:
     """Look for any change between the two frames of a pair that smooth light does not explain.
 
     Args:
         pair: a comparison of Stage 1.
         within: uint8 (H, W), non-zero where a change counts; None for everywhere.
+        unseen: uint8 (H, W), non-zero where nothing is compared, as if it were corrupt.
 
     Returns:
         The change, or None where the two frames show the same.
     """
-    valid = pair.valid if within is None else np.asarray(cv2.bitwise_and(pair.valid, within))
+    seen = pair.valid if unseen is None else np.where(unseen > 0, np.uint8(0), pair.valid)
+    valid = seen if within is None else np.asarray(cv2.bitwise_and(seen, within))
     if not valid.any():
         return None
     # What is corrupt must not be taken for light by what lies beside it.
-    after = np.where(pair.valid > 0, pair.after, pair.before).astype(np.float32)
+    after = np.where(seen > 0, pair.after, pair.before).astype(np.float32)
     left = change_beyond_light(pair.before.astype(np.float32), after)
-    seen = np.abs(left[valid > 0])
-    step = max(FAINTEST_STEP, NOISE_FACTOR * 1.4826 * float(np.median(seen)))
+    step = max(FAINTEST_STEP, NOISE_FACTOR * 1.4826 * float(np.median(np.abs(left[valid > 0]))))
     if step > NOISIEST_STEP:
         return FaintChange(())
     changed = (np.abs(left) > step) | _other_texture(pair.before, after)
