@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from veroallarme_core import __version__
 
 if TYPE_CHECKING:
+    from veroallarme_core.contract import Zone
     from veroallarme_core.worker.config import WorkerConfig
 
 EXIT_USAGE = 2
@@ -117,12 +118,14 @@ def _report_mistakes(path: Path, mistakes: Sequence[str]) -> int:
 
 def _analyze(arguments: argparse.Namespace) -> int:
     from veroallarme_core.commands import AnalyzeError, analyze_files
+    from veroallarme_core.contract import ZonesError
 
     try:
         verdict, picture = analyze_files(
             arguments.frames,
             reference=arguments.reference,
             threshold=arguments.threshold,
+            zones=_zones(arguments),
             camera=arguments.camera,
         )
         print(json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False))
@@ -130,7 +133,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
             if picture is None:
                 return _fail("no picture was written: none of the frames can be decoded")
             arguments.picture.write_bytes(picture)
-    except AnalyzeError as error:
+    except (AnalyzeError, ZonesError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"the picture {arguments.picture} cannot be written: {error.strerror}")
@@ -143,6 +146,7 @@ def _adapt(arguments: argparse.Namespace) -> int:
         AdaptationOptions,
         adapt_folder,
     )
+    from veroallarme_core.contract import ZonesError
     from veroallarme_core.inference import InferenceError, ModelError
 
     try:
@@ -150,10 +154,12 @@ def _adapt(arguments: argparse.Namespace) -> int:
             arguments.data_dir,
             arguments.state_dir,
             arguments.labels,
-            AdaptationOptions(recall=arguments.recall, seed=arguments.seed),
+            AdaptationOptions(
+                recall=arguments.recall, seed=arguments.seed, zones=_zones(arguments)
+            ),
             keep_memory=arguments.keep_memory,
         )
-    except (AdaptationInputError, ModelError, InferenceError) as error:
+    except (AdaptationInputError, ZonesError, ModelError, InferenceError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{error.filename or arguments.state_dir} cannot be written: {error.strerror}")
@@ -165,6 +171,7 @@ def _score(arguments: argparse.Namespace) -> int:
     from veroallarme_core.adaptation import AdaptationInputError, ProgressLine
     from veroallarme_core.camera_memory import StateFileError
     from veroallarme_core.commands import ScoreError, score_folder
+    from veroallarme_core.contract import ZonesError
     from veroallarme_core.inference import ModelError
 
     line = ProgressLine()
@@ -173,14 +180,21 @@ def _score(arguments: argparse.Namespace) -> int:
             arguments.data_dir,
             arguments.state_dir,
             arguments.output,
+            zones=_zones(arguments),
             progress=lambda done, total: line("events", done, total),
         )
-    except (AdaptationInputError, ScoreError, ModelError, StateFileError) as error:
+    except (AdaptationInputError, ScoreError, ZonesError, ModelError, StateFileError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{arguments.output} cannot be written: {error.strerror}")
     print(f"{arguments.output}: {count} events")
     return 0
+
+
+def _zones(arguments: argparse.Namespace) -> tuple[Zone, ...]:
+    from veroallarme_core.contract import read_zones
+
+    return () if arguments.zones is None else read_zones(arguments.zones)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -246,6 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--reference", type=Path, metavar="FILE", help="a picture without motion")
     sub.add_argument("--threshold", type=float, metavar="SCORE", help="from 0 to 1")
     sub.add_argument("--camera", default="camera", metavar="ID", help="name it in the verdict")
+    _add_zones(sub)
     sub.set_defaults(command=_analyze)
 
     sub = commands.add_parser(
@@ -294,6 +309,13 @@ def _add_folders(parser: argparse.ArgumentParser, *, state_needed: bool) -> None
         required=state_needed,
         metavar="STATE",
         help="what the camera has learned",
+    )
+    _add_zones(parser)
+
+
+def _add_zones(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--zones", type=Path, metavar="FILE", help="where motion counts: JSON, as in the settings"
     )
 
 

@@ -34,6 +34,7 @@ from veroallarme_core.description import (
 from veroallarme_core.inference import InferenceError
 from veroallarme_core.judgement import (
     GENERAL_THRESHOLD,
+    OUTSIDE,
     Burst,
     BurstJudgement,
     Premises,
@@ -41,7 +42,7 @@ from veroallarme_core.judgement import (
     candidates,
     judge_by_rules,
     judge_from_memory,
-    rank_by_texture,
+    rank_by_appearance,
 )
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
 from veroallarme_core.pictures import (
@@ -254,7 +255,8 @@ class EventPipeline:
                 picture=encode_jpeg(usable[0].image),
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
             )
-        result = self._with_opinion(_result(judged, motion, settings), motion)
+        result = _result(judged, motion, settings)
+        result = self._with_opinion(result, motion, judged.judgement)
         result = replace(result, evidence=judged.evidence)
         if "rank" in judged.judgement.cues:
             result = replace(result, model=f"{result.model}+{LEARNED}")
@@ -296,14 +298,14 @@ class EventPipeline:
         is_needed = state is not None or judgement.is_open
         evidence = self._describe(motion, judgement, objects) if is_needed else None
         if evidence is None or not judgement.is_open:
-            return JudgedBurst(judgement, evidence, objects)
+            return JudgedBurst(judgement, evidence and _best_first(evidence, judgement))
         learned = None
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
             learned = judge_from_memory(
                 state, judgement, evidence, event_id=event_id, at=at, threshold=burst.threshold
             )
-        judgement = learned or rank_by_texture(judgement, evidence, burst.threshold)
+        judgement = learned or rank_by_appearance(judgement, evidence, burst.threshold)
         return JudgedBurst(judgement, _best_first(evidence, judgement), objects)
 
     def _look_for_objects(self, burst: Burst, judgement: BurstJudgement) -> MovingObjects | None:
@@ -334,13 +336,14 @@ class EventPipeline:
             return None
 
     def _with_opinion(
-        self, result: PipelineResult, motion: MotionDetectionResult
+        self, result: PipelineResult, motion: MotionDetectionResult, judgement: BurstJudgement
     ) -> PipelineResult:
-        """Add what the network makes of the largest regions to the cues."""
+        """Add what the network makes of the largest regions that count to the cues."""
         frame = next((frame for frame in motion.frames if frame is not None), None)
-        if self._network is None or frame is None or not motion.motion_regions:
+        counted = [one.region for one in judgement.regions if one.reason != OUTSIDE]
+        if self._network is None or frame is None or not counted:
             return result
-        largest = sorted(motion.motion_regions, key=lambda region: -region.area)
+        largest = sorted(counted, key=lambda region: -region.area)
         seen = replace(motion, motion_regions=tuple(largest[:MAX_OPINIONS]))
         try:
             scores = self._network.region_scores(frame, seen)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from veroallarme_core.contract.commands import (
     MAX_BURST_BYTES,
     MAX_COMMAND_BYTES,
-    MAX_ERROR_CHARACTERS,
     AnalysisRequest,
     BridgedBurst,
     BridgedCamera,
@@ -21,6 +20,7 @@ from veroallarme_core.contract.commands import (
     MotionEnd,
     read_command,
 )
+from veroallarme_core.contract.reading import MAX_ERROR_CHARACTERS
 from veroallarme_core.contract.settings import Mode
 from veroallarme_core.contract.topics import COMMAND_NAMES
 

@@ -60,7 +60,7 @@ def adapt_camera(
     model = replace(fit_model(taught, encoder.name), view=memory.reaimed)
     event_ranks = taught.event_ranks(model)
     pass_on_thumbs(memory, taught, model)
-    trial = Trial(EventPipeline(encoder=encoder), memory, model)
+    trial = Trial(EventPipeline(encoder=encoder), memory, model, options.zones)
     attempts = try_intruders(trial, trial.sources(known, event_ranks), options, progress)
     synthetic = np.array([attempt.rank for attempt in attempts])
     confirmed = try_confirmed(trial, taught)

@@ -94,7 +94,7 @@ def _with_thumbs(
         weight[rows] = 1.0 / max(1, int(rows.sum()))
     share = _THUMBS_WEIGHT / max(1, len(regions.thumbs))
     for index, is_up in regions.thumbs.items():
-        rows = np.flatnonzero(regions.owner == index)
+        rows = np.flatnonzero((regions.owner == index) & regions.counts)
         if not len(rows):
             continue
         weight[rows], goal[rows] = 0.0, 0.0

@@ -37,6 +37,7 @@ _CAMERA_M = (2.2, 7.0)  # plausible heights of a camera above the ground
 _HORIZON = (-0.12, 0.45)  # plausible rows of the horizon, as shares of the picture's height
 _HIGHEST_FOOT = 0.2  # share of the picture's height above which nobody stands
 _LEAST_COVER = 8  # pixels of a mover below which a frame does not show it
+_GRID = (36, 64)  # cells of a picture of which it is not known where motion recurs
 _KINDS = {"person": 0.7, "pet": 0.12, "car": 0.18}
 _SMALL_PX = (12.0, 17.0)  # the camera blurs away a pixel or two of them
 _TALLEST = {"person": 0.5, "pet": 0.15, "car": 0.25}  # share of the picture's height
@@ -78,6 +79,7 @@ def choose_place(
     places: NDArray[np.floating] | None,
     *,
     is_busy: bool,
+    within: NDArray[np.uint8] | None = None,
 ) -> Place:
     """Choose a place in a picture of `size` (height, width).
 
@@ -85,17 +87,31 @@ def choose_place(
         places: float (gh, gw) over the picture, larger where motion recurs more; None: unknown.
         is_busy: choose one where motion recurs most: a cell of the upper tenth, the larger the
             likelier; otherwise any.
+        within: uint8 (H, W), not 0 where it may be, not all 0; None is everywhere.
     """
     height, width = size
-    if places is None or not np.any(places > 0):
+    is_known = places is not None and bool(np.any(places > 0))
+    if not is_known and within is None:
         return Place(rng.uniform(0, height), rng.uniform(0, width), False)
-    weights = np.asarray(places, np.float64).clip(min=0)
-    busy = weights >= max(np.quantile(weights, 0.9), np.finfo(np.float64).tiny)
-    chances = np.where(busy, weights, 0).ravel() if is_busy else np.ones(weights.size)
+    weights = np.zeros(_GRID) if not is_known else np.asarray(places, np.float64).clip(min=0)
+    inside = _coverage(within, weights.shape)
+    busy = weights >= max(np.quantile(weights[inside > 0], 0.9), np.finfo(np.float64).tiny)
+    chances = (np.where(busy, weights, 0) * inside).ravel()
+    if not is_busy or not chances.any():
+        chances = inside.ravel()
     cell = int(rng.choice(weights.size, p=chances / chances.sum()))
     row, column = divmod(cell, weights.shape[1])
     y, x = (row + rng.random()) / weights.shape[0], (column + rng.random()) / weights.shape[1]
     return Place(y * height, x * width, bool(busy[row, column]))
+
+
+def _coverage(within: NDArray[np.uint8] | None, grid: tuple[int, int]) -> NDArray[np.float64]:
+    """Return which share of every cell of a grid an area covers."""
+    if within is None:
+        return np.ones(grid)
+    area = (within > 0).astype(np.float32)
+    small = cv2.resize(area, (grid[1], grid[0]), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float64)
 
 
 def choose_stand(
@@ -167,12 +183,13 @@ def plan_track(
     is_small: bool,
     is_busy: bool,
     is_slow: bool = False,
+    within: NDArray[np.uint8] | None = None,
 ) -> Track | None:
     """Let a cut sprite, or a drawn mover where it is None, go through a burst.
 
     Args:
         frames: uint8 (H, W, 3) BGR each: their light falls on drawn movers.
-        places: as for `choose_place`, and so is `is_busy`.
+        places: as for `choose_place`, and so are `is_busy` and `within`.
         is_small: a distant person, about 10-15 px tall when it is seen.
         is_slow: it stands almost still or creeps, and all frames show it.
 
@@ -180,7 +197,7 @@ def plan_track(
         The track, or None where the place chosen and its perspective do not agree.
     """
     size = (frames[0].shape[0], frames[0].shape[1])
-    place = choose_place(size, rng, places, is_busy=is_busy)
+    place = choose_place(size, rng, places, is_busy=is_busy, within=within)
     kind = "person" if is_small else str(rng.choice(tuple(_KINDS), p=tuple(_KINDS.values())))
     if sprite is None:
         stand = choose_stand(size, rng, place, kind, is_small=is_small)

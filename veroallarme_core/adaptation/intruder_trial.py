@@ -22,8 +22,8 @@ from veroallarme_core.adaptation.synthetic_intruders import (
 from veroallarme_core.adaptation.teacher import TaughtRegions
 from veroallarme_core.adaptation.threads import map_in_order
 from veroallarme_core.camera_memory import CameraModel, CameraState, SceneMemory
-from veroallarme_core.contract import CameraSettings, Mode, State
-from veroallarme_core.judgement import ALWAYS_ALERTING
+from veroallarme_core.contract import CameraSettings, Mode, State, Zone
+from veroallarme_core.judgement import ALWAYS_ALERTING, OUTSIDE, BurstJudgement, Premises
 from veroallarme_core.motion_detection import MotionDetectionResult
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
@@ -51,6 +51,7 @@ class Trial:
     pipeline: EventPipeline
     memory: SceneMemory
     model: CameraModel
+    zones: tuple[Zone, ...] = ()
 
     def sources(self, known: Sequence[ObservedEvent], event_ranks: Floats) -> list[ObservedEvent]:
         """Return the undamaged events that hardly show a real mover: intruders go over these."""
@@ -60,19 +61,25 @@ class Trial:
         return [
             event
             for event, rank in zip(known, event_ranks, strict=True)
-            if event.is_whole and rank <= highest and self.memory.knows(event.evidence)
+            if event.is_whole
+            and not event.is_alerting
+            and rank <= highest
+            and self.memory.knows(event.evidence)
         ]
 
-    def judge(self, motion: MotionDetectionResult, source: EventFolder) -> float:
-        """Return the rank that decides about a burst; see `Attempt`."""
+    def judge(self, motion: MotionDetectionResult, source: EventFolder) -> BurstJudgement:
+        """Judge a burst by the rules, the zones and the model."""
         state = CameraState.on_trial(source.folder, self.memory, self.model)
-        judged = self.pipeline.judge_motion(
+        return self.pipeline.judge_motion(
             motion,
-            CameraSettings(mode=Mode.FILTER),
+            CameraSettings(mode=Mode.FILTER, zones=self.zones),
             state=state,
             event_id=source.event_id,
             motion_at=datetime.fromtimestamp(source.at, UTC),
         ).judgement
+
+    def rank(self, judged: BurstJudgement) -> float:
+        """Return the rank that decides about a burst; see `Attempt`."""
         if judged.state is State.UNKNOWN or judged.score is None:
             return math.inf
         if judged.state is State.IRRELEVANT and not judged.undecided:
@@ -96,13 +103,13 @@ def try_intruders(
     def attempt(number: int) -> Attempt | None:
         rng = np.random.default_rng([options.seed, number])
         source = sources[int(rng.integers(len(sources)))].source
-        synthetic = _paste(source, rng, places)
+        synthetic = _paste(source, rng, places, trial.zones)
         if synthetic is None:
             return None
         motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
         shown = np.logical_or.reduce(synthetic.masks)
         is_seen = bool((motion.motion_mask[shown] > 0).any())
-        return Attempt(trial.judge(motion, source), is_seen)
+        return Attempt(trial.rank(trial.judge(motion, source)), is_seen)
 
     attempts: list[Attempt] = []
     tried = map_in_order(attempt, range(options.intruders), options.threads)
@@ -114,18 +121,26 @@ def try_intruders(
 
 
 def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:
-    """Return the ranks of the events that the user called relevant, (n,)."""
+    """Return the ranks of the events that the user called relevant, (n,).
+
+    Where nothing moved that counts by now the user has said since that it does not matter.
+    """
     ranks_of_events = []
     for index, is_up in taught.thumbs.items():
         source = taught.events[index].source
         frames = read_frames(source) if is_up else []
         if any(frame is not None for frame in frames):
-            ranks_of_events.append(trial.judge(find_motion(frames), source))
+            judged = trial.judge(find_motion(frames), source)
+            if judged.reason != OUTSIDE:
+                ranks_of_events.append(trial.rank(judged))
     return np.array(ranks_of_events, np.float64)
 
 
 def _paste(
-    source: EventFolder, rng: np.random.Generator, places: NDArray[np.float32]
+    source: EventFolder,
+    rng: np.random.Generator,
+    places: NDArray[np.float32],
+    zones: Sequence[Zone],
 ) -> SyntheticEvent | None:
     """Paste an intruder over an event; None where nobody could be seen in it."""
     paths = picture_files(source.folder)
@@ -134,4 +149,8 @@ def _paste(
         options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
     except (OSError, FrameError):
         return None
-    return paste_intruder(frames, rng, places, options=options)
+    height, width = frames[0].shape[:2]
+    within = Premises.of(zones, (height, width)).judged
+    if within is not None and not within.any():
+        return None
+    return paste_intruder(frames, rng, places, options=options, within=within)

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.history import EventFolder, read_frames
 from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
 from veroallarme_core.adaptation.threads import map_in_order
 from veroallarme_core.camera_memory import RegionCues, SceneMemory
+from veroallarme_core.contract import Zone
 from veroallarme_core.description import (
     TAUGHT_REGIONS,
     BurstEvidence,
@@ -19,7 +21,7 @@ from veroallarme_core.description import (
     SceneEncoder,
     gather_evidence,
 )
-from veroallarme_core.judgement import candidates, judge_motion
+from veroallarme_core.judgement import ALWAYS, OUTSIDE, Premises, candidates, judge_motion
 from veroallarme_core.pipeline import find_motion
 
 _NO_FEATURES = np.zeros((0, 0, 0, 0), np.float32)
@@ -33,6 +35,10 @@ class ObservedEvent:
     evidence: BurstEvidence
     is_whole: bool
     """Whether no frame is damaged: intruders are pasted over these."""
+    counts: NDArray[np.bool_]
+    """(n,): which regions lie where motion counts."""
+    is_alerting: bool = False
+    """Whether it alerts by where something moved, whatever the model says."""
     cues: tuple[RegionCues, ...] = ()
 
     @property
@@ -55,7 +61,9 @@ def observe_history(
     memory = SceneMemory(encoder.name)
     known: list[ObservedEvent] = []
     unreadable = 0
-    looked = map_in_order(lambda event: _observe(event, encoder), events, options.threads)
+    looked = map_in_order(
+        lambda event: _observe(event, encoder, options.zones), events, options.threads
+    )
     for count, event in enumerate(looked, 1):
         if event is None:
             unreadable += 1
@@ -71,18 +79,28 @@ def observe_history(
     return memory, known, unreadable
 
 
-def _observe(source: EventFolder, encoder: SceneEncoder) -> ObservedEvent | None:
+def _observe(
+    source: EventFolder, encoder: SceneEncoder, zones: Sequence[Zone]
+) -> ObservedEvent | None:
     frames = read_frames(source)
     usable = [frame for frame in frames if frame is not None]
     if not usable:
         return None
     motion = find_motion(frames)
-    evidence = gather_evidence(encoder, motion, candidates(judge_motion(motion)))
+    judgement = judge_motion(motion, premises=Premises.of(zones, motion.frame_dimensions))
+    evidence = gather_evidence(encoder, motion, candidates(judgement))
     if evidence is None:
         return None
     evidence = replace(evidence, regions=evidence.regions[:TAUGHT_REGIONS])
     is_whole = len(usable) == len(frames) >= 2 and bool(evidence.intact.all())
-    return ObservedEvent(source, evidence, is_whole and len({f.image.shape for f in usable}) == 1)
+    outside = {one.region for one in judgement.regions if one.reason == OUTSIDE}
+    return ObservedEvent(
+        source,
+        evidence,
+        is_whole and len({f.image.shape for f in usable}) == 1,
+        np.array([one.region not in outside for one in evidence.regions], np.bool_),
+        judgement.reason == ALWAYS,
+    )
 
 
 def assess_events(memory: SceneMemory, known: Sequence[ObservedEvent]) -> None:

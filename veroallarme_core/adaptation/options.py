@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veroallarme_core.contract import Zone
+
 
 class AdaptationInputError(ValueError):
     """What a camera should be learned from cannot be used; the message is one sentence."""
@@ -21,6 +23,8 @@ class AdaptationOptions:
     """Synthetic intruders that the promise is calibrated on."""
     most_events: int = 1500
     """Only the latest events are learned from."""
+    zones: tuple[Zone, ...] = ()
+    """Where motion counts: only there a recall is promised."""
     threads: int = 2
     seed: int = 0
 

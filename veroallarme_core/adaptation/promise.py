@@ -78,7 +78,8 @@ def calibrated(
     k = allowed_misses(len(positives), options.recall, options.confidence)
     if not keeps or not k:
         return model
-    threshold = float(positives[k - 1])
+    # What alerts by its place alone does so below any line.
+    threshold = min(float(positives[k - 1]), 1.0)
     promise = Promise(
         recall=options.recall,
         confidence=options.confidence,

@@ -40,6 +40,7 @@ _LEAST_SIDE = 64  # pixels
 _GAINS = (1.0, 1.8, 0.45, 3.2, 6.0)  # tried in this order until an intruder is visible
 _FAINT_GAINS = (0.15, 0.3, 0.45, 0.7, *_GAINS)  # ... and until a faint one just is
 _MIN_AREA = 12  # pixels of a mover that count as seen in a frame
+_LEAST_INSIDE = 0.5  # share of a mover that some frame shows where motion counts
 _MIN_SEEN = 0.4  # share of a mover that the frame which shows it best shows at least
 
 
@@ -126,6 +127,7 @@ def paste_intruder(
     places: NDArray[np.floating] | None = None,
     sprites: Sequence[Sprite] = (),
     options: IntruderOptions | None = None,
+    within: NDArray[np.uint8] | None = None,
 ) -> SyntheticEvent | None:
     """Let an intruder cross a burst.
 
@@ -133,6 +135,9 @@ def paste_intruder(
         frames: uint8 (H, W, 3) BGR each, undamaged, in order of time; they may show movers.
         places: float (gh, gw) over the picture, larger where motion recurs more; None: unknown.
         sprites: cut from this camera's movers by `cut_sprite`; drawn movers complete them.
+        options: None takes the defaults.
+        within: uint8 (H, W), 255 where motion counts: half of the intruder and more is there in
+            one frame at least. None is everywhere.
 
     Returns:
         The event, or None where no place was found at which an intruder could be seen.
@@ -156,7 +161,14 @@ def paste_intruder(
         # The busiest places may be where nobody can stand: the sky, say.
         is_busy = is_wanted_busy and attempt < _ATTEMPTS // 2
         track = plan_track(
-            frames, rng, places, sprite, is_small=is_small, is_busy=is_busy, is_slow=is_slow
+            frames,
+            rng,
+            places,
+            sprite,
+            is_small=is_small,
+            is_busy=is_busy,
+            is_slow=is_slow,
+            within=within,
         )
         if track is None:
             continue
@@ -165,7 +177,7 @@ def paste_intruder(
         )
         for gain in gains:
             pictures, masks, contrast = _compose(frames, track.placed, look, rng, gain, keep)
-            if contrast >= options.min_contrast:
+            if contrast >= options.min_contrast and _is_inside(masks, within):
                 done = tuple(recompress(picture, options.jpeg_quality) for picture in pictures)
                 return SyntheticEvent(
                     done, tuple(masks), True, track.kind, contrast, track.is_recurring
@@ -270,6 +282,13 @@ def _compose(
         masks.append(mask)
         contrasts.append(contrast)
     return pictures, masks, max(contrasts)
+
+
+def _is_inside(masks: Sequence[NDArray[np.bool_]], within: NDArray[np.uint8] | None) -> bool:
+    """Tell whether any frame shows a mover well inside an area."""
+    return within is None or any(
+        mask.any() and float(np.mean(within[mask] > 0)) >= _LEAST_INSIDE for mask in masks
+    )
 
 
 def _blob(height_px: float, rng: np.random.Generator) -> Floats:

@@ -26,6 +26,8 @@ class TaughtRegions:
     events: Sequence[ObservedEvent]
     owner: NDArray[np.intp]
     """(n,): index of the event."""
+    counts: NDArray[np.bool_]
+    """(n,): whether it lies where motion counts."""
     fold: NDArray[np.intp]
     values: Floats
     """(n, 4): what the teacher weighs."""
@@ -39,12 +41,14 @@ class TaughtRegions:
         """Put the regions of assessed events in rows; labels of other events are ignored."""
         moving = [(index, event) for index, event in enumerate(events) if event.cues]
         owner = np.array([index for index, event in moving for _ in event.regions], np.intp)
+        counts = [event.counts for _, event in moving]
         fold = [fold_of(event.source.event_id) for _, event in moving for _ in event.regions]
         values = [cue_values(event.regions, event.cues) for _, event in moving]
         sketches = [region.sketch for _, event in moving for region in event.regions]
         return cls(
             events=events,
             owner=owner,
+            counts=np.concatenate(counts) if counts else np.zeros(0, np.bool_),
             fold=np.array(fold, np.intp),
             values=np.concatenate(values) if values else np.zeros((0, len(CUES))),
             sketches=np.array(sketches, np.float64).reshape(-1, SKETCH_DIM),
@@ -56,11 +60,13 @@ class TaughtRegions:
         )
 
     def event_ranks(self, model: CameraModel) -> Floats:
-        """Return the rank of the best region of every event; 0 where nothing moved."""
+        """Return the rank of the best region of every event; 0 where nothing moved that counts."""
         best = np.zeros(len(self.events))
         for index, event in enumerate(self.events):
-            if event.cues:
-                best[index] = model.rank(event.regions, event.cues, event.source.event_id).max()
+            if event.is_alerting:
+                best[index] = 1.0
+            elif event.cues:
+                best[index] = _ranks(event, model).max()
         return best
 
 
@@ -71,8 +77,13 @@ def pass_on_thumbs(memory: SceneMemory, taught: TaughtRegions, model: CameraMode
         places = [region.place for region in event.regions]
         best = None
         if event.cues:
-            ranks = model.rank(event.regions, event.cues, event.source.event_id)
-            best = places[int(ranks.argmax())]
+            best = places[int(_ranks(event, model).argmax())]
         elif places:
             best = places[0]
         memory.bank.judge(event.source.event_id, is_up, best)
+
+
+def _ranks(event: ObservedEvent, model: CameraModel) -> Floats:
+    """Return the ranks of an event's regions, (n,), 0 for those that do not count."""
+    ranks = model.rank(event.regions, event.cues, event.source.event_id)
+    return np.where(event.counts, ranks, 0.0)

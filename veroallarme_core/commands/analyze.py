@@ -11,6 +11,7 @@ from veroallarme_core.contract import (
     FrameCounts,
     Mode,
     Verdict,
+    Zone,
     is_valid_id,
     new_event_id,
 )
@@ -27,6 +28,7 @@ def analyze_files(
     *,
     reference: Path | None = None,
     threshold: float | None = None,
+    zones: tuple[Zone, ...] = (),
     camera: str = "camera",
 ) -> tuple[Verdict, bytes | None]:
     """Judge a burst of picture files as mode ``filter`` would.
@@ -35,6 +37,7 @@ def analyze_files(
         frames: two or more pictures in order of time. One that cannot be decoded counts as damaged.
         reference: a picture of the camera without motion.
         threshold: a score from 0 to 1; None takes the general one.
+        zones: where motion counts.
         camera: the id to name in the verdict.
 
     Returns:
@@ -50,7 +53,7 @@ def analyze_files(
     if not is_valid_id(camera):
         raise AnalyzeError(f"--camera {camera!r}: use 1 to 64 of the characters a-z, 0-9 and _")
     data = [_read(path) for path in frames]
-    settings = CameraSettings(mode=Mode.FILTER, threshold=threshold)
+    settings = CameraSettings(mode=Mode.FILTER, threshold=threshold, zones=zones)
     motion_at = datetime.now(UTC)
     pipeline = EventPipeline(encoder=SceneEncoder())
     result = pipeline.judge(data, settings, None if reference is None else _read(reference))

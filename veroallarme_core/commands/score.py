@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from veroallarme_core.adaptation import EventFolder, list_events, picture_files
 from veroallarme_core.camera_memory import CameraState
-from veroallarme_core.contract import MAX_REGIONS, CameraSettings, Mode
+from veroallarme_core.contract import MAX_REGIONS, CameraSettings, Mode, Zone
 from veroallarme_core.description import SceneEncoder
 from veroallarme_core.files import atomic_text_file
 from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
@@ -29,6 +29,7 @@ def score_folder(
     state_dir: Path | None,
     output: Path,
     *,
+    zones: tuple[Zone, ...] = (),
     threads: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
@@ -39,6 +40,7 @@ def score_folder(
         state_dir: what the camera has learned; it is left as it is. None judges as a fresh
             installation would.
         output: the file to write, in one step. An event without a score gets 1.0.
+        zones: where motion counts.
         threads: events that are judged at the same time.
         progress: told how many are done, of how many.
 
@@ -57,12 +59,19 @@ def score_folder(
     events = list_events(data_dir)
     state = None if state_dir is None else _read(state_dir)
     pipeline = EventPipeline(encoder=SceneEncoder(threads=1))
+    settings = CameraSettings(mode=Mode.FILTER, zones=zones)
+
+    def judge(event: EventFolder) -> PipelineResult:
+        return _judge(event, pipeline, settings, state)
+
     with atomic_text_file(output) as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for count, row in enumerate(_rows(events, pipeline, state, threads), 1):
-            writer.writerow(row)
-            progress(count, len(events))
+        with ThreadPoolExecutor(threads) as pool:
+            judged = zip(events, pool.map(judge, events), strict=True)
+            for count, (event, result) in enumerate(judged, 1):
+                writer.writerow(_row(event, result))
+                progress(count, len(events))
     return len(events)
 
 
@@ -75,28 +84,24 @@ def _read(state_dir: Path) -> CameraState:
     return CameraState.read(state_dir)
 
 
-def _rows(
-    events: Sequence[EventFolder], pipeline: EventPipeline, state: CameraState | None, threads: int
-) -> Iterator[list[Any]]:
-    settings = CameraSettings(mode=Mode.FILTER)
-
-    def judge(event: EventFolder) -> list[Any]:
-        try:
-            frames = [path.read_bytes() for path in picture_files(event.folder)]
-        except OSError as error:
-            text = f"{event.folder} cannot be read: {error.strerror}"
-            return _row(event, not_judged("no_snapshot", text, settings))
-        result = pipeline.judge(
-            frames,
-            settings,
-            state=state,
-            event_id=event.event_id,
-            motion_at=datetime.fromtimestamp(event.at, UTC),
-        )
-        return _row(event, result)
-
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(judge, events)
+def _judge(
+    event: EventFolder,
+    pipeline: EventPipeline,
+    settings: CameraSettings,
+    state: CameraState | None,
+) -> PipelineResult:
+    try:
+        frames = [path.read_bytes() for path in picture_files(event.folder)]
+    except OSError as error:
+        text = f"{event.folder} cannot be read: {error.strerror}"
+        return not_judged("no_snapshot", text, settings)
+    return pipeline.judge(
+        frames,
+        settings,
+        state=state,
+        event_id=event.event_id,
+        motion_at=datetime.fromtimestamp(event.at, UTC),
+    )
 
 
 def _row(event: EventFolder, result: PipelineResult) -> list[Any]:

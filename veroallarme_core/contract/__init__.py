@@ -72,7 +72,7 @@ from veroallarme_core.contract.verdict import (
     VerdictObject,
     VerdictRegion,
 )
-from veroallarme_core.contract.zones import Zone
+from veroallarme_core.contract.zones import Zone, ZoneKind, ZonesError, read_zones
 
 __all__ = [
     "BRIDGED",
@@ -123,6 +123,8 @@ __all__ = [
     "VerdictObject",
     "VerdictRegion",
     "Zone",
+    "ZoneKind",
+    "ZonesError",
     "advice",
     "dump",
     "is_valid_id",
@@ -132,6 +134,7 @@ __all__ = [
     "one_of",
     "raises_alarm",
     "read_command",
+    "read_zones",
     "require_id",
     "shown",
     "truth",

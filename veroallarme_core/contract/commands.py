@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import voluptuous as vol
 
+from veroallarme_core.contract.reading import describe_mistakes, parse_json
 from veroallarme_core.contract.settings import SETTINGS_SCHEMA
 from veroallarme_core.contract.validators import (
     MAX_SHOWN_CHARACTERS,
-    advice,
     moment,
     number_between,
     require_id,
-    shown,
     truth,
-    value_at,
     whole_between,
 )
-from veroallarme_core.contract.zones import ZONES, Zone
+from veroallarme_core.contract.zones import tolerant_zones
 
 MAX_COMMAND_BYTES = 64 * 1024
 """Of a command without pictures."""
@@ -34,8 +31,6 @@ MAX_FRAMES = 10
 MAX_PARTS = 1000
 """Commas and opening brackets in a command with pictures: JSON of many small values would take
 many times its size in memory."""
-MAX_ERROR_CHARACTERS = 300
-"""Length of the sentence that refuses a command; it ends up in the log and in the health."""
 
 BRIDGED = frozenset({"config", "burst", "motion_end"})
 """What Home Assistant says of the cameras that it bridges; it counts in the order of coming."""
@@ -45,17 +40,6 @@ MOMENTARY = frozenset({"burst", "motion_end", "analyze"})
 
 class CommandError(ValueError):
     """A command that cannot be carried out; the message is one sentence for the user."""
-
-
-def _zones(value: Any) -> Any:
-    """Validate zones as the settings do, but ignore what a newer peer may say about them."""
-    known = {field.name for field in fields(Zone)}
-    if isinstance(value, list):
-        value = [
-            {name: zone[name] for name in zone if name in known} if isinstance(zone, dict) else zone
-            for zone in value
-        ]
-    return ZONES(value)
 
 
 _BURST_ID = re.compile(r"[0-9]{8}_[0-9]{6}_[0-9a-f]{6}")
@@ -117,7 +101,7 @@ _FEEDBACK_SCHEMA = vol.Schema(
     extra=vol.REMOVE_EXTRA,
 )
 # Unknown settings are ignored, as everywhere in the contract: a newer peer may send more.
-_SET_SCHEMA = SETTINGS_SCHEMA.extend({"zones": _zones}, extra=vol.REMOVE_EXTRA)
+_SET_SCHEMA = SETTINGS_SCHEMA.extend({"zones": tolerant_zones}, extra=vol.REMOVE_EXTRA)
 _LEARN_SCHEMA = vol.Schema({}, extra=vol.REMOVE_EXTRA)
 
 
@@ -160,7 +144,7 @@ def read_command(name: str, payload: bytes) -> dict[str, Any]:
     command = _COMMANDS[name]
     _check_size(payload, command.max_bytes)
     try:
-        content = _parse(payload)
+        content = parse_json(payload)
     # A hostile nesting depth ends in RecursionError, everything else in ValueError.
     except (ValueError, RecursionError):
         raise CommandError(
@@ -174,7 +158,7 @@ def read_command(name: str, payload: bytes) -> dict[str, Any]:
     try:
         return dict(command.schema(content))
     except vol.MultipleInvalid as error:
-        raise CommandError(_describe(error, content)) from None
+        raise CommandError(describe_mistakes(error, content)) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,38 +262,5 @@ def _check_size(payload: bytes, max_bytes: int) -> None:
             )
 
 
-def _parse(payload: bytes) -> Any:
-    content = json.loads(
-        payload.decode("utf-8"), parse_int=_read_integer, parse_constant=_refuse_constant
-    )
-    if b"\\u" in payload:
-        # JSON can write half of a character pair, which no other program could read from us again.
-        json.dumps(content, ensure_ascii=False).encode("utf-8")
-    return content
-
-
-def _read_integer(digits: str) -> int | float:
-    """Read an integer the way of every JSON reader that only knows doubles, however long it is."""
-    return int(digits) if len(digits) < 16 else float(digits)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _quote(payload: bytes) -> str:
     return repr(payload[:MAX_SHOWN_CHARACTERS])[:MAX_SHOWN_CHARACTERS]
-
-
-def _describe(mistakes: vol.MultipleInvalid, content: Any) -> str:
-    """Say all mistakes of a payload in one line: where, which value, what to do."""
-    parts = []
-    # voluptuous tells missing keys in no particular order.
-    for error in sorted(mistakes.errors, key=lambda error: [str(step) for step in error.path]):
-        value = shown(value_at(content, error.path))
-        where = ".".join(str(step) for step in error.path)
-        parts.append(": ".join(part for part in (where, value, advice(error)) if part))
-    line = "; ".join(parts)
-    if len(line) > MAX_ERROR_CHARACTERS:
-        return f"{line[: MAX_ERROR_CHARACTERS - 1]}…"
-    return line

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.contract.validators import number_between
+from veroallarme_core.contract.reading import describe_mistakes, parse_json
+from veroallarme_core.contract.validators import number_between, one_of
+
+MAX_FILE_BYTES = 64 * 1024
+"""Of a file of zones."""
+
+
+class ZonesError(ValueError):
+    """A file of zones that cannot be used; the message is one sentence for the user."""
+
+
+class ZoneKind(StrEnum):
+    """What motion inside a zone means."""
+
+    ONLY = "only"
+    """Motion counts here; where a camera has such zones, it counts nowhere else."""
+    IGNORE = "ignore"
+    """Motion here never counts."""
+    ALWAYS = "always"
+    """Motion here always alerts, also where another zone says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Zone:
-    """A polygon of the picture in which motion counts, corners in shares of width and height."""
+    """A polygon of the picture, corners in shares of width and height, and what it is for."""
 
     name: str
+    kind: ZoneKind = ZoneKind.ONLY
     points: tuple[tuple[float, float], ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the zone as the contract writes it."""
-        return {"name": self.name, "points": [list(point) for point in self.points]}
+        return {
+            "name": self.name,
+            "kind": self.kind.value,
+            "points": [list(point) for point in self.points],
+        }
 
 
 def _zone(value: Any) -> Zone:
@@ -30,6 +56,7 @@ def _zone(value: Any) -> Zone:
     schema = vol.Schema(
         {
             vol.Required("name"): vol.All(str, vol.Length(min=1, max=64)),
+            vol.Optional("kind"): one_of(ZoneKind),
             vol.Required("points"): vol.All(
                 [corner], vol.Length(min=3, max=64, msg="give 3 to 64 corners"), vol.Coerce(tuple)
             ),
@@ -40,3 +67,43 @@ def _zone(value: Any) -> Zone:
 
 ZONES = vol.All([_zone], vol.Length(max=16, msg="give at most 16 zones"), vol.Coerce(tuple))
 """Validates a list of zones and makes a tuple of `Zone` of it."""
+
+
+def tolerant_zones(value: Any) -> Any:
+    """Validate zones, but ignore what a newer peer may say about them."""
+    known = {field.name for field in fields(Zone)}
+    if isinstance(value, list):
+        value = [
+            {name: zone[name] for name in zone if name in known} if isinstance(zone, dict) else zone
+            for zone in value
+        ]
+    return ZONES(value)
+
+
+def read_zones(path: Path) -> tuple[Zone, ...]:
+    """Read a file of zones: a JSON list as in the settings.
+
+    Raises:
+        ZonesError: the file cannot be read or holds something else.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ZonesError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise ZonesError(f"{path} is longer than {MAX_FILE_BYTES} bytes: give a file of zones")
+    try:
+        value = parse_json(content.removeprefix(b"\xef\xbb\xbf"))
+    # A hostile nesting depth ends in RecursionError, everything else in ValueError.
+    except (ValueError, RecursionError):
+        raise ZonesError(f"{path} is not JSON: {_LIST}") from None
+    if not isinstance(value, list):
+        raise ZonesError(f"{path} holds no list of zones: {_LIST}")
+    try:
+        return tuple(vol.Schema(tolerant_zones)(value))
+    except vol.MultipleInvalid as error:
+        raise ZonesError(f"{path}: {describe_mistakes(error, value)}") from None
+
+
+_LIST = 'write [{"name": "drive", "kind": "only", "points": [[0, 0.3], [1, 0.3], [1, 1]]}]'

@@ -5,6 +5,7 @@ no learning, one idea per file. What they leave open is judged by what the camer
 proof of nuisance is only what a slow, small or faint intruder at the same place would not pass.
 """
 
+from veroallarme_core.judgement.appearance import rank_by_appearance
 from veroallarme_core.judgement.burst import Burst
 from veroallarme_core.judgement.judgement import (
     GENERAL_THRESHOLD,
@@ -15,11 +16,13 @@ from veroallarme_core.judgement.judgement import (
 from veroallarme_core.judgement.learned import ALWAYS_ALERTING, judge_from_memory
 from veroallarme_core.judgement.premises import Premises
 from veroallarme_core.judgement.rules import RULES, Rule, judge_by_rules, judge_motion
-from veroallarme_core.judgement.texture import rank_by_texture
+from veroallarme_core.judgement.zones import ALWAYS, OUTSIDE
 
 __all__ = [
+    "ALWAYS",
     "ALWAYS_ALERTING",
     "GENERAL_THRESHOLD",
+    "OUTSIDE",
     "RULES",
     "Burst",
     "BurstJudgement",
@@ -30,5 +33,5 @@ __all__ = [
     "judge_by_rules",
     "judge_from_memory",
     "judge_motion",
-    "rank_by_texture",
+    "rank_by_appearance",
 ]

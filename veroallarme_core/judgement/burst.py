@@ -16,7 +16,7 @@ from veroallarme_core.judgement.judgement import (
     Cue,
     RegionJudgement,
 )
-from veroallarme_core.judgement.premises import Premises
+from veroallarme_core.judgement.premises import PartedMotion, Premises
 from veroallarme_core.judgement.steadiness import FaintChange, find_faint_change
 from veroallarme_core.motion_detection import (
     GlobalChange,
@@ -62,8 +62,14 @@ class Burst:
 
     def unjudged(self) -> BurstJudgement:
         """Return the judgement that the first rule is given."""
-        regions = tuple(RegionJudgement(region) for region in self.motion.motion_regions)
+        parted = self.parted
+        regions = tuple(map(RegionJudgement, parted.counted + parted.outside))
         return BurstJudgement(cues=burst_cues(self.motion), regions=regions)
+
+    @cached_property
+    def parted(self) -> PartedMotion:
+        """What moved, parted by the border of the zones before anything else is asked."""
+        return self.premises.split(self.motion)
 
     @cached_property
     def text_lines(self) -> tuple[TextLine, ...]:
@@ -94,9 +100,12 @@ class Burst:
             return None
         detector = MotionDetector(min_area=min_area_for(motion.frame_dimensions))
         compared = detector.detect_motion([reference, current])
-        if not compared.pairs or comparable_share(compared) < COMPARABLE_SHARE:
+        mask = self.premises.mask
+        if not compared.pairs or comparable_share(compared, mask) < COMPARABLE_SHARE:
             return None
-        if compared.total_motion_area > REFERENCE_CHANGE_LIMIT * compared.motion_mask.size:
+        # A car that fills the street outside the zones makes no other scene, nor does somebody who
+        # fills a small zone.
+        if min(_changed_share(compared), _changed_share(compared, mask)) > REFERENCE_CHANGE_LIMIT:
             return None
         return None if _is_other_light(compared) else compared
 
@@ -127,7 +136,7 @@ class Burst:
         for region in regions:
             x1, y1, x2, y2 = region.to_bbox()
             inside = self.motion.motion_mask[y1:y2, x1:x2]
-            moved[y1:y2, x1:x2] |= inside if region in self.motion.motion_regions else 255
+            moved[y1:y2, x1:x2] |= inside if inside.any() else np.uint8(255)
         mask = self.premises.mask
         return moved if mask is None else np.asarray(cv2.bitwise_and(moved, mask))
 
@@ -183,6 +192,13 @@ def comparable_share(
     if within is not None:
         seen = seen[within > 0]
     return float(np.mean(seen)) if seen.size else 0.0
+
+
+def _changed_share(
+    compared: MotionDetectionResult, within: NDArray[np.uint8] | None = None
+) -> float:
+    changed = compared.motion_mask if within is None else compared.motion_mask[within > 0]
+    return float(np.mean(changed > 0)) if changed.size else 0.0
 
 
 def strongest_change(motion: MotionDetectionResult) -> GlobalChange | None:

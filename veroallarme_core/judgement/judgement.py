@@ -171,7 +171,7 @@ def candidates(judgement: BurstJudgement) -> list[Candidate]:
         key=lambda one: (-one.cues.get("largest_unexplained_px", 0.0), -one.region.area),
     )
     decided = [one for one in judgement.regions if not judgement.is_open or one.is_proven]
-    decided.sort(key=lambda one: -one.region.area)
+    decided.sort(key=lambda one: (one.is_proven, -one.region.area))
     return [
         Candidate(one.region, one.cues.get("largest_unexplained_px", 0.0), is_decided=is_decided)
         for regions, is_decided in ((undecided, False), (decided, True))

@@ -24,13 +24,14 @@ from veroallarme_core.camera_memory import (
 )
 from veroallarme_core.description import BurstEvidence, RegionEvidence
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement
+from veroallarme_core.judgement.zones import ALWAYS
 
 # Scores that follow the user's word: above the line, but below what is sure by itself.
 _CONFIRMED, _REJECTED = 0.6, 0.02
 _TOLD_SESSIONS = 3  # other sessions that make "seen before" the first thing to say
 
 
-ALWAYS_ALERTING = ("like_confirmed", "not_looked_at")
+ALWAYS_ALERTING = ("like_confirmed", "not_looked_at", ALWAYS)
 """Reasons for an alarm that no calibrated threshold suppresses."""
 
 

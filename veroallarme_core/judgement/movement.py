@@ -16,7 +16,8 @@ def rank_movement(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     moving = judgement.unproven
     if judgement.is_decided or not moving or _is_only_light(burst):
         return judgement
-    ranked = rank_regions(burst.motion, [one.region for one in moving], burst.threshold)
+    regions = [one.region for one in moving]
+    ranked = rank_regions(burst.motion, regions, burst.threshold, burst.parted.moved)
     return judgement.relevant("moved", _sentence(ranked[0]), ranked, is_open=True)
 
 

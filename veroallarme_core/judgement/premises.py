@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import Zone
-from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, min_area_for
+from veroallarme_core.contract import Zone, ZoneKind
+from veroallarme_core.motion_detection import (
+    MotionDetectionResult,
+    MotionRegion,
+    min_area_for,
+    region_pixels,
+    regions_in,
+)
+
+Mask = NDArray[np.uint8]
+"""uint8 (H, W), 255 inside."""
 
 INSIDE_SHARE = 0.5
 """Moving pixels inside that make a region count, in smallest regions (30 px at 704x576): a mover
@@ -19,46 +28,94 @@ that straddles the border counts where it stands, and a leaf that reaches over i
 OUTSIDE_REACH = 1 / 64
 """Edge of the window, as a share of the width, by which what moves outside reaches further."""
 
+CLEAR_SHARE = 1 / 3
+"""Share of its moving pixels inside from which a region counts as a whole, however small it is:
+who stands at the far border has the feet inside. Of a tree beyond it only what is inside counts."""
+
+_SMALL = np.ones((3, 3), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class PartedMotion:
+    """What moved, parted by the border of the zones."""
+
+    counted: tuple[MotionRegion, ...]
+    """What counts: whole regions, and the parts inside of those that mostly lie outside."""
+    outside: tuple[MotionRegion, ...]
+    """What does not count."""
+    moved: Mask
+    """Where what counts moved."""
+
 
 @dataclass(frozen=True, eq=False)
 class Premises:
     """The part of a picture in which motion counts.
 
-    `mask` is uint8 (H, W), 255 inside; None where no zone is drawn and everything counts.
+    `mask` is None where everything counts, `always` where no motion alerts by its place alone;
+    what is in `always` is in `mask` as well.
     """
 
-    mask: NDArray[np.uint8] | None = None
+    mask: Mask | None = None
+    always: Mask | None = None
 
     @classmethod
     def of(cls, zones: Sequence[Zone], frame_dimensions: tuple[int, int]) -> Premises:
         """Lay zones over frames of (height, width) in pixels."""
-        if not zones:
-            return cls()
-        height, width = frame_dimensions
-        mask = np.zeros((height, width), np.uint8)
-        for zone in zones:
-            corners = [[round(x * (width - 1)), round(y * (height - 1))] for x, y in zone.points]
-            cv2.fillPoly(mask, [np.array(corners, np.int32)], 255)
-        return cls(mask)
+        only, ignore, always = (
+            _drawn((zone for zone in zones if zone.kind is kind), frame_dimensions)
+            for kind in (ZoneKind.ONLY, ZoneKind.IGNORE, ZoneKind.ALWAYS)
+        )
+        if only is None and ignore is None:
+            return cls(None, always)
+        mask = np.full(frame_dimensions, 255, np.uint8) if only is None else only
+        if ignore is not None:
+            mask = mask & ~ignore
+        return cls(mask if always is None else mask | always, always)
 
-    def split(
-        self, motion: MotionDetectionResult
-    ) -> tuple[tuple[MotionRegion, ...], tuple[MotionRegion, ...]]:
-        """Return the regions that count and those that do not, in the order of the result."""
+    @property
+    def judged(self) -> Mask | None:
+        """Where it is judged what moved: all that counts, but for where motion always alerts.
+
+        None where that is everywhere.
+        """
+        if self.always is None:
+            return self.mask
+        judged = ~self.always if self.mask is None else self.mask & ~self.always
+        # Where nothing is left to judge, what always alerts is all that can be tried.
+        return judged if judged.any() else self.always
+
+    def split(self, motion: MotionDetectionResult) -> PartedMotion:
+        """Part what moved into what counts and what does not, in the order of the result."""
         if self.mask is None:
-            return motion.motion_regions, ()
-        enough = INSIDE_SHARE * min_area_for(motion.frame_dimensions)
-        counts = [
-            self._moved_inside(region, motion, self.mask) >= min(enough, region.area)
-            for region in motion.motion_regions
-        ]
-        pairs = tuple(zip(motion.motion_regions, counts, strict=True))
-        return (
-            tuple(region for region, inside in pairs if inside),
-            tuple(region for region, inside in pairs if not inside),
+            return PartedMotion(motion.motion_regions, (), motion.motion_mask)
+        counted: list[MotionRegion] = []
+        outside: list[MotionRegion] = []
+        moved = motion.motion_mask.copy()
+        for region in motion.motion_regions:
+            parts, rest = self._cut(region, motion, self.mask)
+            counted += parts
+            if rest is not None:
+                outside += regions_in(rest, region.x, region.y) if parts else [region]
+                x1, y1, x2, y2 = region.to_bbox()
+                moved[y1:y2, x1:x2] &= ~rest
+        return PartedMotion(tuple(counted), tuple(outside), moved)
+
+    def always_alerting(
+        self, motion: MotionDetectionResult, regions: Iterable[MotionRegion]
+    ) -> tuple[MotionRegion, ...]:
+        """Return the regions that moved in a zone where motion always alerts."""
+        if self.always is None:
+            return ()
+        return tuple(
+            region
+            for region in regions
+            if np.count_nonzero(
+                region_pixels(motion.motion_mask, region) & _crop(self.always, region)
+            )
+            >= _enough(region, motion)
         )
 
-    def outside(self, motion: MotionDetectionResult) -> NDArray[np.uint8] | None:
+    def outside(self, motion: MotionDetectionResult) -> Mask | None:
         """Return uint8 (H, W), 255 where something clear moves outside, and at its rim.
 
         A car in the street shines and rings into the drive beside it; that is the car's, too.
@@ -70,9 +127,50 @@ class Premises:
         moved = cv2.bitwise_and(motion.motion_mask, cv2.bitwise_not(self.mask))
         return np.asarray(cv2.dilate(moved, np.ones((reach, reach), np.uint8)), np.uint8)
 
-    @staticmethod
-    def _moved_inside(
-        region: MotionRegion, motion: MotionDetectionResult, mask: NDArray[np.uint8]
-    ) -> int:
-        x1, y1, x2, y2 = region.to_bbox()
-        return int(np.count_nonzero(mask[y1:y2, x1:x2] & motion.motion_mask[y1:y2, x1:x2]))
+    def touches_always(self, region: MotionRegion) -> bool:
+        """Tell whether any pixel of a region's box lies where motion always alerts."""
+        return self.always is not None and bool(_crop(self.always, region).any())
+
+    def _cut(
+        self, region: MotionRegion, motion: MotionDetectionResult, mask: Mask
+    ) -> tuple[list[MotionRegion], Mask | None]:
+        """Return the parts of a region that count, and the pixels of its box that do not."""
+        here = _crop(mask, region)
+        if here.all():
+            return [region], None
+        pixels = region_pixels(motion.motion_mask, region)
+        inside = pixels & here
+        count = np.count_nonzero(inside)
+        if count >= CLEAR_SHARE * np.count_nonzero(pixels):
+            return [region], None
+        if count < _enough(region, motion):
+            return [], pixels
+        # The rim of what lies outside reaches over the border and joins those who stand there.
+        without_rim = np.asarray(cv2.morphologyEx(inside, cv2.MORPH_OPEN, _SMALL), np.uint8)
+        parts = regions_in(without_rim, region.x, region.y, joined=False)
+        enough = [part for part in parts if part.area >= _enough(region, motion)]
+        # Specks that are only together enough are one mover behind a fence.
+        return enough or regions_in(inside, region.x, region.y), pixels & ~here
+
+
+def _enough(region: MotionRegion, motion: MotionDetectionResult) -> float:
+    """Return how many moving pixels of a region make it count where they lie."""
+    return min(
+        INSIDE_SHARE * min_area_for(motion.frame_dimensions), max(1.0, CLEAR_SHARE * region.area)
+    )
+
+
+def _drawn(zones: Iterable[Zone], frame_dimensions: tuple[int, int]) -> Mask | None:
+    """Return the area of some zones; None where there are none."""
+    height, width = frame_dimensions
+    mask = None
+    for zone in zones:
+        mask = np.zeros((height, width), np.uint8) if mask is None else mask
+        corners = [[round(x * (width - 1)), round(y * (height - 1))] for x, y in zone.points]
+        cv2.fillPoly(mask, [np.array(corners, np.int32)], 255)
+    return mask
+
+
+def _crop(mask: Mask, region: MotionRegion) -> Mask:
+    x1, y1, x2, y2 = region.to_bbox()
+    return mask[y1:y2, x1:x2]

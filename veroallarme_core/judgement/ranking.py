@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veroallarme_core.judgement.explained_change import ExplainedChange, explain_change
 from veroallarme_core.judgement.judgement import RegionJudgement, undecided_score
@@ -20,12 +21,23 @@ CLEAR = 0.5
 
 
 def rank_regions(
-    motion: MotionDetectionResult, regions: Sequence[MotionRegion], threshold: float
+    motion: MotionDetectionResult,
+    regions: Sequence[MotionRegion],
+    threshold: float,
+    moved: NDArray[np.uint8] | None = None,
 ) -> tuple[RegionJudgement, ...]:
-    """Rank regions by how much of them neither light nor swaying explains, the most first."""
+    """Rank regions by how much of them neither light nor swaying explains, the most first.
+
+    Args:
+        motion: in which they were found.
+        regions: to rank.
+        threshold: score in [0, 1] from which a region is relevant.
+        moved: uint8 (H, W), 255 where what counts moved; None is all that moved.
+    """
     if not regions:
         return ()
-    change = explain_change(motion.pairs, motion.motion_mask, min_area_for(motion.frame_dimensions))
+    moved = motion.motion_mask if moved is None else moved
+    change = explain_change(motion.pairs, moved, min_area_for(motion.frame_dimensions))
     ranked = [_rank(region, motion, change.crop(region.to_bbox()), threshold) for region in regions]
     return tuple(sorted(ranked, key=lambda one: -one.relevance_score))
 

@@ -26,10 +26,10 @@ def standing_regions(burst: Burst) -> tuple[RegionJudgement, ...]:
     compared = burst.comparison
     if compared is None:
         return ()
-    counted, _ = burst.premises.split(compared)
+    parted = burst.premises.split(compared)
     lines = burst.text_lines + text_lines(compared)
-    standing = [region for region in counted if not is_text(region, lines)]
-    ranked = rank_regions(compared, standing, burst.threshold)
+    standing = [region for region in parted.counted if not is_text(region, lines)]
+    ranked = rank_regions(compared, standing, burst.threshold, parted.moved)
     light = sum(one.region.area * one.cues["explained_by_light"] for one in ranked)
     if light > OTHER_LIGHT_SHARE * compared.motion_mask.size:
         return ()

@@ -22,7 +22,7 @@ from veroallarme_core.judgement.still import (
     prove_stillness,
 )
 from veroallarme_core.judgement.text import leave_out_text
-from veroallarme_core.judgement.zones import leave_out_zones
+from veroallarme_core.judgement.zones import alert_in_always_zones, leave_out_zones
 from veroallarme_core.motion_detection import MotionDetectionResult
 
 Rule: TypeAlias = Callable[[Burst, BurstJudgement], BurstJudgement]
@@ -32,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     leave_out_zones,
     leave_out_text,
     rank_movement,
+    alert_in_always_zones,
     notice_standing,
     require_live_pictures,
     prove_light,

@@ -48,7 +48,7 @@ def leave_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     if judgement.is_decided or burst.faint_change is None:
         return judgement
     code, sentence = _faint_words(burst.faint_change, strongest_change(burst.motion))
-    return judgement.unknown(code, sentence, _faint_regions(burst, burst.faint_change))
+    return _unknown_for_faint(burst, judgement, code, sentence, burst.faint_change)
 
 
 def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
@@ -93,7 +93,7 @@ def prove_stillness(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     standing = burst.standing_change
     if standing is not None:
         sentence = _standing_sentence(standing)
-        return judgement.unknown("faint_change", sentence, _faint_regions(burst, standing))
+        return _unknown_for_faint(burst, judgement, "faint_change", sentence, standing)
     change = strongest_change(burst.motion)
     if change is not None:
         sentence = f"{change.explanation.rstrip('.')}; nothing in it moved."
@@ -106,11 +106,17 @@ def _nuisance(burst: Burst, judgement: BurstJudgement, reason: str) -> BurstJudg
     return judgement.nuisance(reason, _SENTENCES[reason], burst.threshold)
 
 
-def _faint_regions(burst: Burst, faint: FaintChange) -> tuple[RegionJudgement, ...]:
-    return tuple(
+def _unknown_for_faint(
+    burst: Burst, judgement: BurstJudgement, code: str, sentence: str, faint: FaintChange
+) -> BurstJudgement:
+    """Leave the blobs to what the camera has learned, but not where motion always alerts."""
+    regions = tuple(
         RegionJudgement(blob).scored(undecided_score(0.0), burst.threshold, "faint_change")
         for blob in faint.blobs
     )
+    unknown = judgement.unknown(code, sentence, regions)
+    is_always = any(map(burst.premises.touches_always, faint.blobs))
+    return replace(unknown, is_open=False) if is_always else unknown
 
 
 def _faint_words(faint: FaintChange, change: GlobalChange | None) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Rule: what moves outside the zones that the user drew does not count."""
+"""Rules: what moves outside the zones does not count, and in some of them it always alerts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,35 @@ from veroallarme_core.judgement.burst import Burst
 from veroallarme_core.judgement.judgement import BurstJudgement
 
 OUTSIDE = "outside_zones"
+ALWAYS = "always_zone"
 
 
 def leave_out_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """Prove the regions outside the zones: what comes there is none of the user's concern."""
-    _, outside = burst.premises.split(burst.motion)
+    outside = burst.parted.outside
     if not outside:
         return judgement
     regions = tuple(
         one.proven(OUTSIDE, 0.0) if one.region in outside else one for one in judgement.regions
     )
     return replace(judgement, regions=regions)
+
+
+def alert_in_always_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Decide that what moved in a zone where motion always alerts does so.
+
+    The user's word about a place weighs more than anything that is learned later of what moves
+    there. What the rules before have proven, burnt-in text and mere light, did not move.
+    """
+    alerting = burst.premises.always_alerting(
+        burst.motion, [one.region for one in judgement.undecided]
+    )
+    if not alerting:
+        return judgement
+    regions = [
+        one.scored(1.0, burst.threshold, ALWAYS) if one.region in alerting else one
+        for one in judgement.undecided
+    ]
+    best = next(one for one in regions if one.reason == ALWAYS)
+    sentence = f"{best.what_moved}, in a zone where motion always alerts."
+    return judgement.relevant(ALWAYS, sentence, regions, is_open=False)

@@ -21,6 +21,7 @@ from veroallarme_core.motion_detection.detector import (
     min_area_for,
 )
 from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
+from veroallarme_core.motion_detection.region_parts import region_pixels, regions_in
 from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
 
 __all__ = [
@@ -40,4 +41,6 @@ __all__ = [
     "find_damage",
     "find_text_lines",
     "min_area_for",
+    "region_pixels",
+    "regions_in",
 ]

@@ -180,8 +180,7 @@ class Site:
         learning = CameraLearning(
             config.id, folder, self._learning_thread, services.complain, services.resolve
         )
-        if self.learns and await learning.open():
-            self._adaptations.add(learning)
+        can_learn = self.learns and await learning.open()
         camera = CameraWorker(
             config,
             open_client(config.source),
@@ -192,6 +191,8 @@ class Site:
             await self._open_review(config),
             services,
         )
+        if can_learn:
+            self._adaptations.add(learning, lambda: camera.context.settings.zones)
         self._listening.add(config)
         camera.connectivity.note_heard(self._listening.can_hear(camera.id))
         return camera

@@ -294,14 +294,15 @@ async def test_a_camera_is_due_at_50_events_and_whenever_they_have_doubled(
     assert not (await desk.opened()).is_due, "what is learned waits for the night"
 
 
-async def test_basis_changes_with_events_thumbs_and_promise(desk: Desk, state: FakeState) -> None:
+async def test_basis_changes_with_events_and_with_what_the_user_says(
+    desk: Desk, state: FakeState
+) -> None:
     learning = await desk.opened()
-    before = learning.basis("event_id,label\n", 0.99)
-    assert learning.basis("event_id,label\n", 0.99) == before
-    assert learning.basis(f"event_id,label\n{EVENT},relevant\n", 0.99) != before
-    assert learning.basis("event_id,label\n", 0.95) != before
+    before = learning.basis("no thumbs, no zones")
+    assert learning.basis("no thumbs, no zones") == before
+    assert learning.basis("one thumb, no zones") != before
     await learning.observe(EVENT, AT, RESULT)
-    assert learning.basis("event_id,label\n", 0.99) != before
+    assert learning.basis("no thumbs, no zones") != before
 
 
 async def test_a_camera_without_files_starts_empty(desk: Desk) -> None:

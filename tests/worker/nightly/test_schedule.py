@@ -16,17 +16,18 @@ import pytest
 from benchmarks.peers import until
 from tests.worker.fake_state import FakeState, install
 from tests.worker.storage.test_event_store import verdict
-from veroallarme_core.contract import CommandError
+from veroallarme_core.contract import CommandError, Zone, ZoneKind, read_zones
 from veroallarme_core.worker.camera.learning import CameraLearning, Outcome
 from veroallarme_core.worker.config import LearningConfig
 from veroallarme_core.worker.nightly import adaptation_process
 from veroallarme_core.worker.nightly import schedule as schedule_module
-from veroallarme_core.worker.nightly.adaptation_process import write_labels
+from veroallarme_core.worker.nightly.adaptation_process import write_labels, write_zones
 from veroallarme_core.worker.nightly.schedule import Adaptations
 from veroallarme_core.worker.storage.event_store import EventStore
 from veroallarme_core.worker.storage.storage import Storage
 
 EVENT = "20261123_120000_abcdef"
+STREET = Zone(name="street", kind=ZoneKind.IGNORE, points=((0, 0), (1, 0), (1, 0.3)))
 ANSWER = """print('{"learned": true, "events": 812, "seconds": 3.5}')"""
 
 
@@ -40,6 +41,7 @@ class Bench:
     config: LearningConfig = field(default_factory=LearningConfig)
     complaints: dict[str, str] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
+    zones: tuple[Zone, ...] = ()
 
     @property
     def data(self) -> Path:
@@ -70,7 +72,7 @@ class Bench:
             lambda key: None,
         )
         assert await learning.open()
-        self.adaptations.add(learning)
+        self.adaptations.add(learning, lambda: self.zones)
         return learning
 
     def program(self, lines: str) -> None:
@@ -142,6 +144,7 @@ async def test_process_is_given_the_camera_its_thumbs_and_the_recall(bench: Benc
             *("--data-dir", str(bench.data / "front")),
             *("--state-dir", str(bench.state)),
             *("--labels", str(labels)),
+            *("--zones", str(bench.state / "zones.json")),
             *("--recall", "0.99"),
             "--keep-memory",
         ],
@@ -174,6 +177,29 @@ async def test_a_promise_that_cannot_be_kept_yet_is_no_failure(bench: Bench) -> 
     assert await bench.adapt() == ""
     assert learning.last is not None
     assert learning.last.outcome is Outcome.LEARNING
+
+
+def test_zones_are_what_adapt_reads(tmp_path: Path) -> None:
+    file = tmp_path / "zones.json"
+    for zones in ((), (STREET, replace(STREET, name="Tor „ä“", kind=ZoneKind.ALWAYS))):
+        file.write_text(write_zones(zones), encoding="utf-8")
+        assert read_zones(file) == zones
+
+
+async def test_a_zone_changed_since_is_something_new_to_learn_from(bench: Bench) -> None:
+    await bench.camera()
+    bench.program(
+        "zones = pathlib.Path(sys.argv[sys.argv.index('--zones') + 1])\n"
+        "with pathlib.Path(folder, 'zones.txt').open('a') as file:\n"
+        "    print(zones.read_text(), file=file)\n" + ANSWER
+    )
+    await bench.adapt()
+    bench.zones = (STREET,)
+    bench.ended.clear()
+    await bench.adapt()
+    seen = (bench.folder / "zones.txt").read_text().splitlines()
+    assert [json.loads(line) for line in seen] == [[], [STREET.to_dict()]]
+    assert not (bench.state / "zones.json").exists()
 
 
 def test_labels_are_what_adapt_reads() -> None:
@@ -404,7 +430,7 @@ async def test_cameras_are_adapted_once_a_night(
 
 
 def note_of(asked: list[Any]) -> Callable[[CameraLearning], Any]:
-    async def adapt(learning: CameraLearning) -> None:
+    async def adapt(learning: CameraLearning, zones: object) -> None:
         asked.append(learning.folder)
 
     return adapt
@@ -417,7 +443,7 @@ async def test_a_night_without_news_is_slept_through_but_a_failure_is_tried_agai
     bench.program(LOG_A_RUN)
 
     async def next_night() -> int:
-        await bench.adaptations._adapt(learning)
+        await bench.adaptations._adapt(learning, lambda: ())
         return len(runs(bench)) // 2
 
     assert [await next_night() for _ in range(3)] == [1, 1, 1]

@@ -64,7 +64,7 @@ class AdaptationInput:
 
     events_seen: int
     digest: str
-    """Of the thumbs, the promised recall and the version of the software."""
+    """Of what the user has said of the camera, and the version of the software."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +149,13 @@ class CameraLearning:
         # A camera that was re-aimed counts anew.
         return seen >= FIRST_ADAPTATION_EVENTS and not before <= seen < 2 * before
 
-    def basis(self, labels: str, recall: float) -> AdaptationInput:
-        """Return what an adaptation would learn from at this moment."""
-        content = f"{__version__}\n{recall}\n{labels}"
+    def basis(self, guidance: str) -> AdaptationInput:
+        """Return what an adaptation would learn from at this moment.
+
+        Args:
+            guidance: what the user has said of the camera: thumbs, zones, the promised recall.
+        """
+        content = f"{__version__}\n{guidance}"
         return AdaptationInput(
             events_seen=self._status.progress.events_seen,
             digest=hashlib.sha256(content.encode()).hexdigest()[:16],

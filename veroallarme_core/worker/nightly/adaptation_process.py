@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from veroallarme_core.contract import Zone
+
 ADAPT_LIMIT_S = 3600.0
 THREADS = 2
 MAX_OUTPUT_BYTES = 16 * 1024
@@ -33,8 +35,20 @@ class Report:
     events: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """What the user has said about a camera, as ``veroallarme adapt`` reads it."""
+
+    labels: str
+    """Thumbs; see `write_labels`."""
+    zones: str
+    """Where motion counts; see `write_zones`."""
+    recall: float
+    """That is promised."""
+
+
 async def run_adaptation(
-    command: Sequence[str], data_dir: Path, state_dir: Path, labels: str, recall: float
+    command: Sequence[str], data_dir: Path, state_dir: Path, guidance: Guidance
 ) -> Report:
     """Run ``veroallarme adapt`` over a camera's events.
 
@@ -42,23 +56,28 @@ async def run_adaptation(
         command: runs ``veroallarme``.
         data_dir: holds the camera's events.
         state_dir: of the camera.
-        labels: see `write_labels`.
-        recall: that is promised.
+        guidance: of the user.
 
     Raises:
         AdaptationProcessError: it failed, was killed, took too long or said nothing that is known.
         OSError: it could not be started.
     """
-    labels_file = state_dir / "labels.csv"
-    await asyncio.to_thread(_write_private, labels_file, labels)
+    files = {
+        state_dir / "labels.csv": guidance.labels,
+        state_dir / "zones.json": guidance.zones,
+    }
+    labels_file, zones_file = files
     try:
+        for path, text in files.items():
+            await asyncio.to_thread(_write_private, path, text)
         process = await asyncio.create_subprocess_exec(
             *command,
             "adapt",
             *("--data-dir", str(data_dir)),
             *("--state-dir", str(state_dir)),
             *("--labels", str(labels_file)),
-            *("--recall", str(recall)),
+            *("--zones", str(zones_file)),
+            *("--recall", str(guidance.recall)),
             "--keep-memory",
             stdin=DEVNULL,
             stdout=PIPE,
@@ -69,7 +88,8 @@ async def run_adaptation(
         )
         return await _await_report(process)
     finally:
-        labels_file.unlink(missing_ok=True)
+        for path in files:
+            path.unlink(missing_ok=True)
 
 
 def write_labels(feedback: Mapping[str, bool]) -> str:
@@ -77,6 +97,11 @@ def write_labels(feedback: Mapping[str, bool]) -> str:
     words = {True: "relevant", False: "irrelevant"}
     lines = [f"{event_id},{words[feedback[event_id]]}\n" for event_id in sorted(feedback)]
     return "".join(["event_id,label\n", *lines])
+
+
+def write_zones(zones: Sequence[Zone]) -> str:
+    """Write zones as the file that ``veroallarme adapt`` reads."""
+    return json.dumps([zone.to_dict() for zone in zones])
 
 
 def _write_private(path: Path, text: str) -> None:

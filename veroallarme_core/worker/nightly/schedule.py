@@ -11,18 +11,23 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from veroallarme_core.contract import CommandError, iso
+from veroallarme_core.contract import CommandError, Zone, iso
 from veroallarme_core.worker.camera import Adaptation, CameraLearning, Complain, Outcome, Resolve
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config import LearningConfig
 from veroallarme_core.worker.nightly.adaptation_process import (
     AdaptationProcessError,
+    Guidance,
     run_adaptation,
     write_labels,
+    write_zones,
 )
 from veroallarme_core.worker.storage import Storage
 
 _LOGGER = logging.getLogger(__name__)
+
+ZonesInForce = Callable[[], Sequence[Zone]]
+"""Tells the zones of a camera as they are now."""
 
 TICK_S = 30.0
 """How often it is looked whether a camera is due; a clock may be set meanwhile."""
@@ -58,16 +63,16 @@ class Adaptations:
         self._adapted = adapted
         self._complain = complain
         self._resolve = resolve
-        self._cameras: dict[str, CameraLearning] = {}
+        self._cameras: dict[str, tuple[CameraLearning, ZonesInForce]] = {}
         # Keeps the order of coming, and each camera once.
         self._queue: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._night: date | None = None
         self._looked_at: datetime | None = None
 
-    def add(self, learning: CameraLearning) -> None:
-        """Adapt this camera from now on."""
-        self._cameras[learning.camera] = learning
+    def add(self, learning: CameraLearning, zones: ZonesInForce) -> None:
+        """Adapt this camera from now on, by the zones that are in force by then."""
+        self._cameras[learning.camera] = learning, zones
 
     def remove(self, camera: str) -> None:
         """Adapt this camera no more; what runs already ends."""
@@ -96,7 +101,7 @@ class Adaptations:
                 camera = next(iter(self._queue))
                 del self._queue[camera]
                 try:
-                    await self._adapt(self._cameras[camera])
+                    await self._adapt(*self._cameras[camera])
                 except Exception as error:  # whatever is wrong with learning, alarms go on
                     _LOGGER.exception("%s: adaptation failed", camera)
                     self._failed(camera, repr(error))
@@ -108,7 +113,7 @@ class Adaptations:
     def _queue_due(self, at: datetime) -> None:
         """Queue what is due at a moment of local time: at night all cameras, else full ones."""
         is_night = self._is_night(at)
-        for camera, learning in self._cameras.items():
+        for camera, (learning, _) in self._cameras.items():
             if is_night or learning.is_due:
                 self._queue[camera] = None
 
@@ -127,11 +132,13 @@ class Adaptations:
         self._night = begins.date()
         return True
 
-    async def _adapt(self, learning: CameraLearning) -> None:
+    async def _adapt(self, learning: CameraLearning, zones: ZonesInForce) -> None:
         camera = learning.camera
         feedback = await self._storage.database(lambda store: store.feedback(camera))
-        labels = write_labels(feedback)
-        basis, last = learning.basis(labels, self._config.recall), learning.last
+        guidance = Guidance(
+            labels=write_labels(feedback), zones=write_zones(zones()), recall=self._config.recall
+        )
+        basis, last = learning.basis(repr(guidance)), learning.last
         if last is not None and last.outcome is not Outcome.FAILED and last.basis == basis:
             _LOGGER.info("%s: nothing new to learn from since %s", camera, last.at)
             return
@@ -143,9 +150,7 @@ class Adaptations:
         started = time.monotonic()
         events, outcome = 0, Outcome.FAILED
         try:
-            report = await run_adaptation(
-                self.command, data_dir, learning.folder, labels, self._config.recall
-            )
+            report = await run_adaptation(self.command, data_dir, learning.folder, guidance)
             events = report.events
             outcome = Outcome.LEARNED if report.learned else Outcome.LEARNING
         except (AdaptationProcessError, OSError) as error:
