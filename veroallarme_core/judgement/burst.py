@@ -112,7 +112,7 @@ class Burst:
     @cached_property
     def faint_change(self) -> FaintChange | None:
         """What differs between any two frames where motion counts, however faint."""
-        return first_faint_change(self.motion, self.within(), self.premises.outside(self.motion))
+        return first_faint_change(self.motion, self.within(), self.parted.beyond)
 
     @cached_property
     def standing_change(self) -> FaintChange | None:
@@ -120,7 +120,8 @@ class Burst:
         if self.comparison is None:
             return None
         within = self.within(text_lines(self.comparison))
-        return first_faint_change(self.comparison, within, self.premises.outside(self.comparison))
+        beyond = self.premises.split(self.comparison).beyond
+        return first_faint_change(self.comparison, within, beyond)
 
     def within(self, lines: tuple[TextLine, ...] = ()) -> NDArray[np.uint8]:
         """Return uint8 (H, W), 255 where motion counts and no text is burnt in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -25,8 +26,12 @@ INSIDE_SHARE = 0.5
 """Moving pixels inside that make a region count, in smallest regions (30 px at 704x576): a mover
 that straddles the border counts where it stands, and a leaf that reaches over it does not."""
 
-OUTSIDE_REACH = 1 / 64
+RIM = 1 / 64
 """Edge of the window, as a share of the width, by which what moves outside reaches further."""
+
+BORDER = 1 / 50
+"""Width of the border, as a share of the picture's: nobody draws a zone more exactly. What mostly
+lies outside counts only if it reaches further in, as a car in the street does not."""
 
 CLEAR_SHARE = 1 / 3
 """Share of its moving pixels inside from which a region counts as a whole, however small it is:
@@ -45,6 +50,9 @@ class PartedMotion:
     """What does not count."""
     moved: Mask
     """Where what counts moved."""
+    beyond: Mask | None
+    """Where what does not count moved, and its rim: a car in the street shines and rings into the
+    drive beside it. None where everything counts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +95,7 @@ class Premises:
     def split(self, motion: MotionDetectionResult) -> PartedMotion:
         """Part what moved into what counts and what does not, in the order of the result."""
         if self.mask is None:
-            return PartedMotion(motion.motion_regions, (), motion.motion_mask)
+            return PartedMotion(motion.motion_regions, (), motion.motion_mask, None)
         counted: list[MotionRegion] = []
         outside: list[MotionRegion] = []
         moved = motion.motion_mask.copy()
@@ -98,7 +106,9 @@ class Premises:
                 outside += regions_in(rest, region.x, region.y) if parts else [region]
                 x1, y1, x2, y2 = region.to_bbox()
                 moved[y1:y2, x1:x2] &= ~rest
-        return PartedMotion(tuple(counted), tuple(outside), moved)
+        reach = max(3, round(RIM * motion.frame_dimensions[1])) | 1
+        beyond = cv2.dilate(motion.motion_mask & ~moved, np.ones((reach, reach), np.uint8))
+        return PartedMotion(tuple(counted), tuple(outside), moved, np.asarray(beyond, np.uint8))
 
     def always_alerting(
         self, motion: MotionDetectionResult, regions: Iterable[MotionRegion]
@@ -114,18 +124,6 @@ class Premises:
             )
             >= _enough(region, motion)
         )
-
-    def outside(self, motion: MotionDetectionResult) -> Mask | None:
-        """Return uint8 (H, W), 255 where something clear moves outside, and at its rim.
-
-        A car in the street shines and rings into the drive beside it; that is the car's, too.
-        None where no zone is drawn.
-        """
-        if self.mask is None:
-            return None
-        reach = max(3, round(OUTSIDE_REACH * motion.frame_dimensions[1])) | 1
-        moved = cv2.bitwise_and(motion.motion_mask, cv2.bitwise_not(self.mask))
-        return np.asarray(cv2.dilate(moved, np.ones((reach, reach), np.uint8)), np.uint8)
 
     def touches_always(self, region: MotionRegion) -> bool:
         """Tell whether any pixel of a region's box lies where motion always alerts."""
@@ -148,9 +146,30 @@ class Premises:
         # The rim of what lies outside reaches over the border and joins those who stand there.
         without_rim = np.asarray(cv2.morphologyEx(inside, cv2.MORPH_OPEN, _SMALL), np.uint8)
         parts = regions_in(without_rim, region.x, region.y, joined=False)
-        enough = [part for part in parts if part.area >= _enough(region, motion)]
+        deep = inside & _crop(self._deep_inside, region)
+        enough = [
+            part
+            for part in parts
+            if np.count_nonzero(_part_of(deep, part, region)) >= _enough(region, motion)
+        ]
         # Specks that are only together enough are one mover behind a fence.
-        return enough or regions_in(inside, region.x, region.y), pixels & ~here
+        if not enough and np.count_nonzero(deep) >= _enough(region, motion):
+            enough = list(regions_in(inside, region.x, region.y))
+        return enough, pixels if not enough else pixels & ~here
+
+    @cached_property
+    def _deep_inside(self) -> Mask:
+        """All that counts, but for its border; the edge of the picture is none."""
+        mask = np.zeros((1, 1), np.uint8) if self.mask is None else self.mask
+        width = max(1, round(BORDER * mask.shape[1]))
+        window = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+        return np.asarray(cv2.erode(mask, window, borderValue=255), np.uint8)
+
+
+def _part_of(pixels: Mask, part: MotionRegion, region: MotionRegion) -> Mask:
+    """Return the pixels of a region's box that lie in the box of one of its parts."""
+    top, left = part.y - region.y, part.x - region.x
+    return pixels[top : top + part.height, left : left + part.width]
 
 
 def _enough(region: MotionRegion, motion: MotionDetectionResult) -> float:
