@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from benchmarks.first_judgement import LabelledEvent, labelled_events
 from veroallarme_core.contract import CameraSettings, Mode, State, Zone
-from veroallarme_core.description import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 
 Floats = NDArray[np.float32]
@@ -172,7 +171,7 @@ def draw(burst: Burst) -> tuple[list[bytes], bytes]:
 @cache
 def _pipeline() -> EventPipeline:
     cv2.setNumThreads(1)
-    return EventPipeline(encoder=SceneEncoder(threads=1))
+    return EventPipeline.with_shipped_networks()
 
 
 def judge_drawn(burst: Burst) -> tuple[Burst, State, str]:

@@ -212,7 +212,7 @@ def of_core(name: str) -> Any:
 
 def judged_event() -> Way:
     """Follow a burst through the pipeline, with the encoder that ships."""
-    pipeline = of_core("EventPipeline")(encoder=of_core("SceneEncoder")())
+    pipeline = of_core("EventPipeline").with_shipped_networks(None)
     settings, frames, way = of_core("CameraSettings")(), burst(), Way()
     pipeline.judge(frames, settings)  # what is loaded on first use is no part of the way
     with way.watch():

@@ -158,6 +158,7 @@ def _adapt(arguments: argparse.Namespace) -> int:
                 recall=arguments.recall, seed=arguments.seed, zones=_zones(arguments)
             ),
             keep_memory=arguments.keep_memory,
+            detector=arguments.detector,
         )
     except (AdaptationInputError, ZonesError, ModelError, InferenceError) as error:
         return _fail(str(error))
@@ -181,6 +182,7 @@ def _score(arguments: argparse.Namespace) -> int:
             arguments.state_dir,
             arguments.output,
             zones=_zones(arguments),
+            detector=arguments.detector,
             progress=lambda done, total: line("events", done, total),
         )
     except (AdaptationInputError, ScoreError, ZonesError, ModelError, StateFileError) as error:
@@ -309,6 +311,9 @@ def _add_folders(parser: argparse.ArgumentParser, *, state_needed: bool) -> None
         required=state_needed,
         metavar="STATE",
         help="what the camera has learned",
+    )
+    parser.add_argument(
+        "--detector", type=Path, metavar="FILE", help="an object detector of your own (ONNX)"
     )
     _add_zones(parser)
 

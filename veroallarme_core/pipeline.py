@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from veroallarme_core.camera_memory import CameraState
@@ -20,6 +21,7 @@ from veroallarme_core.contract import (
     Verdict,
     VerdictObject,
     VerdictRegion,
+    Zone,
     raises_alarm,
 )
 from veroallarme_core.description import (
@@ -205,6 +207,34 @@ class EventPipeline:
         self._encoder = encoder
         self._detector = detector
 
+    @classmethod
+    def with_shipped_networks(
+        cls, threads: int | None = 1, detector: Path | None = None
+    ) -> EventPipeline:
+        """Return a pipeline that describes and recognises with the networks of the package.
+
+        Args:
+            threads: most threads of one inference; None leaves the choice to the runtime.
+            detector: an object detector of the user's own; None takes the one that ships.
+
+        Raises:
+            ModelError: a network cannot be loaded.
+        """
+        return cls(
+            encoder=SceneEncoder(threads=threads),
+            detector=ObjectDetector(threads=threads, path=detector),
+        )
+
+    @property
+    def encoder_name(self) -> str:
+        """Of the scene encoder; empty where there is none."""
+        return "" if self._encoder is None else self._encoder.name
+
+    @property
+    def detector_name(self) -> str:
+        """Of the object detector; empty where there is none."""
+        return "" if self._detector is None else self._detector.name
+
     def judge(
         self,
         frames: Sequence[bytes],
@@ -286,35 +316,57 @@ class EventPipeline:
         what is proven, then what the camera has learned of the rest. Arguments: as for `judge`, but
         `reference` is uint8 (H, W, 3) BGR.
         """
-        burst = Burst(
-            motion,
-            reference,
-            threshold_in_force(settings),
-            Premises.of(settings.zones, motion.frame_dimensions),
-        )
-        judgement = judge_by_rules(burst)
-        objects = self._look_for_objects(burst, judgement)
         # Without a state nobody learns from the evidence, and only what is open needs it.
-        is_needed = state is not None or judgement.is_open
-        evidence = self._describe(motion, judgement, objects) if is_needed else None
-        if evidence is None or not judgement.is_open:
-            return JudgedBurst(judgement, evidence and _best_first(evidence, judgement))
+        threshold = threshold_in_force(settings)
+        described = self.describe_motion(
+            motion, settings.zones, reference, threshold, is_taught=state is not None
+        )
+        judgement, evidence = described.judgement, described.evidence
+        if evidence is None:
+            return described
         learned = None
-        if state is not None:
+        if state is not None and judgement.is_open:
             at = (motion_at or datetime.now(UTC)).timestamp()
             learned = judge_from_memory(
-                state, judgement, evidence, event_id=event_id, at=at, threshold=burst.threshold
+                state, judgement, evidence, event_id=event_id, at=at, threshold=threshold
             )
-        judgement = learned or rank_by_appearance(judgement, evidence, burst.threshold)
-        return JudgedBurst(judgement, _best_first(evidence, judgement), objects)
+        judgement = learned or rank_by_appearance(judgement, evidence, threshold)
+        return replace(described, judgement=judgement, evidence=_best_first(evidence, judgement))
+
+    def describe_motion(
+        self,
+        motion: MotionDetectionResult,
+        zones: Sequence[Zone] = (),
+        reference: Frame | None = None,
+        threshold: float = GENERAL_THRESHOLD,
+        *,
+        is_taught: bool = True,
+    ) -> JudgedBurst:
+        """Judge what Stage 1 found by the rules alone, and describe what it shows.
+
+        Args:
+            motion: what Stage 1 found.
+            zones: where motion counts.
+            reference: uint8 (H, W, 3) BGR, without motion.
+            threshold: score in [0, 1] from which a region is relevant.
+            is_taught: describe also what is decided: a camera learns from it.
+        """
+        premises = Premises.of(zones, motion.frame_dimensions)
+        burst = Burst(motion, reference, threshold, premises)
+        judgement = judge_by_rules(burst)
+        objects = self._look_for_objects(burst, judgement)
+        is_needed = is_taught or judgement.is_open
+        evidence = self._describe(motion, judgement, objects) if is_needed else None
+        return JudgedBurst(judgement, evidence, objects)
 
     def _look_for_objects(self, burst: Burst, judgement: BurstJudgement) -> MovingObjects | None:
         """Look for who or what moves, where something counts that is not decided yet."""
         if self._detector is None or not judgement.undecided:
             return None
-        moved = burst.moved_within(region.region for region in judgement.undecided)
+        regions = [one.region for one in candidates(judgement) if not one.is_decided]
+        moved = burst.moved_within(regions)
         try:
-            return find_moving_objects(self._detector, burst.motion, moved)
+            return find_moving_objects(self._detector, burst.motion, moved, regions)
         except (InferenceError, ValueError):
             # What nobody looked at counts as if somebody had been seen.
             _LOGGER.exception("the object detector failed")

@@ -15,7 +15,7 @@ import numpy as np
 
 from veroallarme_core.adaptation.heads import fit_model
 from veroallarme_core.adaptation.history import EventFolder
-from veroallarme_core.adaptation.intruder_trial import Trial, try_confirmed, try_intruders
+from veroallarme_core.adaptation.intruder_trial import Cast, Trial, try_confirmed, try_intruders
 from veroallarme_core.adaptation.observed_events import assess_events, observe_history
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
@@ -23,13 +23,12 @@ from veroallarme_core.adaptation.promise import calibrated, missing_for_promise
 from veroallarme_core.adaptation.report import AdaptationReport
 from veroallarme_core.adaptation.teacher import TaughtRegions, pass_on_thumbs
 from veroallarme_core.camera_memory import CameraModel, SceneMemory
-from veroallarme_core.description import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 
 
 def adapt_camera(
     events: Sequence[EventFolder],
-    encoder: SceneEncoder,
+    pipeline: EventPipeline,
     labels: Mapping[str, bool],
     options: AdaptationOptions | None = None,
     progress: ReportProgress = lambda step, done, total: None,
@@ -38,7 +37,8 @@ def adapt_camera(
 
     Args:
         events: its history in order of time; only the latest are taken where there are too many.
-        encoder: describes cells and regions.
+        pipeline: describes and judges as operation will: with an encoder, and with the detector
+            that operation has.
         labels: the user's thumbs by event id; those of other events are ignored.
         options: None takes the defaults.
         progress: told how far it is, from this thread.
@@ -53,19 +53,24 @@ def adapt_camera(
     options = options or AdaptationOptions()
     started = time.monotonic()
     memory, known, unreadable = observe_history(
-        events[-options.most_events :], encoder, options, progress
+        events[-options.most_events :], pipeline, options, progress
     )
     assess_events(memory, known)
     taught = TaughtRegions.of(known, labels)
-    model = replace(fit_model(taught, encoder.name), view=memory.reaimed)
+    model = replace(
+        fit_model(taught, pipeline.encoder_name),
+        detector=pipeline.detector_name,
+        view=memory.reaimed,
+    )
     event_ranks = taught.event_ranks(model)
     pass_on_thumbs(memory, taught, model)
-    trial = Trial(EventPipeline(encoder=encoder), memory, model, options.zones)
+    cast = Cast.of(known)
+    trial = Trial(pipeline, memory, model, options.zones, cast)
     attempts = try_intruders(trial, trial.sources(known, event_ranks), options, progress)
-    synthetic = np.array([attempt.rank for attempt in attempts])
-    confirmed = try_confirmed(trial, taught)
-    missing = missing_for_promise(known, memory, synthetic, options)
-    model = calibrated(model, synthetic, confirmed, options, keeps=not missing)
+    missing = missing_for_promise(known, memory, attempts, options)
+    if not missing:
+        confirmed = try_confirmed(trial, taught)
+        model = calibrated(model, attempts, confirmed, event_ranks, options)
     return (
         memory,
         model,
@@ -76,6 +81,8 @@ def adapt_camera(
             unreadable=unreadable,
             sessions=len(memory.sessions),
             regions=len(taught.owner),
+            sprites=len(cast.sprites),
+            knows_perspective=cast.perspective is not None,
             suppressed=float(np.mean(event_ranks < model.threshold)) if len(event_ranks) else 0.0,
             seen=float(np.mean([attempt.is_seen for attempt in attempts])) if attempts else 0.0,
             promise=model.promise,

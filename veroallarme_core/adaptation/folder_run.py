@@ -19,7 +19,7 @@ from veroallarme_core.camera_memory import (
     StateFileError,
     write_report,
 )
-from veroallarme_core.description import SceneEncoder
+from veroallarme_core.pipeline import EventPipeline
 
 _TURNED = "events of the view that the camera has shown since it was turned"
 
@@ -31,6 +31,7 @@ def adapt_folder(
     options: AdaptationOptions,
     *,
     keep_memory: bool = False,
+    detector: Path | None = None,
 ) -> dict[str, Any]:
     """Learn a camera and write its memory, its model and a report.
 
@@ -41,28 +42,29 @@ def adapt_folder(
         options: how to learn.
         keep_memory: leave a scene memory that is there as it is, and put the new one beside it:
             a running worker owns the first.
+        detector: an object detector of the user's own; None takes the one that ships.
 
     Returns:
         The report, JSON-serialisable.
 
     Raises:
         AdaptationInputError: an input is wrong.
-        ModelError: the encoder cannot be loaded.
+        ModelError: the encoder or the detector cannot be loaded.
         InferenceError: the encoder failed.
         OSError: the state cannot be written.
     """
     thumbs = {} if labels is None else read_labels(labels)
-    encoder = SceneEncoder(threads=1)
+    pipeline = EventPipeline.with_shipped_networks(1, detector)
     # Before the events are listed: the camera may be turned while they are learned from.
-    view = _view_of(state_dir / MEMORY_FILE, encoder.name)
+    view = _view_of(state_dir / MEMORY_FILE, pipeline.encoder_name)
     events = list_events(data_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
-    memory, model, report = adapt_camera(events, encoder, thumbs, options, ProgressLine())
+    memory, model, report = adapt_camera(events, pipeline, thumbs, options, ProgressLine())
     if not keep_memory:
         memory.save(state_dir / MEMORY_FILE)
         model = replace(model, view=memory.reaimed)
         model.save(state_dir / MODEL_FILE)
-    elif _view_of(state_dir / MEMORY_FILE, encoder.name) == view:
+    elif _view_of(state_dir / MEMORY_FILE, pipeline.encoder_name) == view:
         memory.reaimed = view
         memory.save(state_dir / REBUILT_FILE)
         replace(model, view=view).save(state_dir / MODEL_FILE)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.adaptation.perspective import Perspective
 from veroallarme_core.adaptation.sprites import (
     LUMINANCE,
     Floats,
@@ -40,6 +41,7 @@ _LEAST_COVER = 8  # pixels of a mover below which a frame does not show it
 _GRID = (36, 64)  # cells of a picture of which it is not known where motion recurs
 _KINDS = {"person": 0.7, "pet": 0.12, "car": 0.18}
 _SMALL_PX = (12.0, 17.0)  # the camera blurs away a pixel or two of them
+_LARGEST = 0.9  # share of the picture's height: nearer ones are cut off at its border
 _TALLEST = {"person": 0.5, "pet": 0.15, "car": 0.25}  # share of the picture's height
 _SLOW_STEP = (0.01, 0.15)  # lengths of the body from frame to frame of who stands or creeps
 _STEP = {"person": (0.5, 4.0), "pet": (0.5, 6.0), "car": (0.3, 2.0), "cut": (0.5, 3.0)}
@@ -121,12 +123,17 @@ def choose_stand(
     kind: str,
     *,
     is_small: bool,
+    perspective: Perspective | None = None,
 ) -> Stand | None:
     """Choose a height in pixels and a perspective for a place; None where they do not agree.
 
-    The height is log-uniform, up to half the frame; it, the row of the feet and the height of the
-    camera together give the row of the horizon, which has to be plausible.
+    Where the camera's perspective is known it gives the height, and nobody is shown who would be
+    smaller than can be seen. Else the height is log-uniform, up to half the frame; it, the row of
+    the feet and the height of the camera together give the row of the horizon, which has to be
+    plausible.
     """
+    if perspective is not None:
+        return _stand_in(perspective, size[0], rng, place, _HEIGHT[kind])
     limits = _SMALL_PX if is_small else (_SMALL_PX[1], size[0] * _TALLEST[kind])
     tall = math.exp(rng.uniform(*np.log(limits)))
     camera_m = math.exp(rng.uniform(*np.log(_CAMERA_M)))
@@ -138,13 +145,33 @@ def choose_stand(
     return Stand(place.column, foot, tall, horizon, camera_m)
 
 
+def _stand_in(
+    perspective: Perspective, rows: int, rng: np.random.Generator, place: Place, share: float
+) -> Stand | None:
+    """Let something stand on the ground that the camera has shown."""
+    usual, _ = perspective.standing_on(place.row / rows, share)
+    tall = usual * rows * math.exp(rng.normal(0.0, perspective.spread))
+    if not _SMALL_PX[0] <= tall <= _LARGEST * rows:
+        return None
+    foot, horizon = place.row + tall / 2, perspective.horizon * rows
+    return Stand(place.column, foot, tall, horizon, _PERSON_M * (foot - horizon) * share / tall)
+
+
 def _choose_cut_stand(
     size: tuple[int, int],
     rng: np.random.Generator,
     place: Place,
     sprite: Sprite,
+    perspective: Perspective | None = None,
 ) -> Stand | None:
     """Choose a horizon; it and the rows where the sprite stood and stands give its height."""
+    if perspective is not None:
+        usual = perspective.height_at(sprite.foot / size[0]) * size[0]
+        share = sprite.alpha.shape[0] / usual if usual > 0 else math.inf
+        stand = _stand_in(perspective, size[0], rng, place, share) if share < 2.0 else None
+        # Enlarged it would be softer than what the camera shows there.
+        is_sharp = stand is not None and stand.height_px <= 1.3 * sprite.alpha.shape[0]
+        return stand if is_sharp else None
     horizon = rng.uniform(*_HORIZON) * size[0]
     own = sprite.alpha.shape[0]
     # The feet are half the height below the place, and the height follows from the feet.
@@ -184,6 +211,7 @@ def plan_track(
     is_busy: bool,
     is_slow: bool = False,
     within: NDArray[np.uint8] | None = None,
+    perspective: Perspective | None = None,
 ) -> Track | None:
     """Let a cut sprite, or a drawn mover where it is None, go through a burst.
 
@@ -192,6 +220,7 @@ def plan_track(
         places: as for `choose_place`, and so are `is_busy` and `within`.
         is_small: a distant person, about 10-15 px tall when it is seen.
         is_slow: it stands almost still or creeps, and all frames show it.
+        perspective: how tall people are where; None where the camera has not shown it.
 
     Returns:
         The track, or None where the place chosen and its perspective do not agree.
@@ -200,9 +229,9 @@ def plan_track(
     place = choose_place(size, rng, places, is_busy=is_busy, within=within)
     kind = "person" if is_small else str(rng.choice(tuple(_KINDS), p=tuple(_KINDS.values())))
     if sprite is None:
-        stand = choose_stand(size, rng, place, kind, is_small=is_small)
+        stand = choose_stand(size, rng, place, kind, is_small=is_small, perspective=perspective)
     else:
-        kind, stand = sprite.kind, _choose_cut_stand(size, rng, place, sprite)
+        kind, stand = sprite.kind, _choose_cut_stand(size, rng, place, sprite, perspective)
     if stand is None:
         return None
     shown = range(len(frames)) if is_slow else choose_shown(len(frames), rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from veroallarme_core.adaptation.history import EventFolder, picture_files, read_frames
 from veroallarme_core.adaptation.observed_events import ObservedEvent
 from veroallarme_core.adaptation.options import AdaptationOptions
+from veroallarme_core.adaptation.perspective import Perspective
 from veroallarme_core.adaptation.progress import ReportProgress
+from veroallarme_core.adaptation.sprites import Sprite
 from veroallarme_core.adaptation.synthetic_intruders import (
     IntruderOptions,
     SyntheticEvent,
@@ -30,6 +32,8 @@ from veroallarme_core.pipeline import EventPipeline, find_motion
 
 Floats = NDArray[np.float64]
 
+MOST_SPRITES = 100
+"""Movers of its own that a camera shows again, the latest ones."""
 _SOURCE_SHARE = 0.75  # of the events, by rank: the others are likeliest to show a real mover
 
 
@@ -42,6 +46,23 @@ class Attempt:
     where every one does."""
     is_seen: bool
     """Whether Stage 1 found a region on the intruder."""
+    height_px: int
+    """Of its tallest box."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cast:
+    """Who may appear: the camera's own movers, and how tall people are where."""
+
+    sprites: tuple[Sprite, ...] = ()
+    perspective: Perspective | None = None
+
+    @classmethod
+    def of(cls, known: Sequence[ObservedEvent]) -> Cast:
+        """Take them from a history."""
+        sprites = tuple(sprite for event in known for sprite in event.sprites)
+        sightings = [person for event in known for person in event.sightings]
+        return cls(sprites[-MOST_SPRITES:], Perspective.of(sightings))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +73,7 @@ class Trial:
     memory: SceneMemory
     model: CameraModel
     zones: tuple[Zone, ...] = ()
+    cast: Cast = field(default_factory=Cast)
 
     def sources(self, known: Sequence[ObservedEvent], event_ranks: Floats) -> list[ObservedEvent]:
         """Return the undamaged events that hardly show a real mover: intruders go over these."""
@@ -103,13 +125,14 @@ def try_intruders(
     def attempt(number: int) -> Attempt | None:
         rng = np.random.default_rng([options.seed, number])
         source = sources[int(rng.integers(len(sources)))].source
-        synthetic = _paste(source, rng, places, trial.zones)
+        synthetic = _paste(source, rng, places, trial)
         if synthetic is None:
             return None
         motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
         shown = np.logical_or.reduce(synthetic.masks)
         is_seen = bool((motion.motion_mask[shown] > 0).any())
-        return Attempt(trial.rank(trial.judge(motion, source)), is_seen)
+        rank = trial.rank(trial.judge(motion, source))
+        return Attempt(rank, is_seen, synthetic.height_px)
 
     attempts: list[Attempt] = []
     tried = map_in_order(attempt, range(options.intruders), options.threads)
@@ -140,7 +163,7 @@ def _paste(
     source: EventFolder,
     rng: np.random.Generator,
     places: NDArray[np.float32],
-    zones: Sequence[Zone],
+    trial: Trial,
 ) -> SyntheticEvent | None:
     """Paste an intruder over an event; None where nobody could be seen in it."""
     paths = picture_files(source.folder)
@@ -150,7 +173,16 @@ def _paste(
     except (OSError, FrameError):
         return None
     height, width = frames[0].shape[:2]
-    within = Premises.of(zones, (height, width)).judged
+    within = Premises.of(trial.zones, (height, width)).judged
     if within is not None and not within.any():
         return None
-    return paste_intruder(frames, rng, places, options=options, within=within)
+    cast = trial.cast
+    return paste_intruder(
+        frames,
+        rng,
+        places,
+        cast.sprites,
+        options=options,
+        within=within,
+        perspective=cast.perspective,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,19 +10,24 @@ from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.history import EventFolder, read_frames
 from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
+from veroallarme_core.adaptation.perspective import Sighting
 from veroallarme_core.adaptation.progress import ReportProgress
+from veroallarme_core.adaptation.sprites import Sprite, cut_sprite
 from veroallarme_core.adaptation.threads import map_in_order
 from veroallarme_core.camera_memory import RegionCues, SceneMemory
 from veroallarme_core.contract import Zone
 from veroallarme_core.description import (
     TAUGHT_REGIONS,
     BurstEvidence,
+    DetectedObject,
     RegionEvidence,
-    SceneEncoder,
-    gather_evidence,
 )
-from veroallarme_core.judgement import ALWAYS, OUTSIDE, Premises, candidates, judge_motion
-from veroallarme_core.pipeline import find_motion
+from veroallarme_core.judgement import ALWAYS, OUTSIDE
+from veroallarme_core.pictures import Frame
+from veroallarme_core.pipeline import EventPipeline, find_motion
+
+CERTAIN_SCORE = 0.5
+"""Score from which what the detector recognises is taken for what it says."""
 
 _NO_FEATURES = np.zeros((0, 0, 0, 0), np.float32)
 
@@ -39,7 +44,23 @@ class ObservedEvent:
     """(n,): which regions lie where motion counts."""
     is_alerting: bool = False
     """Whether it alerts by where something moved, whatever the model says."""
+    objects: tuple[DetectedObject, ...] = ()
+    """Those that were recognised for certain, of all frames."""
+    sprites: tuple[Sprite, ...] = ()
+    """Movers that could be cut out cleanly."""
+    frame_dimensions: tuple[int, int] = (0, 0)
+    """Height and width in pixels."""
     cues: tuple[RegionCues, ...] = ()
+
+    @property
+    def sightings(self) -> Iterator[Sighting]:
+        """People who stand in the picture as a whole."""
+        height, _ = self.frame_dimensions
+        for found in self.objects:
+            bottom = found.y + found.height
+            is_whole = found.y > 1 and bottom < height - 1
+            if found.group == "person" and is_whole and found.height > 1.2 * found.width:
+                yield Sighting(bottom / height, found.height / height)
 
     @property
     def regions(self) -> tuple[RegionEvidence, ...]:
@@ -49,7 +70,7 @@ class ObservedEvent:
 
 def observe_history(
     events: Sequence[EventFolder],
-    encoder: SceneEncoder,
+    pipeline: EventPipeline,
     options: AdaptationOptions,
     progress: ReportProgress,
 ) -> tuple[SceneMemory, list[ObservedEvent], int]:
@@ -58,11 +79,11 @@ def observe_history(
     Returns:
         The memory, the events of the latest view, and how many events cannot be read.
     """
-    memory = SceneMemory(encoder.name)
+    memory = SceneMemory(pipeline.encoder_name)
     known: list[ObservedEvent] = []
     unreadable = 0
     looked = map_in_order(
-        lambda event: _observe(event, encoder, options.zones), events, options.threads
+        lambda event: _observe(event, pipeline, options.zones), events, options.threads
     )
     for count, event in enumerate(looked, 1):
         if event is None:
@@ -80,27 +101,44 @@ def observe_history(
 
 
 def _observe(
-    source: EventFolder, encoder: SceneEncoder, zones: Sequence[Zone]
+    source: EventFolder, pipeline: EventPipeline, zones: Sequence[Zone]
 ) -> ObservedEvent | None:
     frames = read_frames(source)
     usable = [frame for frame in frames if frame is not None]
     if not usable:
         return None
     motion = find_motion(frames)
-    judgement = judge_motion(motion, premises=Premises.of(zones, motion.frame_dimensions))
-    evidence = gather_evidence(encoder, motion, candidates(judgement))
-    if evidence is None:
+    described = pipeline.describe_motion(motion, zones)
+    if described.evidence is None:
         return None
+    judgement, evidence = described.judgement, described.evidence
     evidence = replace(evidence, regions=evidence.regions[:TAUGHT_REGIONS])
     is_whole = len(usable) == len(frames) >= 2 and bool(evidence.intact.all())
-    outside = {one.region for one in judgement.regions if one.reason == OUTSIDE}
+    is_whole = is_whole and len({frame.image.shape for frame in usable}) == 1
+    outside = {region.region for region in judgement.regions if region.reason == OUTSIDE}
+    objects = () if described.objects is None else described.objects.certain(CERTAIN_SCORE)
     return ObservedEvent(
         source,
         evidence,
-        is_whole and len({f.image.shape for f in usable}) == 1,
-        np.array([one.region not in outside for one in evidence.regions], np.bool_),
+        is_whole,
+        np.array([region.region not in outside for region in evidence.regions], np.bool_),
         judgement.reason == ALWAYS,
+        objects,
+        _cut_movers([frame.image for frame in usable], objects) if is_whole else (),
+        motion.frame_dimensions,
     )
+
+
+def _cut_movers(frames: Sequence[Frame], objects: Sequence[DetectedObject]) -> tuple[Sprite, ...]:
+    """Cut out the most certain object of each kind, where it stands out cleanly."""
+    if len(frames) < 3:
+        return ()
+    best = {found.group: found for found in sorted(objects, key=lambda found: found.score)}
+    cut = (
+        cut_sprite(frames, (found.x, found.y, found.width, found.height), kind=group)
+        for group, found in best.items()
+    )
+    return tuple(sprite for sprite in cut if sprite is not None)
 
 
 def assess_events(memory: SceneMemory, known: Sequence[ObservedEvent]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.adaptation.intruder_trial import Attempt
 from veroallarme_core.adaptation.observed_events import ObservedEvent
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.camera_memory import (
@@ -19,9 +20,18 @@ from veroallarme_core.camera_memory import (
     CameraModel,
     SceneMemory,
 )
-from veroallarme_core.contract import Promise
+from veroallarme_core.contract import HeightRecall, Promise
 
 Floats = NDArray[np.float64]
+
+FLOORS_PX = (0, 14, 20, 28)
+"""Heights below which an intruder may be left out of the promise. Above the last nobody is."""
+WORTH_A_FLOOR = 0.1
+"""Share of its own events that a camera must suppress in addition for a higher floor."""
+CONFIRMED_WEIGHT = 5
+"""A real intruder weighs as much as so many synthetic ones."""
+HEIGHTS_PX = (0, 14, 20, 28, 56, 112)
+"""Heights at which the ranges begin by which the recall is told."""
 
 
 def allowed_misses(count: int, recall: float, confidence: float) -> int:
@@ -46,7 +56,7 @@ def allowed_misses(count: int, recall: float, confidence: float) -> int:
 def missing_for_promise(
     known: Sequence[ObservedEvent],
     memory: SceneMemory,
-    synthetic: Floats,
+    attempts: Sequence[Attempt],
     options: AdaptationOptions,
 ) -> str:
     """Return in a few words what the promise still lacks; empty where it can be kept."""
@@ -57,9 +67,9 @@ def missing_for_promise(
             f"events at {FEWEST_SESSIONS - len(memory.sessions)} more times, "
             f"{SESSION_S // 60} minutes apart"
         )
-    if not allowed_misses(len(synthetic), options.recall, options.confidence):
+    if not allowed_misses(len(attempts), options.recall, options.confidence):
         return (
-            f"undamaged bursts to draw intruders into: {len(synthetic)} could be seen, too few to "
+            f"undamaged bursts to draw intruders into: {len(attempts)} could be seen, too few to "
             f"promise a recall of {options.recall:.0%}"
         )
     return ""
@@ -67,19 +77,33 @@ def missing_for_promise(
 
 def calibrated(
     model: CameraModel,
-    synthetic: Floats,
+    attempts: Sequence[Attempt],
     confirmed: Floats,
+    history: Floats,
     options: AdaptationOptions,
-    *,
-    keeps: bool,
 ) -> CameraModel:
-    """Draw the line; where the promise cannot be kept it lies below everything."""
-    positives = np.sort(np.concatenate([synthetic, confirmed]))
-    k = allowed_misses(len(positives), options.recall, options.confidence)
-    if not keeps or not k:
-        return model
-    # What alerts by its place alone does so below any line.
-    threshold = min(float(positives[k - 1]), 1.0)
+    """Draw the line that keeps the promised recall.
+
+    Who is too small to be told from nuisance is left out of the promise where that lets the camera
+    suppress clearly more, and the promise says so: everybody taller is promised with the recall in
+    full, in each range of heights.
+
+    Args:
+        model: whose threshold is to be set.
+        attempts: how the synthetic intruders fared, enough of them for the promise.
+        confirmed: (n,) ranks of events that the user called relevant.
+        history: (n,) ranks of the camera's own events.
+        options: how to learn.
+    """
+    lines = {
+        floor: line
+        for floor in FLOORS_PX
+        if (line := _line(attempts, confirmed, floor, options)) is not None
+    }
+    floor = _choose_floor(lines, history)
+    threshold = lines[floor]
+    covered = [attempt for attempt in attempts if attempt.height_px >= floor]
+    synthetic = np.array([attempt.rank for attempt in covered])
     promise = Promise(
         recall=options.recall,
         confidence=options.confidence,
@@ -88,8 +112,47 @@ def calibrated(
         confirmed=len(confirmed),
         confirmed_recall=_recall(confirmed, threshold),
         since=datetime.now(UTC).isoformat(timespec="seconds"),
+        smallest_px=floor,
+        by_height=tuple(_by_height(attempts, threshold)),
     )
     return replace(model, threshold=threshold, promise=promise)
+
+
+def _line(
+    attempts: Sequence[Attempt], confirmed: Floats, floor: int, options: AdaptationOptions
+) -> float | None:
+    """Return the highest threshold that keeps the recall of all from a height on; None: too few."""
+    covered = [attempt.rank for attempt in attempts if attempt.height_px >= floor]
+    ranks = np.sort(np.concatenate([covered, np.repeat(confirmed, CONFIRMED_WEIGHT)]))
+    k = allowed_misses(len(ranks), options.recall, options.confidence)
+    # What alerts by its place alone does so below any line.
+    return min(float(ranks[k - 1]), 1.0) if k else None
+
+
+def _choose_floor(lines: Mapping[int, float], history: Floats) -> int:
+    """Return the lowest floor from which no higher one lets the camera suppress clearly more."""
+    suppressed = {floor: float(np.mean(history < line)) for floor, line in lines.items()}
+    return next(
+        floor
+        for floor, share in suppressed.items()
+        if all(
+            suppressed[higher] - share < WORTH_A_FLOOR for higher in suppressed if higher > floor
+        )
+    )
+
+
+def _by_height(attempts: Sequence[Attempt], threshold: float) -> Iterator[HeightRecall]:
+    for lower, upper in zip(HEIGHTS_PX, (*HEIGHTS_PX[1:], None), strict=True):
+        ranks = [
+            attempt.rank
+            for attempt in attempts
+            if lower <= attempt.height_px and (upper is None or attempt.height_px < upper)
+        ]
+        if ranks:
+            recall = float(np.mean(np.array(ranks) >= threshold))
+            yield HeightRecall(
+                from_px=lower, to_px=upper, synthetic=len(ranks), recall=round(recall, 4)
+            )
 
 
 def _recall(positives: Floats, threshold: float) -> float | None:

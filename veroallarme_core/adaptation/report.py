@@ -19,6 +19,10 @@ class AdaptationReport:
     """Events of which no frame can be decoded."""
     sessions: int
     regions: int
+    sprites: int
+    """Movers of the camera's own among the intruders."""
+    knows_perspective: bool
+    """Whether it has shown people enough to know how tall they are where."""
     suppressed: float
     """Share of the history that lies below the threshold."""
     seen: float

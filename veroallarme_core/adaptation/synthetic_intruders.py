@@ -20,6 +20,7 @@ from veroallarme_core.adaptation.intruder_tracks import (
     choose_stand,
     plan_track,
 )
+from veroallarme_core.adaptation.perspective import Perspective
 from veroallarme_core.adaptation.sprites import (
     Box,
     CameraLook,
@@ -128,6 +129,7 @@ def paste_intruder(
     sprites: Sequence[Sprite] = (),
     options: IntruderOptions | None = None,
     within: NDArray[np.uint8] | None = None,
+    perspective: Perspective | None = None,
 ) -> SyntheticEvent | None:
     """Let an intruder cross a burst.
 
@@ -138,6 +140,7 @@ def paste_intruder(
         options: None takes the defaults.
         within: uint8 (H, W), 255 where motion counts: half of the intruder and more is there in
             one frame at least. None is everywhere.
+        perspective: how tall people are where; None where the camera has not shown it.
 
     Returns:
         The event, or None where no place was found at which an intruder could be seen.
@@ -148,7 +151,8 @@ def paste_intruder(
     _check(frames)
     options = options or IntruderOptions()
     look = measure_look(frames)
-    is_small = rng.random() < options.small_share
+    # Where the perspective is known those are small who are far away.
+    is_small = rng.random() < options.small_share and perspective is None
     lights = {is_infrared(frame) for frame in frames}
     fitting = [sprite for sprite in sprites if lights == {sprite.is_grey}]
     is_wanted_busy = rng.random() < options.recurring_share
@@ -169,6 +173,7 @@ def paste_intruder(
             is_busy=is_busy,
             is_slow=is_slow,
             within=within,
+            perspective=perspective,
         )
         if track is None:
             continue

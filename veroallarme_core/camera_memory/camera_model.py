@@ -23,13 +23,15 @@ from veroallarme_core.description import SKETCH_DIM, RegionEvidence
 
 Floats = NDArray[np.float64]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FOLDS = 5
 """Heads of a camera; none judges an event that it was fitted to."""
 QUANTILES = 101
 CUES = ("unexplained", "deviation", "novelty", "quiet")
 """What the teacher weighs, each by its rank among the camera's own regions."""
 _CUE_WEIGHTS = (2 / 7, 2 / 7, 2 / 7, 1 / 7)
+OBJECT_WEIGHT = 0.5
+"""Of the square root of what the detector says, beside the rank among what moved here."""
 _STEEPNESS = 12.0  # of the score where it crosses the threshold, per rank
 
 
@@ -52,15 +54,26 @@ class CameraModel:
     """Rank in [0, 1] at which the score is 0.5."""
     promise: Promise | None
     """None where the recall that was asked for cannot be promised: the camera is learning."""
+    detector: str = ""
+    """What looked for objects while it was learned: another one's scores mean something else."""
     view: int = 0
     """Which of the camera's views it was learned from: how often it had been turned before."""
 
     def rank(
         self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], event_id: str
     ) -> Floats:
-        """Return how high regions rank among all that moved here, (n,), from 0 to 1."""
+        """Return how high regions rank, (n,), from 0 to 1, among all that moved and as objects."""
         if not regions:
             return np.zeros(0)
+        unusual = self.rank_here(regions, cues, event_id)
+        # Only without a detector there is no score at all, and then no region has any.
+        likeness = np.sqrt(np.nan_to_num([region.object_score for region in regions]))
+        return np.asarray((unusual + OBJECT_WEIGHT * likeness) / (1.0 + OBJECT_WEIGHT))
+
+    def rank_here(
+        self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], event_id: str
+    ) -> Floats:
+        """Return how high regions rank among all that moved here, (n,), from 0 to 1."""
         teacher = ranks(self.teacher(regions, cues), self.teacher_quantiles)
         return (teacher + self.student(regions, event_id)) / 2
 
@@ -93,6 +106,7 @@ class CameraModel:
         """
         facts: Mapping[str, Any] = {
             "encoder": self.encoder,
+            "detector": self.detector,
             "events": self.events,
             "threshold": self.threshold,
             "view": self.view,
@@ -122,10 +136,11 @@ class CameraModel:
                 raise ValueError(f"the threshold is {threshold}")
             return cls(
                 encoder=encoder,
+                detector=str(facts["detector"]),
                 events=int(facts["events"]),
                 threshold=threshold,
                 view=int(facts["view"]),
-                promise=None if promise is None else Promise(**promise),
+                promise=None if promise is None else Promise.from_dict(promise),
                 **found,
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

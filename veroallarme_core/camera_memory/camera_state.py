@@ -90,6 +90,7 @@ class CameraState:
         self._model = model if model is not None and model.view == memory.reaimed else None
         self._model_file = _stamp(folder / MODEL_FILE)
         self._notices: list[str] = [] if fault is None else [fault]
+        self._detector_noticed: str | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -176,11 +177,23 @@ class CameraState:
             if not self._memory.knows(evidence):
                 return None
             model = self._model if self.promise is not None or self._is_trial else None
+            if model is not None and model.detector != evidence.detector:
+                self._notice_detector(model.detector, evidence.detector)
+                model = None
             thumbs = self._thumbs(evidence.regions, event_id)
             if model is None and set(thumbs) <= {Thumb.NONE}:
                 return None
             cues = self._memory.assess(evidence.regions, evidence.light, at)
         return Recollection(cues, tuple(thumbs), model)
+
+    def _notice_detector(self, learned: str, now: str) -> None:
+        notice = (
+            f"it was learned with the detector {learned or 'none'}, not with {now or 'none'}: until "
+            "the next adaptation all motion raises the alarm that is not proven nuisance"
+        )
+        if self._detector_noticed != now:
+            self._detector_noticed = now
+            self._notices.append(notice)
 
     def _thumbs(self, regions: Sequence[RegionEvidence], event_id: str) -> list[Thumb]:
         """Return what the user said of the like of each region.

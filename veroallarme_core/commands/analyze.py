@@ -15,7 +15,6 @@ from veroallarme_core.contract import (
     is_valid_id,
     new_event_id,
 )
-from veroallarme_core.description import SceneEncoder
 from veroallarme_core.pipeline import EventPipeline
 
 
@@ -55,7 +54,7 @@ def analyze_files(
     data = [_read(path) for path in frames]
     settings = CameraSettings(mode=Mode.FILTER, threshold=threshold, zones=zones)
     motion_at = datetime.now(UTC)
-    pipeline = EventPipeline(encoder=SceneEncoder())
+    pipeline = EventPipeline.with_shipped_networks(None)
     result = pipeline.judge(data, settings, None if reference is None else _read(reference))
     verdict = result.to_verdict(
         event_id=new_event_id(motion_at),

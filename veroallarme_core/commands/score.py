@@ -13,7 +13,6 @@ from typing import Any
 from veroallarme_core.adaptation import EventFolder, list_events, picture_files
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import MAX_REGIONS, CameraSettings, Mode, Zone
-from veroallarme_core.description import SceneEncoder
 from veroallarme_core.files import atomic_text_file
 from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
 
@@ -30,6 +29,7 @@ def score_folder(
     output: Path,
     *,
     zones: tuple[Zone, ...] = (),
+    detector: Path | None = None,
     threads: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:
@@ -41,6 +41,7 @@ def score_folder(
             installation would.
         output: the file to write, in one step. An event without a score gets 1.0.
         zones: where motion counts.
+        detector: an object detector of the user's own; None takes the one that ships.
         threads: events that are judged at the same time.
         progress: told how many are done, of how many.
 
@@ -51,14 +52,14 @@ def score_folder(
         AdaptationInputError: `data_dir` holds no event.
         ScoreError: `output` is a folder, or `state_dir` is none.
         StateFileError: what the camera has learned cannot be used.
-        ModelError: the encoder cannot be loaded.
+        ModelError: the encoder or the detector cannot be loaded.
         OSError: the file cannot be written.
     """
     if output.is_dir():
         raise ScoreError(f"{output} is a folder: give the name of the file to write")
     events = list_events(data_dir)
     state = None if state_dir is None else _read(state_dir)
-    pipeline = EventPipeline(encoder=SceneEncoder(threads=1))
+    pipeline = EventPipeline.with_shipped_networks(1, detector)
     settings = CameraSettings(mode=Mode.FILTER, zones=zones)
 
     def judge(event: EventFolder) -> PipelineResult:

@@ -148,6 +148,17 @@ class LearningProgress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeightRecall:
+    """How synthetic intruders of a range of heights fared."""
+
+    from_px: int
+    to_px: int | None
+    """Exclusive; None is any height."""
+    synthetic: int
+    recall: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Promise:
     """Which recall is promised, and what stands behind it."""
 
@@ -163,10 +174,24 @@ class Promise:
     confirmed_recall: float | None
     since: str
     """When it was calibrated, ISO 8601 in UTC."""
+    smallest_px: int = 0
+    """Height in pixels below which nobody is covered; 0 where everybody is who can be seen."""
+    by_height: tuple[HeightRecall, ...] = ()
+    """How it is kept by height, the smallest first."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the promise as JSON-serialisable values."""
-        return asdict(self)
+        return {**asdict(self), "by_height": [asdict(height) for height in self.by_height]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Promise:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            KeyError, TypeError: a part is missing, or unknown.
+        """
+        heights = tuple(HeightRecall(**height) for height in content["by_height"])
+        return cls(**{**content, "by_height": heights})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,6 +112,8 @@ class BurstEvidence:
     moved: NDArray[np.bool_]
     """(rows, columns): cells in which something moved."""
     regions: tuple[RegionEvidence, ...]
+    detector: str = ""
+    """Name of what looked for objects; empty where nothing did."""
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -177,7 +179,8 @@ def gather_evidence(
                 object_score=math.nan if objects is None else objects.score_in(one.region),
             )
         )
-    return BurstEvidence(light_of(frames), features, intact, moved, tuple(regions))
+    detector = "" if objects is None else objects.detector
+    return BurstEvidence(light_of(frames), features, intact, moved, tuple(regions), detector)
 
 
 def light_of(frames: Sequence[Frame]) -> Light:

@@ -14,7 +14,7 @@ import numpy as np
 
 from veroallarme_core.camera_memory import MEMORY_FILE, MODEL_FILE, CameraState, StateFileError
 from veroallarme_core.contract import CameraSettings, Mode, State, VerdictRegion
-from veroallarme_core.description import Frame, SceneEncoder
+from veroallarme_core.description import Frame, ObjectDetector, SceneEncoder
 from veroallarme_core.inference import ModelError
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
@@ -52,7 +52,9 @@ class ShippedJudge:
     ) -> None:
         self._settings = CameraSettings(mode=Mode.FILTER, threshold=threshold)
         self._state = None if state_dir is None else _read_state(state_dir)
-        self._pipeline = EventPipeline(encoder=SceneEncoder(backend, threads))
+        self._pipeline = EventPipeline(
+            encoder=SceneEncoder(backend, threads), detector=ObjectDetector(backend, threads)
+        )
 
     def score(self, frame: Frame, motion: MotionDetectionResult) -> list[float]:
         """Return the score of every region that moved, in [0, 1].

@@ -86,6 +86,7 @@ class Worker:
             self._note_adapted,
             complaints.tell,
             complaints.resolve,
+            config.inference.detector,
         )
         services = WorkerServices(
             topics=config.topics,

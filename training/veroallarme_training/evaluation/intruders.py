@@ -26,7 +26,7 @@ from veroallarme_core.adaptation import (
 )
 from veroallarme_core.camera_memory import MEMORY_FILE, CameraState, SceneMemory
 from veroallarme_core.contract import CameraSettings, Mode, State
-from veroallarme_core.description import ENCODER_NAME, Frame, SceneEncoder
+from veroallarme_core.description import ENCODER_NAME, Frame
 from veroallarme_core.motion_detection import find_damage
 from veroallarme_core.pictures import FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
@@ -84,7 +84,7 @@ def try_intruders(
     sources = _sources(camera, scores)
     memory = SceneMemory.load(state_dir / MEMORY_FILE, ENCODER_NAME)
     state = CameraState.read(state_dir)
-    pipeline = EventPipeline(encoder=SceneEncoder(threads=1))
+    pipeline = EventPipeline.with_shipped_networks()
     if not sources or memory.grid is None:
         return []
     places = memory.recurrence()

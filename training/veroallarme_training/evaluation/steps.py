@@ -27,7 +27,7 @@ from veroallarme_core.camera_memory import (
     ranks,
 )
 from veroallarme_core.contract import CameraSettings, Mode
-from veroallarme_core.description import ENCODER_NAME, RegionEvidence, SceneEncoder
+from veroallarme_core.description import ENCODER_NAME, RegionEvidence
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_from_memory
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
@@ -114,7 +114,7 @@ class LearnedCameras:
 
 
 def _look_through(camera: Camera) -> Iterator[_Look]:
-    pipeline, settings = EventPipeline(encoder=SceneEncoder()), CameraSettings(mode=Mode.FILTER)
+    pipeline, settings = EventPipeline.with_shipped_networks(None), CameraSettings(mode=Mode.FILTER)
     for event in list_events(camera.folder):
         if event.event_id in camera.asked:
             frames = [_read(path) for path in picture_files(event.folder)]

@@ -17,7 +17,7 @@ import numpy as np
 
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import CameraSettings
-from veroallarme_core.description import load_scene_encoder
+from veroallarme_core.description import load_object_detector, load_scene_encoder
 from veroallarme_core.inference import InferenceError, ModelError, describe_runtime
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
@@ -61,6 +61,11 @@ class JudgingThreads:
         trouble = "cameras are judged by cues alone, and none can be learned"
         load_encoder = partial(load_scene_encoder, options.backend, options.threads)
         encoder = await self._load("learning", trouble, load_encoder)
+        trouble = "nobody is recognised, and what cameras have learned does not apply"
+        load_detector = partial(
+            load_object_detector, options.backend, options.threads, options.detector
+        )
+        detector = await self._load("detector", trouble, load_detector)
         if options.model is not None:
             trouble = "the relevance network cannot be used"
             load_predictor = partial(_load_predictor, options.model, options)
@@ -68,13 +73,16 @@ class JudgingThreads:
         if encoder is not None:
             runtimes.append(describe_runtime(encoder.backend))
             _LOGGER.info("scene encoder %s, %s", encoder.name, runtimes[-1])
+        if detector is not None:
+            runtimes.append(describe_runtime(detector.backend))
+            _LOGGER.info("object detector %s, %s", detector.name, runtimes[-1])
         if predictor is not None:
             backend = predictor.backend
             runtimes.append(describe_runtime(backend.name, backend.device))
             _LOGGER.info("relevance network %s, %s", backend.meta.name, runtimes[-1])
         self.runtime = ", ".join(dict.fromkeys(runtimes)) or None
         if runtimes:
-            self.pipeline = EventPipeline(predictor, encoder)
+            self.pipeline = EventPipeline(predictor, encoder, detector)
         self.has_encoder = encoder is not None
 
     async def _load(self, key: str, trouble: str, load: Callable[[], T]) -> T | None:

@@ -135,6 +135,7 @@ def _inference(folder: Folder) -> Table:
         "enabled": truth,
         "backend": choice("auto", *BACKEND_NAMES),
         "model": lambda value: None if value is None else folder.path(value),
+        "detector": lambda value: None if value is None else folder.path(value),
         "threads": whole_number(1, 64, "threads"),
     }
 

@@ -67,7 +67,7 @@ class CameraConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InferenceConfig:
-    """How networks are run: the scene encoder, and a relevance network where one is named."""
+    """How networks are run: scene encoder, object detector, and a relevance network if named."""
 
     enabled: bool = True
     """Without any network nothing is learned, and nothing that was learned is used."""
@@ -75,6 +75,8 @@ class InferenceConfig:
     """``auto``, ``openvino``, ``onnxruntime`` or ``torch``."""
     model: Path | None = None
     """A relevance network of the user's own."""
+    detector: Path | None = None
+    """An object detector of the user's own; None takes the one that ships."""
     threads: int = 2
 
 

@@ -45,6 +45,8 @@ class Guidance:
     """Where motion counts; see `write_zones`."""
     recall: float
     """That is promised."""
+    detector: Path | None = None
+    """An object detector of the user's own, the one that judges."""
 
 
 async def run_adaptation(
@@ -78,6 +80,7 @@ async def run_adaptation(
             *("--labels", str(labels_file)),
             *("--zones", str(zones_file)),
             *("--recall", str(guidance.recall)),
+            *(("--detector", str(guidance.detector)) if guidance.detector else ()),
             "--keep-memory",
             stdin=DEVNULL,
             stdout=PIPE,

@@ -43,6 +43,7 @@ class Adaptations:
         adapted: called with the camera's id when an adaptation has ended.
         complain: see `WorkerServices`.
         resolve: see `WorkerServices`.
+        detector: an object detector of the user's own, the one that judges.
         command: runs ``veroallarme``.
     """
 
@@ -54,10 +55,12 @@ class Adaptations:
         adapted: Callable[[str], None],
         complain: Complain,
         resolve: Resolve,
+        detector: Path | None = None,
         command: Sequence[str] = (sys.executable, "-m", "veroallarme_core"),
     ) -> None:
         self.command = tuple(command)
         self._config = config
+        self._detector = detector
         self._data_dir = data_dir
         self._storage = storage
         self._adapted = adapted
@@ -136,7 +139,10 @@ class Adaptations:
         camera = learning.camera
         feedback = await self._storage.database(lambda store: store.feedback(camera))
         guidance = Guidance(
-            labels=write_labels(feedback), zones=write_zones(zones()), recall=self._config.recall
+            labels=write_labels(feedback),
+            zones=write_zones(zones()),
+            recall=self._config.recall,
+            detector=self._detector,
         )
         basis, last = learning.basis(repr(guidance)), learning.last
         if last is not None and last.outcome is not Outcome.FAILED and last.basis == basis:
