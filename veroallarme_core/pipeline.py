@@ -462,19 +462,23 @@ def _result(
 ) -> PipelineResult:
     judgement = judged.judgement
     objects = () if judged.objects is None else judged.objects.told
+    clearest = None if judged.objects is None else judged.objects.clearest_frame
     regions = tuple(_verdict_region(region) for region in judgement.regions)
-    frame = strongest_frame(motion.frames, regions[0] if regions else None)
+    if clearest is None:
+        frame = strongest_frame(motion.frames, regions[0] if regions else None)
+    else:
+        frame = motion.frames[clearest]
     picture = None
     if frame is not None:
         score = "" if judgement.score is None else f" {judgement.score:.2f}"
         headline = f"{judgement.state.value}{score}: {judgement.reason.replace('_', ' ')}"
-        picture = encode_jpeg(draw_verdict(frame, regions, headline))
+        picture = encode_jpeg(draw_verdict(frame, regions, headline, objects))
     return PipelineResult(
         state=judgement.state,
         score=judgement.score,
         threshold=threshold_in_force(settings),
         reason=judgement.reason,
-        explanation=judgement.explanation,
+        explanation=f"{judgement.explanation}{_recognised(objects)}",
         cues=judgement.cues,
         regions=regions,
         objects=tuple(_verdict_object(found) for found in objects),
@@ -482,6 +486,15 @@ def _result(
         damaged=sum(bool(damage.kinds) for damage in motion.damage),
         picture=picture,
     )
+
+
+def _recognised(objects: Sequence[DetectedObject]) -> str:
+    """Return a sentence on who or what was recognised, each kind once; empty where nothing was."""
+    best: dict[str, float] = {}
+    for found in objects:
+        best[found.class_name] = max(best.get(found.class_name, 0.0), found.score)
+    named = ", ".join(f"{name} ({score:.2f})" for name, score in best.items())
+    return f" Recognised: {named}." if named else ""
 
 
 def _verdict_object(found: DetectedObject) -> VerdictObject:

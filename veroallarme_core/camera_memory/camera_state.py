@@ -188,8 +188,8 @@ class CameraState:
 
     def _notice_detector(self, learned: str, now: str) -> None:
         notice = (
-            f"it was learned with the detector {learned or 'none'}, not with {now or 'none'}: until "
-            "the next adaptation all motion raises the alarm that is not proven nuisance"
+            f"it was learned with the detector {learned or 'none'}, not with {now or 'none'}: "
+            "until the next adaptation all motion raises the alarm that is not proven nuisance"
         )
         if self._detector_noticed != now:
             self._detector_noticed = now

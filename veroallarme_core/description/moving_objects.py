@@ -37,8 +37,8 @@ _DAMAGED_SHARE = 0.3  # of a box: what is found in another camera's picture is n
 class MovingObjects:
     """What moves in a burst.
 
-    `detector` is the name of what looked, `by_frame` holds the objects of every frame that it could
-    look at, largest score first.
+    `detector` is the name of what looked, `by_frame` holds the objects of every frame of the burst,
+    largest score first; none where a frame could not be looked at.
     """
 
     detector: str
@@ -66,16 +66,24 @@ class MovingObjects:
         )
 
     @property
-    def told(self) -> tuple[DetectedObject, ...]:
-        """The objects that a verdict names: those of the frame that shows most of them.
+    def clearest_frame(self) -> int | None:
+        """Index of the frame that shows most of what a verdict names; None where nothing does.
 
-        A mover is somewhere else in each frame; all frames together would tell of three of it.
+        A mover is somewhere else in each frame: all frames together would tell of three of it.
         """
-        named = [
-            tuple(found for found in objects if found.score >= TOLD_SCORE)
+        sums = [
+            sum(found.score for found in objects if found.score >= TOLD_SCORE)
             for objects in self.by_frame
         ]
-        return max(named, key=lambda objects: sum(found.score for found in objects), default=())
+        return sums.index(max(sums)) if any(sums) else None
+
+    @property
+    def told(self) -> tuple[DetectedObject, ...]:
+        """The objects that a verdict names: those of the clearest frame."""
+        clearest = self.clearest_frame
+        if clearest is None:
+            return ()
+        return tuple(found for found in self.by_frame[clearest] if found.score >= TOLD_SCORE)
 
 
 def find_moving_objects(
@@ -96,12 +104,12 @@ def find_moving_objects(
         InferenceError: the detector failed.
     """
     dimensions = motion.frame_dimensions
-    usable = [
-        (frame, damage.pixel_mask(dimensions))
-        for frame, damage in zip(motion.frames, motion.damage, strict=True)
+    usable = {
+        index: frame
+        for index, (frame, damage) in enumerate(zip(motion.frames, motion.damage, strict=True))
         if frame is not None and frame.shape[:2] == dimensions and damage.is_usable
-    ]
-    frames = [frame for frame, _ in usable]
+    }
+    frames = list(usable.values())
     found = [list(objects) for objects in _detect(detector, frames, FRAME_SIZE)]
     squares = [_square(region, dimensions) for region in regions[:CROPPED_REGIONS]]
     crops = [
@@ -111,13 +119,11 @@ def find_moving_objects(
         frame, square = divmod(number, len(squares))
         x1, y1 = squares[square][:2]
         found[frame] += [seen.shifted(x1, y1) for seen in objects]
-    return MovingObjects(
-        detector.name,
-        tuple(
-            _moving(_without_twins(objects), moved, damaged)
-            for objects, (_, damaged) in zip(found, usable, strict=True)
-        ),
-    )
+    by_frame: list[tuple[DetectedObject, ...]] = [()] * len(motion.frames)
+    for index, objects in zip(usable, found, strict=True):
+        damaged = motion.damage[index].pixel_mask(dimensions)
+        by_frame[index] = _moving(_without_twins(objects), moved, damaged)
+    return MovingObjects(detector.name, tuple(by_frame))
 
 
 def _detect(

@@ -14,6 +14,8 @@ Frame = NDArray[np.uint8]
 
 RELEVANT_BGR = (80, 200, 60)
 IRRELEVANT_BGR = (60, 60, 230)
+OBJECT_BGR = (0, 215, 255)
+_NAME_BGR = (0, 120, 150)
 _TEXT_BGR = (255, 255, 255)
 MAX_WIDTH = 1280
 """Published pictures are at most this wide, in pixels: they are looked at on a phone."""
@@ -35,6 +37,16 @@ class ScoredRegion(Protocol):
     def relevance_score(self) -> float: ...  # noqa: D102
     @property
     def is_relevant(self) -> bool: ...  # noqa: D102
+
+
+class NamedBox(Protocol):
+    """An object that was recognised; pixels of the full frame."""
+
+    @property
+    def class_name(self) -> str: ...  # noqa: D102
+    @property
+    def score(self) -> float: ...  # noqa: D102
+    def to_bbox(self) -> tuple[int, int, int, int]: ...  # noqa: D102
 
 
 def strongest_frame(frames: Sequence[Frame | None], region: ScoredRegion | None) -> Frame | None:
@@ -59,12 +71,19 @@ def strongest_frame(frames: Sequence[Frame | None], region: ScoredRegion | None)
     return usable[int(deviation.argmax())]
 
 
-def draw_verdict(frame: Frame, regions: Sequence[ScoredRegion], headline: str = "") -> Frame:
-    """Draw regions (green relevant, red irrelevant, score labels) and a headline.
+def draw_verdict(
+    frame: Frame,
+    regions: Sequence[ScoredRegion],
+    headline: str = "",
+    objects: Sequence[NamedBox] = (),
+) -> Frame:
+    """Draw regions (green relevant, red irrelevant, score labels), objects and a headline.
 
     Args:
         frame: uint8 (H, W, 3) BGR; it is not changed.
         regions: drawn with the largest score on top.
+        headline: at the lower left.
+        objects: drawn in yellow with their names, under the regions' labels.
 
     Returns:
         uint8 (H, W, 3) BGR.
@@ -72,6 +91,11 @@ def draw_verdict(frame: Frame, regions: Sequence[ScoredRegion], headline: str = 
     picture = frame.copy()
     scale = max(0.4, min(picture.shape[:2]) / 1000)
     line = max(1, round(2 * scale * 1.5))
+    for found in objects:
+        x1, y1, x2, y2 = found.to_bbox()
+        cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), OBJECT_BGR, line)
+        name = f"{found.class_name} {found.score:.2f}"
+        _label(picture, name, (x1, y2), _NAME_BGR, scale)
     for region in sorted(regions, key=lambda region: region.relevance_score):
         colour = RELEVANT_BGR if region.is_relevant else IRRELEVANT_BGR
         corner = (region.x, region.y)
