@@ -126,6 +126,7 @@ def test_an_unknown_key_names_the_nearest_known_one(tmp_path, text, named):
         ("pretrained_backbone: 3", "true, false or the path of a file"),
         ("device: tpu", "device is 'tpu'; give one of cpu, cuda"),
         ("data_dir: ''", "data_dir is ''; give a path"),
+        ("data_dir: ~nobody of that name", "there is no such user: write the path out"),
         ("augmentation: {scale: [2, 1]}", "augmentation.scale is [2, 1]; give two values"),
         ("augmentation: {scale: 2}", "augmentation.scale is 2; give two values"),
         ("augmentation: {enabled: 'no'}", "augmentation.enabled is 'no'; give true or false"),

@@ -6,20 +6,31 @@ them with a comment on every line; a test keeps the two alike.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+import voluptuous as vol
 import yaml
 
+from veroallarme_core.contract import (
+    Validator,
+    advice,
+    expanded_path,
+    integer_between,
+    number_between,
+    one_of,
+    one_word_of,
+    or_none,
+    truth,
+)
 from veroallarme_core.description import InputMode
 from veroallarme_core.files import write_atomically
 from veroallarme_training.errors import TrainingError
 
-Check = Callable[[Any], Any]
 _Section = TypeVar("_Section")
 
 
@@ -30,108 +41,64 @@ class ConfigError(TrainingError):
 # --- checks of single values ---------------------------------------------------------------------
 
 
-def _whole(low: int, high: int) -> Check:
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"a whole number from {low:,} to {high:,}")
-        return value
+def _number(low: float, high: float) -> Validator:
+    number = number_between(low, high)
 
-    return check
-
-
-def _number(low: float, high: float) -> Check:
     def check(value: Any) -> float:
-        expected = f"a number from {low:g} to {high:g}"
+        # YAML 1.1 reads 1e-3, which has no point, as text.
         if isinstance(value, str):
-            # YAML 1.1 reads 1e-3, which has no point, as text.
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value)
-            except ValueError:
-                raise ValueError(expected) from None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(expected)
-        if not math.isfinite(value) or not low <= value <= high:
-            raise ValueError(expected)
-        return float(value)
+        checked: float = number(value)
+        return checked
 
     return check
 
 
-def _word(*words: str) -> Check:
-    def check(value: Any) -> str:
-        if value not in words:
-            raise ValueError("one of " + ", ".join(words))
-        return str(value)
-
-    return check
-
-
-def _truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _path(value: Any) -> Path:
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError("a path")
-    return Path(value).expanduser()
+def _word(*words: str) -> Validator:
+    return one_word_of(*words, verb="give")
 
 
 def _truth_or_path(value: Any) -> bool | Path:
     try:
-        return value if isinstance(value, bool) else _path(value)
-    except ValueError:
-        raise ValueError("true, false or the path of a file of weights") from None
+        return value if isinstance(value, bool) else expanded_path(value)
+    except vol.Invalid:
+        raise vol.Invalid("give true, false or the path of a file of weights") from None
 
 
-def _input_mode(value: Any) -> InputMode:
-    try:
-        return InputMode(value)
-    except ValueError:
-        raise ValueError("one of " + ", ".join(mode.value for mode in InputMode)) from None
-
-
-def _pair(item: Check) -> Check:
+def _pair(item: Validator) -> Validator:
     def check(value: Any) -> tuple[Any, Any]:
         if not isinstance(value, list | tuple) or len(value) != 2:
-            raise ValueError("two values, [low, high] or [height, width]")
+            raise vol.Invalid("give two values, [low, high] or [height, width]")
         return (item(value[0]), item(value[1]))
 
     return check
 
 
-def _ascending(item: Check) -> Check:
+def _ascending(item: Validator) -> Validator:
     pair = _pair(item)
 
     def check(value: Any) -> tuple[Any, Any]:
         low, high = pair(value)
         if low > high:
-            raise ValueError("two values, the smaller one first")
+            raise vol.Invalid("give two values, the smaller one first")
         return (low, high)
 
     return check
 
 
-def _multiple(of: int, low: int, high: int) -> Check:
-    whole = _whole(low, high)
+def _multiple(factor: int, low: int, high: int) -> Validator:
+    whole = integer_between(low, high)
 
     def check(value: Any) -> int:
-        if whole(value) % of:
-            raise ValueError(f"a multiple of {of} from {low} to {high}")
+        if whole(value) % factor:
+            raise vol.Invalid(f"give a multiple of {factor} from {low} to {high}")
         return int(value)
 
     return check
 
 
-def _maybe(check: Check) -> Check:
-    def maybe(value: Any) -> Any:
-        return None if value is None else check(value)
-
-    return maybe
-
-
-def _by(check: Check) -> dict[str, Check]:
+def _by(check: Validator) -> dict[str, Validator]:
     """Return a field's metadata that holds its check."""
     return {"check": check}
 
@@ -143,19 +110,19 @@ def _by(check: Check) -> dict[str, Check]:
 class PhaseSettings:
     """What each phase may set for itself; None takes the value of the top level."""
 
-    num_epochs: int | None = field(default=None, metadata=_by(_maybe(_whole(1, 100_000))))
-    batch_size: int | None = field(default=None, metadata=_by(_maybe(_whole(2, 65_536))))
+    num_epochs: int | None = field(default=None, metadata=_by(or_none(integer_between(1, 100_000))))
+    batch_size: int | None = field(default=None, metadata=_by(or_none(integer_between(2, 65_536))))
     """Items per step and process: an event in `contrastive`, a region in the other phases."""
-    learning_rate: float | None = field(default=None, metadata=_by(_maybe(_number(1e-8, 10.0))))
+    learning_rate: float | None = field(default=None, metadata=_by(or_none(_number(1e-8, 10.0))))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastiveSettings(PhaseSettings):
     """Phase `contrastive`: the encoder learns to tell movers apart, without labels."""
 
-    memory_bank_size: int = field(default=0, metadata=_by(_whole(0, 1_000_000)))
+    memory_bank_size: int = field(default=0, metadata=_by(integer_between(0, 1_000_000)))
     """Embeddings of earlier batches kept as further negatives, as in MoCo; 0 is off (SimCLR)."""
-    use_negatives: bool = field(default=True, metadata=_by(_truth))
+    use_negatives: bool = field(default=True, metadata=_by(truth))
     """Let each item's negative (another event, or the empty place) take part in the batch."""
 
 
@@ -163,9 +130,9 @@ class ContrastiveSettings(PhaseSettings):
 class SegmentationSettings(PhaseSettings):
     """Phase `segmentation`: where in the crop is what matters?"""
 
-    freeze_encoder: bool = field(default=False, metadata=_by(_truth))
+    freeze_encoder: bool = field(default=False, metadata=_by(truth))
     """Leave the encoder as it is for the whole phase."""
-    freeze_epochs: int = field(default=0, metadata=_by(_whole(0, 100_000)))
+    freeze_epochs: int = field(default=0, metadata=_by(integer_between(0, 100_000)))
     """Leave it as it is for this many epochs only: a fresh head would disturb it."""
     foreground_weight: float = field(default=10.0, metadata=_by(_number(0.01, 1000.0)))
     """Weight of a mover's pixel against one of the background, in the cross-entropy."""
@@ -177,11 +144,11 @@ class SegmentationSettings(PhaseSettings):
 class RelevanceSettings(PhaseSettings):
     """Phase `relevance`: is a region worth an alarm?"""
 
-    freeze_encoder: bool = field(default=False, metadata=_by(_truth))
-    freeze_epochs: int = field(default=0, metadata=_by(_whole(0, 100_000)))
+    freeze_encoder: bool = field(default=False, metadata=_by(truth))
+    freeze_epochs: int = field(default=0, metadata=_by(integer_between(0, 100_000)))
     relevant_weight: float = field(default=1.0, metadata=_by(_number(0.01, 1000.0)))
     """Weight of a relevant region against nuisance; a miss costs more than a false alarm."""
-    balance_labels: bool = field(default=True, metadata=_by(_truth))
+    balance_labels: bool = field(default=True, metadata=_by(truth))
     """Scale the weights so that both labels count alike, however many regions each has."""
     segmentation_weight: float = field(default=0.5, metadata=_by(_number(0.0, 1000.0)))
     """Weight of the segmentation loss, which keeps the map true while the encoder learns on."""
@@ -191,19 +158,21 @@ class RelevanceSettings(PhaseSettings):
 class TeacherSettings:
     """Who says what is relevant, in the phases `segmentation` and `relevance`."""
 
-    labels_file: Path | None = field(default=None, metadata=_by(_maybe(_path)))
+    labels_file: Path | None = field(default=None, metadata=_by(or_none(expanded_path)))
     """CSV of events (`event_id,label`) or regions (`event_id,x,y,width,height,is_relevant`)."""
-    drawn_seeds: int = field(default=8, metadata=_by(_whole(0, 10_000)))
+    drawn_seeds: int = field(default=8, metadata=_by(integer_between(0, 10_000)))
     """How often the 26 drawn scenes join in, each time with other textures and noise."""
-    drawn_size: tuple[int, int] = field(default=(576, 704), metadata=_by(_pair(_whole(120, 1920))))
+    drawn_size: tuple[int, int] = field(
+        default=(576, 704), metadata=_by(_pair(integer_between(120, 1920)))
+    )
     """Height and width of the drawn scenes in pixels."""
-    use_recurrence: bool = field(default=False, metadata=_by(_truth))
+    use_recurrence: bool = field(default=False, metadata=_by(truth))
     """Label what no file labels by how often its place moves: weak, see docs/training.md."""
     recurrent_share: float = field(default=0.3, metadata=_by(_number(0.0, 1.0)))
     """A place that moves in at least this share of the other events is nuisance."""
     rare_share: float = field(default=0.05, metadata=_by(_number(0.0, 1.0)))
     """A place that moves in at most this share is relevant; in between nothing is said."""
-    min_events: int = field(default=30, metadata=_by(_whole(2, 1_000_000)))
+    min_events: int = field(default=30, metadata=_by(integer_between(2, 1_000_000)))
     """A camera with fewer events says nothing by recurrence."""
     recurrence_weight: float = field(default=0.5, metadata=_by(_number(0.0, 1.0)))
     """Weight of such a label; one from a file or a drawn scene counts 1."""
@@ -213,7 +182,7 @@ class TeacherSettings:
 class AugmentationSettings:
     """How training crops vary; validation crops never do."""
 
-    enabled: bool = field(default=True, metadata=_by(_truth))
+    enabled: bool = field(default=True, metadata=_by(truth))
     horizontal_flip: float = field(default=0.5, metadata=_by(_number(0.0, 1.0)))
     """Probability."""
     reverse_time: float = field(default=0.5, metadata=_by(_number(0.0, 1.0)))
@@ -236,26 +205,26 @@ class AugmentationSettings:
 class LoggingSettings:
     """What is written down while training."""
 
-    tensorboard: bool = field(default=True, metadata=_by(_truth))
-    scalars_every: int = field(default=10, metadata=_by(_whole(1, 1_000_000)))
+    tensorboard: bool = field(default=True, metadata=_by(truth))
+    scalars_every: int = field(default=10, metadata=_by(integer_between(1, 1_000_000)))
     """Steps between two points of a training curve in TensorBoard."""
-    pictures_every: int = field(default=5, metadata=_by(_whole(0, 100_000)))
+    pictures_every: int = field(default=5, metadata=_by(integer_between(0, 100_000)))
     """Epochs between two sets of example pictures; 0 writes none."""
-    num_pictures: int = field(default=8, metadata=_by(_whole(1, 64)))
+    num_pictures: int = field(default=8, metadata=_by(integer_between(1, 64)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdvancedSettings:
     """Speed, memory and patience."""
 
-    use_amp: bool = field(default=True, metadata=_by(_truth))
+    use_amp: bool = field(default=True, metadata=_by(truth))
     """Mixed precision on CUDA; a CPU always computes in float32."""
-    grad_clip: float | None = field(default=1.0, metadata=_by(_maybe(_number(1e-6, 1e6))))
+    grad_clip: float | None = field(default=1.0, metadata=_by(or_none(_number(1e-6, 1e6))))
     """Largest norm of the gradient; null does not clip."""
-    gradient_accumulation: int = field(default=1, metadata=_by(_whole(1, 4096)))
+    gradient_accumulation: int = field(default=1, metadata=_by(integer_between(1, 4096)))
     """Batches per step of the optimizer: simulates a batch that does not fit the memory."""
     early_stopping_patience: int | None = field(
-        default=20, metadata=_by(_maybe(_whole(1, 100_000)))
+        default=20, metadata=_by(or_none(integer_between(1, 100_000)))
     )
     """Validations without improvement after which a phase ends; null never ends it early."""
     min_delta: float = field(default=1e-4, metadata=_by(_number(0.0, 1e3)))
@@ -270,25 +239,29 @@ class TrainingConfig:
         ConfigError: values contradict each other.
     """
 
-    data_dir: Path | None = field(default=None, metadata=_by(_maybe(_path)))
+    data_dir: Path | None = field(default=None, metadata=_by(or_none(expanded_path)))
     """One camera's folder of events, or a parent of several; null takes drawn scenes only."""
-    output_dir: Path = field(default=Path("model_checkpoints"), metadata=_by(_path))
-    log_dir: Path = field(default=Path("logs/training"), metadata=_by(_path))
-    cache_dir: Path | None = field(default=None, metadata=_by(_maybe(_path)))
+    output_dir: Path = field(default=Path("model_checkpoints"), metadata=_by(expanded_path))
+    log_dir: Path = field(default=Path("logs/training"), metadata=_by(expanded_path))
+    cache_dir: Path | None = field(default=None, metadata=_by(or_none(expanded_path)))
     """Found motion and drawn scenes; null takes `cache` in the output folder."""
-    max_sequences: int | None = field(default=None, metadata=_by(_maybe(_whole(2, 100_000_000))))
+    max_sequences: int | None = field(
+        default=None, metadata=_by(or_none(integer_between(2, 100_000_000)))
+    )
     """At most this many events, evenly over time; null takes all."""
     train_split: float = field(default=0.8, metadata=_by(_number(0.1, 1.0)))
     """Share of each camera's events, the earlier ones, to train on; 1 validates on nothing."""
-    feature_dim: int = field(default=128, metadata=_by(_whole(2, 4096)))
-    num_classes: int = field(default=2, metadata=_by(_whole(2, 2)))
+    feature_dim: int = field(default=128, metadata=_by(integer_between(2, 4096)))
+    num_classes: int = field(default=2, metadata=_by(integer_between(2, 2)))
     pretrained_backbone: bool | Path = field(default=True, metadata=_by(_truth_or_path))
     """torchvision's ImageNet weights (downloaded once), none, or a file of weights."""
-    input_mode: InputMode = field(default=InputMode.TEMPORAL, metadata=_by(_input_mode))
+    input_mode: InputMode = field(
+        default=InputMode.TEMPORAL, metadata=_by(one_of(InputMode, verb="give"))
+    )
     crop_size: int = field(default=224, metadata=_by(_multiple(32, 64, 512)))
     """Edge of the network's input in pixels; predictions are made at 224."""
-    batch_size: int = field(default=32, metadata=_by(_whole(2, 65_536)))
-    num_epochs: int = field(default=100, metadata=_by(_whole(1, 100_000)))
+    batch_size: int = field(default=32, metadata=_by(integer_between(2, 65_536)))
+    num_epochs: int = field(default=100, metadata=_by(integer_between(1, 100_000)))
     """Epochs of each phase."""
     learning_rate: float = field(default=1e-3, metadata=_by(_number(1e-8, 10.0)))
     weight_decay: float = field(default=1e-4, metadata=_by(_number(0.0, 1.0)))
@@ -296,16 +269,16 @@ class TrainingConfig:
     """Temperature of the contrastive loss."""
     optimizer: str = field(default="adam", metadata=_by(_word("adam", "adamw", "sgd")))
     scheduler: str = field(default="cosine", metadata=_by(_word("cosine", "step", "plateau")))
-    warmup_epochs: int = field(default=5, metadata=_by(_whole(0, 10_000)))
+    warmup_epochs: int = field(default=5, metadata=_by(integer_between(0, 10_000)))
     """Epochs in which the learning rate rises; at most a fifth of a phase."""
-    num_workers: int = field(default=2, metadata=_by(_whole(0, 256)))
+    num_workers: int = field(default=2, metadata=_by(integer_between(0, 256)))
     """Processes that cut crops; 0 cuts them in the training process."""
-    save_every: int = field(default=1, metadata=_by(_whole(1, 100_000)))
+    save_every: int = field(default=1, metadata=_by(integer_between(1, 100_000)))
     """Epochs between two saved states that a run can resume from."""
-    validate_every: int = field(default=1, metadata=_by(_whole(1, 100_000)))
-    device: str | None = field(default=None, metadata=_by(_maybe(_word("cpu", "cuda"))))
+    validate_every: int = field(default=1, metadata=_by(integer_between(1, 100_000)))
+    device: str | None = field(default=None, metadata=_by(or_none(_word("cpu", "cuda"))))
     """null takes CUDA where there is one."""
-    seed: int = field(default=0, metadata=_by(_whole(0, 2**31 - 1)))
+    seed: int = field(default=0, metadata=_by(integer_between(0, 2**31 - 1)))
 
     contrastive: ContrastiveSettings = field(default_factory=ContrastiveSettings)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
@@ -431,8 +404,8 @@ def _build(kind: type[_Section], values: Any, where: str, prefix: str) -> _Secti
             continue
         try:
             filled[key] = known[key].metadata["check"](value)
-        except ValueError as error:
-            raise ConfigError(f"{where}: {prefix}{key} is {value!r}; give {error}.") from None
+        except vol.Invalid as error:
+            raise ConfigError(f"{where}: {prefix}{key} is {value!r}; {advice(error)}.") from None
     return kind(**filled)
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 import voluptuous as vol
@@ -70,43 +71,90 @@ def shown(value: Any) -> str | None:
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
 
 
-def number_between(low: float, high: float, unit: str) -> Validator:
+def number_between(low: float, high: float, unit: str = "") -> Validator:
     """Return a validator for a finite number in ``[low, high]``; truth values are refused."""
+    remedy = _remedy(f"give a number from {low:g} to {high:g}", unit)
 
     def validate(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise vol.Invalid(f"give a number from {low:g} to {high:g} ({unit})")
+            raise vol.Invalid(remedy)
         # NaN compares false, so this refuses it as well.
         if not low <= value <= high:
-            raise vol.Invalid(f"give a number from {low:g} to {high:g} ({unit})")
+            raise vol.Invalid(remedy)
         return float(value)
 
     return validate
 
 
-def whole_between(low: int, high: int, unit: str) -> Validator:
+def whole_between(low: int, high: int, unit: str = "") -> Validator:
     """Return a validator for a whole number, which JSON may write as 3.0 as well."""
+    number = number_between(low, high, unit)
+    remedy = _remedy(f"give a whole number from {low} to {high}", unit)
 
     def validate(value: Any) -> int:
-        number: float = number_between(low, high, unit)(value)
-        if not number.is_integer():
-            raise vol.Invalid(f"give a whole number from {low} to {high} ({unit})")
-        return int(number)
+        if not number(value).is_integer():
+            raise vol.Invalid(remedy)
+        return int(value)
 
     return validate
 
 
-def one_of(kind: type[StrEnum]) -> Validator:
+def integer_between(low: int, high: int, unit: str = "") -> Validator:
+    """Return a validator for a whole number as a file writes it: 3, never 3.0."""
+    remedy = _remedy(f"give a whole number from {low} to {high}", unit)
+
+    def validate(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise vol.Invalid(remedy)
+        return value
+
+    return validate
+
+
+def _remedy(expected: str, unit: str) -> str:
+    return f"{expected} ({unit})" if unit else expected
+
+
+def one_word_of(*words: str, verb: str = "choose") -> Validator:
+    """Return a validator for one of several words; the sentence begins with the verb."""
+
+    def validate(value: Any) -> str:
+        if value not in words:
+            raise vol.Invalid(f"{verb} one of {', '.join(words)}")
+        return str(value)
+
+    return validate
+
+
+def one_of(kind: type[StrEnum], verb: str = "choose") -> Validator:
     """Return a validator that turns a word into a member of ``kind``."""
-    words = ", ".join(member.value for member in kind)
+    word = one_word_of(*(member.value for member in kind), verb=verb)
 
     def validate(value: Any) -> StrEnum:
-        try:
-            return kind(value)
-        except ValueError:
-            raise vol.Invalid(f"choose one of {words}") from None
+        return kind(word(value))
 
     return validate
+
+
+def or_none(validator: Validator) -> Validator:
+    """Return a validator that accepts None beside what the given one accepts."""
+
+    def validate(value: Any) -> Any:
+        return None if value is None else validator(value)
+
+    return validate
+
+
+def expanded_path(value: Any) -> Path:
+    """Accept the path of a file or folder, ~ and ~user written out; it need not exist."""
+    if not isinstance(value, str | Path) or not str(value):
+        raise vol.Invalid("give a path")
+    if "\0" in str(value):
+        raise vol.Invalid("remove the null character")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise vol.Invalid("there is no such user: write the path out") from None
 
 
 def truth(value: Any) -> bool:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import voluptuous as vol
 
-from veroallarme_core.contract import shown
+from veroallarme_core.contract import advice, one_word_of, or_none, shown
 from veroallarme_core.worker.config.config_file import ConfigDocument
 from veroallarme_core.worker.config.loading import parse_document, read_config
 from veroallarme_core.worker.config.preset_systems import SWITCH_ON
@@ -73,9 +74,11 @@ async def prepare(places: AppPlaces) -> WorkerConfig:
     options = read_options(places.options)
     level = options.pop("log_level", None)
     content = _content_of_options(options, places)
-    if level is not None and level not in LOG_LEVELS:
-        advice = f"choose one of {', '.join(LOG_LEVELS)}"
-        raise ConfigError([f"options: log_level: {shown(level) or 'not a text'}: {advice}"])
+    try:
+        or_none(one_word_of(*LOG_LEVELS))(level)
+    except vol.Invalid as error:
+        value = shown(level) or "not a text"
+        raise ConfigError([f"options: log_level: {value}: {advice(error)}"]) from None
     _parse("options", ConfigDocument(content=content), places.data_dir)
     if level is not None:
         logging.getLogger().setLevel(level.upper())

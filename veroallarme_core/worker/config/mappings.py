@@ -8,7 +8,8 @@ from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.worker.config.values import SelfContainedMistake, Validator, as_mistake
+from veroallarme_core.contract import Validator
+from veroallarme_core.worker.config.values import SelfContainedMistake, as_mistake
 
 Table = Mapping[Any, Any]
 """Keys, some of them `vol.Required`, and the validators of their values."""

@@ -12,7 +12,10 @@ import voluptuous as vol
 from veroallarme_core.contract import (
     SETTINGS_SCHEMA,
     CameraSettings,
+    integer_between,
     number_between,
+    one_word_of,
+    or_none,
     require_id,
     truth,
 )
@@ -23,7 +26,6 @@ from veroallarme_core.worker.config.values import (
     Folder,
     any_text,
     as_mistake,
-    choice,
     host_name,
     pause_s,
     plain_topic,
@@ -31,7 +33,6 @@ from veroallarme_core.worker.config.values import (
     scalar_texts,
     texts_by_path,
     topic_prefix,
-    whole_number,
 )
 from veroallarme_core.worker.config.worker_config import (
     BrokerConfig,
@@ -46,7 +47,7 @@ from veroallarme_core.worker.snapshots import FileSource, HttpSource, MqttImageS
 from veroallarme_core.worker.storage import KeepLimits
 
 _BURST: Table = {
-    "size": whole_number(2, 10, "frames"),
+    "size": integer_between(2, 10, "frames"),
     "spacing_s": number_between(0.1, 10, "seconds"),
     "limit_s": number_between(1, 60, "seconds"),
     "max_age_s": number_between(0.5, 600, "seconds"),
@@ -105,12 +106,12 @@ def _tls(folder: Folder) -> Table:
 def _broker(folder: Folder) -> Table:
     return {
         "host": host_name,
-        "port": whole_number(1, 65535, "a TCP port"),
+        "port": integer_between(1, 65535, "a TCP port"),
         "username": scalar_text,
         "password": scalar_text,
         "tls": lambda value: _check_tls(value, folder),
-        "protocol": choice("auto", "5", "3.1.1"),
-        "keepalive_s": whole_number(5, 3600, "seconds"),
+        "protocol": vol.All(scalar_text, one_word_of("auto", "5", "3.1.1")),
+        "keepalive_s": integer_between(5, 3600, "seconds"),
         "birth_topic": plain_topic,
     }
 
@@ -133,20 +134,20 @@ def _camera(folder: Folder) -> Table:
 def _inference(folder: Folder) -> Table:
     return {
         "enabled": truth,
-        "backend": choice("auto", *BACKEND_NAMES),
-        "model": lambda value: None if value is None else folder.path(value),
-        "detector": lambda value: None if value is None else folder.path(value),
-        "threads": whole_number(1, 64, "threads"),
+        "backend": vol.All(scalar_text, one_word_of("auto", *BACKEND_NAMES)),
+        "model": or_none(folder.path),
+        "detector": or_none(folder.path),
+        "threads": integer_between(1, 64, "threads"),
     }
 
 
 _LEARNING: Table = {
     "enabled": truth,
-    "hour": whole_number(0, 23, "the hour of a day"),
+    "hour": integer_between(0, 23, "the hour of a day"),
     "recall": number_between(0.5, 0.999, "a share"),
 }
 
-_HEALTH: Table = {"host": host_name, vol.Required("port"): whole_number(1, 65535, "a TCP port")}
+_HEALTH: Table = {"host": host_name, vol.Required("port"): integer_between(1, 65535, "a TCP port")}
 
 
 def site_table(folder: Folder) -> Table:

@@ -1,19 +1,17 @@
-"""Validators of single values in the configuration file; each mistake names its remedy."""
+"""Validators of what only a configuration file holds; those of plain values are the contract's."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import voluptuous as vol
 
-from veroallarme_core.contract import number_between, require_id
+from veroallarme_core.contract import expanded_path, number_between, require_id
 from veroallarme_core.worker.motion_sources import check_topic_filter
-
-Validator = Callable[[Any], Any]
 
 
 class SelfContainedMistake(vol.Invalid):
@@ -48,28 +46,6 @@ def texts_by_path(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         raise vol.Invalid("give JSON paths and the value that each must hold")
     return {any_text(path): scalar_text(wanted) for path, wanted in value.items()}
-
-
-def whole_number(low: int, high: int, unit: str) -> Validator:
-    """Accept a whole number within bounds."""
-
-    def validate(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise vol.Invalid(f"give a whole number from {low} to {high} ({unit})")
-        return value
-
-    return validate
-
-
-def choice(*words: str) -> Validator:
-    """Accept one of several words."""
-
-    def validate(value: Any) -> str:
-        if scalar_text(value) not in words:
-            raise vol.Invalid(f"choose one of {', '.join(words)}")
-        return scalar_text(value)
-
-    return validate
 
 
 def host_name(value: Any) -> str:
@@ -114,21 +90,17 @@ class Folder:
 
     def path(self, value: Any) -> Path:
         """Accept any path."""
-        text = any_text(value)
-        try:
-            return self._folder / Path(text).expanduser()
-        except RuntimeError:
-            raise vol.Invalid("there is no such user: write the path out") from None
+        return self._folder / expanded_path(any_text(value))
 
     def file(self, value: Any) -> Path:
         """Accept the path of a file that can be read."""
-        path = self.path(value)
+        found = self.path(value)
         try:
-            with path.open("rb"):
-                return path
+            with found.open("rb"):
+                return found
         except OSError as error:
             raise vol.Invalid(
-                f"{path} cannot be read ({error.strerror}): give the path of a PEM file"
+                f"{found} cannot be read ({error.strerror}): give the path of a PEM file"
             ) from None
 
 
