@@ -107,10 +107,10 @@ def print_table(figures: dict[str, CameraFigures]) -> None:
     print("| camera | relevant kept | irrelevant suppressed | unknown | ms per event | missed |")
     print("|---|---|---|---|---|---|")
     total: Counter[tuple[str, State]] = Counter()
-    for name, one in figures.items():
-        total.update(one.states)
-        median = 1000 * statistics.median(one.times_s)
-        print(f"| {name} | {_row(one.states)} | {median:.0f} | {', '.join(one.missed)} |")
+    for name, camera in figures.items():
+        total.update(camera.states)
+        median = 1000 * statistics.median(camera.times_s)
+        print(f"| {name} | {_row(camera.states)} | {median:.0f} | {', '.join(camera.missed)} |")
     print(f"| **all** | {_row(total)} | | |")
 
 
@@ -126,8 +126,8 @@ def _row(states: Counter[tuple[str, State]]) -> str:
 def print_causes(figures: dict[str, CameraFigures]) -> None:
     """Print the states by label and cause, over all cameras."""
     causes: dict[str, Counter[State]] = defaultdict(Counter)
-    for one in figures.values():
-        for cause, states in one.causes.items():
+    for camera in figures.values():
+        for cause, states in camera.causes.items():
             causes[cause].update(states)
     print("\n| label: cause | relevant | irrelevant | unknown |\n|---|---|---|---|")
     for cause, states in sorted(causes.items()):
@@ -140,9 +140,9 @@ _STATES = (State.RELEVANT, State.IRRELEVANT, State.UNKNOWN)
 def print_damage(figures: dict[str, CameraFigures], footage: Path) -> None:
     """Print how events with corrupt frames were judged."""
     print("\n| events with corrupt frames | relevant | irrelevant | unknown |\n|---|---|---|---|")
-    for name, one in figures.items():
+    for name, judged in figures.items():
         for label in ("relevant", "irrelevant"):
-            counts = [one.damaged[label, state] for state in _STATES]
+            counts = [judged.damaged[label, state] for state in _STATES]
             if sum(counts):
                 print(f"| {name}, {label} | {' | '.join(map(str, counts))} |")
     camera = footage / STREET_CAMERA

@@ -260,13 +260,13 @@ async def measure_load(
             process = psutil.Process(home.pid)
             # What a start still does in the background.
             await asyncio.sleep(15)
-            rest = await observe(process, asyncio.sleep(10))
+            load_at_rest = await observe(process, asyncio.sleep(10))
             load = await observe(process, publisher.play(seconds))
             if integrated:
                 await check_counts(home, cameras, round(seconds))
     finally:
         broker.kill()
-    return rest, load
+    return load_at_rest, load
 
 
 async def observe(process: psutil.Process, work: Any) -> Load:
@@ -283,8 +283,8 @@ async def check_counts(home: HomeAssistant, cameras: int, count: int) -> None:
     for number in range(cameras):
         entity = f"sensor.camera_{number}_relevant_events"
         await home.until_state(entity, str(count), limit_s=30)
-    ours = [line for line in home.log.splitlines() if "veroallarme" in line]
-    errors = [line for line in ours if " ERROR " in line]
+    own_lines = [line for line in home.log.splitlines() if "veroallarme" in line]
+    errors = [line for line in own_lines if " ERROR " in line]
     assert not errors, errors[:3]
 
 
@@ -300,9 +300,9 @@ def progress(text: str) -> None:
 def print_latencies(latencies: Sequence[Latency]) -> None:
     """Print the percentiles of all events."""
     rows = {
-        "motion message to state in Home Assistant": [one.to_state for one in latencies],
-        "of it: fetching the pictures": [one.fetch for one in latencies],
-        "of it: decision on MQTT to state": [one.in_home_assistant for one in latencies],
+        "motion message to state in Home Assistant": [latency.to_state for latency in latencies],
+        "of it: fetching the pictures": [latency.fetch for latency in latencies],
+        "of it: decision on MQTT to state": [latency.in_home_assistant for latency in latencies],
     }
     print(f"| {len(latencies)} events, without the pauses between pictures | p50 | p95 |")
     print("|---|---|---|")
@@ -316,12 +316,13 @@ def print_loads(cameras: int, without: tuple[Load, Load], with_it: tuple[Load, L
     print(f"\n| Home Assistant, {cameras} cameras | without | with the integration | added |")
     print("|---|---|---|---|")
     names = ("at rest", "an event a second each")
-    for name, one, other in zip(names, without, with_it, strict=True):
-        cpu, more_cpu = 100 * one.cpu_share, 100 * other.cpu_share
+    for name, base, integrated in zip(names, without, with_it, strict=True):
+        cpu, more_cpu = 100 * base.cpu_share, 100 * integrated.cpu_share
         added = f"{more_cpu - cpu:.1f} % of a core"
         print(f"| CPU, {name} | {cpu:.1f} % | {more_cpu:.1f} % | {added} |")
-        added = f"{other.memory_mb - one.memory_mb:.0f} MB"
-        print(f"| memory, {name} | {one.memory_mb:.0f} MB | {other.memory_mb:.0f} MB | {added} |")
+        memory, more_memory = base.memory_mb, integrated.memory_mb
+        added = f"{more_memory - memory:.0f} MB"
+        print(f"| memory, {name} | {memory:.0f} MB | {more_memory:.0f} MB | {added} |")
 
 
 async def measure(arguments: argparse.Namespace, folder: Path) -> None:

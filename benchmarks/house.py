@@ -109,14 +109,14 @@ class House:
     async def entry(self) -> dict[str, Any]:
         """Return the configuration entry of the site."""
         entries = await self.home.get("config/config_entries/entry")
-        (entry,) = [one for one in entries if one["domain"] == "veroallarme"]
+        (entry,) = [found for found in entries if found["domain"] == "veroallarme"]
         return dict(entry)
 
     def faults(self) -> list[str]:
         """Return the errors of ours that either side has logged, each with what belongs to it."""
         records = re.split(r"^(?=\d{4}-\d\d-\d\d )", self.home.log, flags=re.MULTILINE)
-        wrong = [one for one in records if " ERROR " in one or "Traceback" in one]
-        faults = [one for one in wrong if "veroallarme" in one]
+        wrong = [record for record in records if " ERROR " in record or "Traceback" in record]
+        faults = [record for record in wrong if "veroallarme" in record]
         return faults + ([self.worker.log] if "Traceback" in self.worker.log else [])
 
 

@@ -283,8 +283,11 @@ def _print_tables(results: Results) -> None:
         )
         print(f"{speed.runtime:24}{cells}")
     print(f"\n{'predict, 3 regions':24}{'':26}{'ms':>8}")
-    for one in results.predictions:
-        print(f"{one.model:12}{one.resolution:12}{one.backend:26}{one.ms:8.1f}")
+    for prediction in results.predictions:
+        print(
+            f"{prediction.model:12}{prediction.resolution:12}"
+            f"{prediction.backend:26}{prediction.ms:8.1f}"
+        )
     print(f"\n{'memory on the CPU, MB':24}{'':12}{'peak':>8}{'above Stage 1':>16}")
     for used in results.memory:
         print(f"{used.model:24}{used.backend:12}{used.peak_mb:8.0f}{used.above_stage_1_mb:16.0f}")

@@ -303,8 +303,8 @@ class Listener:
                 task.result()
             yield self
         finally:
-            for one in (task, waiting):
-                one.cancel()
+            for started in (task, waiting):
+                started.cancel()
             await asyncio.gather(task, waiting, return_exceptions=True)
 
     async def _run(self, ready: asyncio.Event) -> None:

@@ -256,10 +256,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     empty = [
-        Burst(options.seed + k, light, what)
+        Burst(options.seed + k, light, circumstance)
         for k in range(4)
         for light in LIGHTS
-        for what in CIRCUMSTANCES
+        for circumstance in CIRCUMSTANCES
     ]
     bursts = [*empty, *drawn_people(options.people, options.seed)]
     with ProcessPoolExecutor() as pool:

@@ -391,7 +391,7 @@ def _build(kind: type[_Section], values: Any, where: str, prefix: str) -> _Secti
         raise ConfigError(
             f"{where}: {prefix.rstrip('.')} must hold keys and values, not {values!r}."
         )
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
     hints = get_type_hints(kind)
     filled: dict[str, Any] = {}
     for key, value in values.items():
@@ -427,16 +427,16 @@ def _unknown(key: Any, prefix: str, where: str) -> str:
 def _all_keys(kind: Any, prefix: str = "") -> list[str]:
     hints = get_type_hints(kind)
     names = []
-    for one in fields(kind):
-        names.append(prefix + one.name)
-        if is_dataclass(hints[one.name]):
-            names += _all_keys(hints[one.name], f"{prefix}{one.name}.")
+    for entry in fields(kind):
+        names.append(prefix + entry.name)
+        if is_dataclass(hints[entry.name]):
+            names += _all_keys(hints[entry.name], f"{prefix}{entry.name}.")
     return names
 
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, InputMode):

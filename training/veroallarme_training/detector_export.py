@@ -123,7 +123,7 @@ def convert_detector(graph: TfjsGraph) -> onnx.ModelProto:
         parts = [_joinable(converter, level) for level in _levels(graph, channels)]
         converter.emit("Concat", *parts, outputs=[name], axis=2)
     takes = _port("image", ("batch", 3, "height", "width"))
-    answers = [_port(name, ("batch", own, "cells")) for name, own in _CHANNELS.items()]
+    answers = [_port(name, ("batch", channels, "cells")) for name, channels in _CHANNELS.items()]
     return build_model(converter, takes, answers, PROPERTIES)
 
 
@@ -163,8 +163,10 @@ def source_answers(graph: TfjsGraph, image: NDArray[np.float32]) -> list[NDArray
     normalised = (image - _per_channel(IMAGE_MEAN)) / _per_channel(IMAGE_STD)
     answers = run_tfjs_graph(graph, normalised)
     return [
-        np.concatenate([answers[level] for level in _levels(graph, own)], axis=1).transpose(0, 2, 1)
-        for own in _CHANNELS.values()
+        np.concatenate([answers[level] for level in _levels(graph, channels)], axis=1).transpose(
+            0, 2, 1
+        )
+        for channels in _CHANNELS.values()
     ]
 
 
@@ -177,7 +179,8 @@ def _compare(graph: TfjsGraph, path: Path) -> list[str]:
     for name in backends_for(path):
         found = open_graph(name, path, None, remedy="").run(image, *_CHANNELS)
         difference = max(
-            float(np.abs(its - own).max()) for its, own in zip(found, expected, strict=True)
+            float(np.abs(answer - reference).max())
+            for answer, reference in zip(found, expected, strict=True)
         )
         if not difference <= LARGEST_DIFFERENCE:
             raise ModelError(

@@ -70,8 +70,8 @@ def split_by_seed(
         held_out = set(seeds[kept:])
         chosen = [_seed(event) in held_out for event in events]
     else:
-        every = round(1 / (1 - train_split)) if train_split < 1 else len(events) + 1
-        chosen = [number % every == every - 1 for number in range(len(events))]
+        spacing = round(1 / (1 - train_split)) if train_split < 1 else len(events) + 1
+        chosen = [number % spacing == spacing - 1 for number in range(len(events))]
     training = tuple(e for e, held in zip(events, chosen, strict=True) if not held)
     return training, tuple(e for e, held in zip(events, chosen, strict=True) if held)
 

@@ -324,9 +324,9 @@ def _differences(reference: TorchBackend, path: Path, crops: Crops) -> dict[str,
     for name in backends_for(path):
         backend = open_backend(path, "cpu", name)
         largest = max(
-            float((np.abs(mine - its) / np.maximum(1.0, np.abs(its))).max())
+            float((np.abs(answer - expected) / np.maximum(1.0, np.abs(expected))).max())
             for batch in _batches(crops)
-            for mine, its in zip(backend.infer(batch), reference.infer(batch), strict=True)
+            for answer, expected in zip(backend.infer(batch), reference.infer(batch), strict=True)
         )
         if not largest <= LARGEST_DIFFERENCE:
             raise ModelError(

@@ -208,7 +208,7 @@ def _damaged_share(region: MotionRegion, damage: tuple[FrameDamage, ...]) -> flo
     x1, y1, x2, y2 = region.to_bbox()
     rows = slice(y1 // BLOCK_SIZE, -(-y2 // BLOCK_SIZE))
     columns = slice(x1 // BLOCK_SIZE, -(-x2 // BLOCK_SIZE))
-    parts = [one.blocks[rows, columns] for one in damage if one.is_usable]
+    parts = [frame.blocks[rows, columns] for frame in damage if frame.is_usable]
     return float(np.logical_or.reduce(parts).mean()) if parts and parts[0].size else 0.0
 
 

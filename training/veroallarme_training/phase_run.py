@@ -203,8 +203,8 @@ class PhaseRun:
         if (epoch + 1) % config.validate_every == 0 or is_last:
             values.update(self._validate())
             self._judge(values)
-        every = config.logging.pictures_every
-        if self.ranks.is_main and every and (epoch % every == 0 or is_last):
+        epochs_apart = config.logging.pictures_every
+        if self.ranks.is_main and epochs_apart and (epoch % epochs_apart == 0 or is_last):
             self.reporter.pictures(self._pictures())
         self.reporter.epoch(self.phase.name, epoch, self.epochs, values)
         progress.epoch, progress.batch, progress.loss_sum = epoch + 1, 0, 0.0

@@ -174,18 +174,18 @@ class ContrastivePhase(Phase):
         if self.config.contrastive.use_negatives:
             views = [anchor, negative, positive, negative.flip(-1)]
         images = torch.cat(views)  # (2 or 4 times N, 3, h, w)
-        one, other = model(images).chunk(2)
-        return self.nt_xent(one, other), len(images)
+        first_views, second_views = model(images).chunk(2)
+        return self.nt_xent(first_views, second_views), len(images)
 
     @override
     def evaluate(self, model: nn.Module, batches: Iterable[Any]) -> dict[str, float]:
         total, found, counted = 0.0, 0.0, 0.0
         for anchor, positive, _ in batches:
-            one, other = model(torch.cat([anchor, positive])).float().chunk(2)
+            anchors, positives = model(torch.cat([anchor, positive])).float().chunk(2)
             if len(anchor) > 1:
-                total += float(self.plain_nt_xent(one, other)) * len(anchor)
+                total += float(self.plain_nt_xent(anchors, positives)) * len(anchor)
                 counted += len(anchor)
-                found += nearest_is_positive(one, other)
+                found += nearest_is_positive(anchors, positives)
         total, found, counted = self.ranks.sum([total, found, counted], self.device)
         if not counted:
             return {}

@@ -36,9 +36,9 @@ def label_by_recurrence(
     for moving in events:
         cameras[moving.event.camera].append(moving)
     labels: dict[tuple[str, int], RegionLabel] = {}
-    for own in cameras.values():
-        if len(own) >= settings.min_events:
-            labels.update(_label_camera(own, settings))
+    for moving_events in cameras.values():
+        if len(moving_events) >= settings.min_events:
+            labels.update(_label_camera(moving_events, settings))
     return labels
 
 

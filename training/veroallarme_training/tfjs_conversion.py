@@ -118,8 +118,8 @@ class TfjsConverter:
     # --- what is known beforehand ----------------------------------------------------------------
 
     def _dense(self, node: TfjsNode) -> None:
-        places, shape, values, rest = (self._constant(node, index) for index in range(4))
-        dense = np.full(shape, rest)
+        places, shape, values, filling = (self._constant(node, index) for index in range(4))
+        dense = np.full(shape, filling)
         for place, value in zip(places, values, strict=True):
             dense[tuple(place)] = value
         self._constants[node.name] = dense
@@ -214,7 +214,9 @@ class TfjsConverter:
         if not node.flag("half_pixel_centers") or node.flag("align_corners"):
             raise _unknown(node, "only half-pixel centres are converted")
         size = self._integers(node, 1)
-        factors = [to / of for to, of in zip(size, source.size, strict=True)]
+        factors = [
+            new_size / old_size for new_size, old_size in zip(size, source.size, strict=True)
+        ]
         if any(factor not in (0.5, 2.0) for factor in factors):
             raise _unknown(node, f"factors of 2 and 0.5 are converted, not {factors}")
         name = self.emit(
@@ -252,7 +254,9 @@ class TfjsConverter:
 
     def _add_bias(self, node: TfjsNode) -> None:
         source, bias = self._tensor(node, 0, _NHWC), self._constant(node, 1)
-        producer = next((one for one in self.nodes if source.name in one.output), None)
+        producer = next(
+            (candidate for candidate in self.nodes if source.name in candidate.output), None
+        )
         is_bare = producer is not None and (producer.op_type, len(producer.input)) == ("Conv", 2)
         if producer is None or not is_bare or bias.ndim != 1:
             raise _unknown(node, "a vector is added only to a convolution")
@@ -266,20 +270,20 @@ class TfjsConverter:
         (axis,) = self._integers(node, len(node.inputs) - 1)
         if len({(source.axes, source.size) for source in sources}) != 1:
             raise _unknown(node, "its inputs differ in shape")
-        ours = self._axis(node, sources[0], axis)
-        name = self.emit("Concat", *(source.name for source in sources), axis=ours)
+        onnx_axis = self._axis(node, sources[0], axis)
+        name = self.emit("Concat", *(source.name for source in sources), axis=onnx_axis)
         self.tensors[node.name] = replace(sources[0], name=name)
 
     def _split(self, node: TfjsNode) -> None:
         source, sizes = self._tensor(node, 0), self._constant(node, 1)
         (axis,) = self._integers(node, 2)
-        ours = self._axis(node, source, axis)
+        onnx_axis = self._axis(node, source, axis)
         names = [f"v{len(self.nodes)}_{index}" for index in range(len(sizes))]
         parts = self.constant(sizes.astype(np.int64))
-        self.emit("Split", source.name, parts, outputs=names, axis=ours)
+        self.emit("Split", source.name, parts, outputs=names, axis=onnx_axis)
         for index, name in enumerate(names):
-            its_name = f"{node.name}:{index}" if index else node.name
-            self.tensors[its_name] = replace(source, name=name)
+            output = f"{node.name}:{index}" if index else node.name
+            self.tensors[output] = replace(source, name=name)
 
     def _axis(self, node: TfjsNode, tensor: Tensor, axis: int) -> int:
         if axis not in range(len(tensor.axes)) or tensor.axes[axis] != 1:

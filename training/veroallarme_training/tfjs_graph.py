@@ -34,7 +34,7 @@ class TfjsNode:
 
     def integers(self, key: str) -> tuple[int, ...]:
         """Return an attribute that is a list of whole numbers, which the file holds as texts."""
-        return self._read(key, lambda value: tuple(int(one) for one in value["list"]["i"]))
+        return self._read(key, lambda value: tuple(int(text) for text in value["list"]["i"]))
 
     def number(self, key: str) -> float:
         """Return an attribute that is a number."""

@@ -79,8 +79,10 @@ def _resized(node: TfjsNode, image: Tensor, size: Tensor) -> Tensor:
     return answer.permute(0, 2, 3, 1)
 
 
-def _dense(node: TfjsNode, places: Tensor, shape: Tensor, values: Tensor, rest: Tensor) -> Tensor:
-    dense = torch.full(shape.tolist(), int(rest))
+def _dense(
+    node: TfjsNode, places: Tensor, shape: Tensor, values: Tensor, filling: Tensor
+) -> Tensor:
+    dense = torch.full(shape.tolist(), int(filling))
     for place, value in zip(places.tolist(), values.tolist(), strict=True):
         dense[tuple(place)] = value
     return dense

@@ -195,10 +195,10 @@ class _Run:
         saved = read_checkpoint(path)
         training = saved.get("training")
         if not isinstance(training, dict) or training.get("phase") not in self.names:
-            asked = ", ".join(self.names)
+            phases = ", ".join(self.names)
             found = training.get("phase") if isinstance(training, dict) else None
             raise TrainingError(
-                f"{path} was saved in phase {found}, which --phase ({asked}) does not hold; give "
+                f"{path} was saved in phase {found}, which --phase ({phases}) does not hold; give "
                 "the phase that the run was started with."
             )
         before = from_dict(saved["config"], str(path)).to_dict()

@@ -156,8 +156,8 @@ class CameraState:
 
     def notices(self) -> list[str]:
         """Return what the user should be told, each sentence once."""
-        told, self._notices = self._notices, []
-        return told
+        notices, self._notices = self._notices, []
+        return notices
 
     # --- judging -------------------------------------------------------------------------
 
@@ -201,11 +201,11 @@ class CameraState:
         One thumb up is enough. Thumbs down need `THUMBS_DOWN` sessions and no thumb up against.
         """
         bank = self._memory.bank
-        said = (bank.label != 0) & (bank.event != np.uint64(event_key(event_id)))
-        if not regions or not said.any():
+        judged = (bank.label != 0) & (bank.event != np.uint64(event_key(event_id)))
+        if not regions or not judged.any():
             return [Thumb.NONE] * len(regions)
-        likeness = bank.likeness(regions)[:, said]
-        label, session = bank.label[said], bank.session[said]
+        likeness = bank.likeness(regions)[:, judged]
+        label, session = bank.label[judged], bank.session[judged]
         thumbs = []
         for alike in likeness:
             rejecting = (alike >= _LIKE_REJECTED) & (label < 0)

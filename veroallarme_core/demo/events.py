@@ -139,16 +139,16 @@ def from_video(path: Path, gap_s: float | None) -> Iterator[PlayedEvent]:
             raise EventsError(f"{path} is no clip that can be read: give an MP4, AVI or MKV file")
         fps = clip.get(cv2.CAP_PROP_FPS)
         fps = fps if 1 <= fps <= 240 else 25.0
-        start, wanted = 0, [round(index * gap_s * fps) for index in range(CLIP_BURST)]
-        step = max(round(CLIP_EVERY_S * fps), wanted[-1] + 1)
+        start, numbers = 0, [round(index * gap_s * fps) for index in range(CLIP_BURST)]
+        step = max(round(CLIP_EVERY_S * fps), numbers[-1] + 1)
         burst: list[bytes] = []
         number = 0
         while clip.grab():
-            if number - start in wanted:
+            if number - start in numbers:
                 done, frame = clip.retrieve()
                 if done:
                     burst.append(encode(frame.astype(np.uint8)))
-            if number - start == wanted[-1]:
+            if number - start == numbers[-1]:
                 yield PlayedEvent(
                     camera=camera_id(path.stem),
                     name=f"second_{start / fps:.0f}",
@@ -159,7 +159,7 @@ def from_video(path: Path, gap_s: float | None) -> Iterator[PlayedEvent]:
             number += 1
         if start == 0:
             raise EventsError(
-                f"{path} is shorter than {wanted[-1] / fps:.1f} s: give a longer clip"
+                f"{path} is shorter than {numbers[-1] / fps:.1f} s: give a longer clip"
             )
     finally:
         clip.release()

@@ -220,13 +220,13 @@ class _Stage:
                 played = _load(self.options)
 
     async def _until(
-        self, client: aiomqtt.Client, wanted: Callable[[str, bytes], Any], limit_s: float
+        self, client: aiomqtt.Client, accept: Callable[[str, bytes], Any], limit_s: float
     ) -> Any:
         """Read messages until ``wanted`` accepts one; return what it made of it."""
         try:
             async with asyncio.timeout(limit_s):
                 async for message in client.messages:
-                    if accepted := wanted(message.topic.value, bytes(message.payload)):
+                    if accepted := accept(message.topic.value, bytes(message.payload)):
                         return accepted
         except TimeoutError:
             return None

@@ -127,7 +127,7 @@ def classes_of(names: Iterable[str]) -> frozenset[str]:
         elif name in _GROUP_OF:
             classes.add(name)
         else:
-            known = ", ".join([*CLASS_GROUPS, *(own for own in _GROUP_OF if own != "person")])
+            known = ", ".join([*CLASS_GROUPS, *(other for other in _GROUP_OF if other != "person")])
             raise ValueError(f"There is no class {name!r}: choose from {known}.")
     return frozenset(classes)
 
@@ -282,7 +282,7 @@ def _rows_by_group(classes: Collection[str]) -> tuple[NDArray[np.intp], ...]:
         [COCO_CLASSES.index(name) for name in names if name in classes]
         for names in CLASS_GROUPS.values()
     )
-    return tuple(np.array(own, np.intp) for own in rows if own)
+    return tuple(np.array(group, np.intp) for group in rows if group)
 
 
 def _objects(
@@ -301,7 +301,7 @@ def _objects(
             if min(edges) > 0:
                 name, score = COCO_CLASSES[classes[kept]], min(float(scores[kept]), 1.0)
                 objects.append(DetectedObject(name, score, int(x1[kept]), int(y1[kept]), *edges))
-    return tuple(sorted(objects, key=lambda one: -one.score))
+    return tuple(sorted(objects, key=lambda found: -found.score))
 
 
 # --- pictures ------------------------------------------------------------------------------------

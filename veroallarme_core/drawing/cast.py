@@ -105,11 +105,11 @@ def _figure(
     painted[..., 3] = _softened(painted[..., 3], solid, fine * 0.012 * view.focal_px / depth)
     size = (width, height)
     small = cv2.resize(painted, size, interpolation=cv2.INTER_AREA)
-    rest = cv2.resize(extras, size, interpolation=cv2.INTER_AREA)
+    resized = cv2.resize(extras, size, interpolation=cv2.INTER_AREA)
     cover = np.asarray(cv2.resize(solid, size, interpolation=cv2.INTER_AREA), np.float32)
     layers = np.zeros((height, width, CHANNELS), np.float32)
     layers[..., COLOUR], layers[..., SUN] = small[..., :3], small[..., 3]
-    layers[..., AMBIENT], layers[..., GLOW] = rest[..., 0], rest[..., 1]
+    layers[..., AMBIENT], layers[..., GLOW] = resized[..., 0], resized[..., 1]
     layers[..., DEPTH] = depth * cover
     return Figure(window, layers, cover, depth)
 

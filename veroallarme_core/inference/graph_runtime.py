@@ -119,7 +119,7 @@ def _open_openvino(path: Path, threads: int | None) -> Graph:
         settings["INFERENCE_NUM_THREADS"] = threads
     core = load_openvino().Core()
     model = core.read_model(path)
-    (taken,) = model.inputs
+    (input_port,) = model.inputs
     request = core.compile_model(model, "CPU", settings).create_infer_request()
     lock = threading.Lock()  # A request holds the tensors of one inference.
 
@@ -132,7 +132,7 @@ def _open_openvino(path: Path, threads: int | None) -> Graph:
     table = model.get_rt_info("framework").value if model.has_rt_info("framework") else {}
     properties = {key: str(value) for key, value in table.items()}
     answers = tuple(_openvino_port(port) for port in model.outputs)
-    return Graph(OPENVINO, properties, _openvino_port(taken), answers, infer)
+    return Graph(OPENVINO, properties, _openvino_port(input_port), answers, infer)
 
 
 def _openvino_port(port: Any) -> Port:
@@ -154,15 +154,15 @@ def _open_onnxruntime(path: Path, threads: int | None) -> Graph:
     session = onnxruntime.InferenceSession(
         str(path), sess_options=options, providers=["CPUExecutionProvider"]
     )
-    (taken,) = session.get_inputs()
+    (input_port,) = session.get_inputs()
 
     def infer(values: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        answers: list[NDArray[np.float32]] = session.run(list(outputs), {taken.name: values})
+        answers: list[NDArray[np.float32]] = session.run(list(outputs), {input_port.name: values})
         return answers
 
     properties = session.get_modelmeta().custom_metadata_map
     answers = tuple(_onnxruntime_port(port) for port in session.get_outputs())
-    return Graph(ONNXRUNTIME, properties, _onnxruntime_port(taken), answers, infer)
+    return Graph(ONNXRUNTIME, properties, _onnxruntime_port(input_port), answers, infer)
 
 
 def _onnxruntime_port(port: Any) -> Port:

@@ -65,8 +65,9 @@ class ShippedJudge:
         """
         if not motion.motion_regions:
             return []
-        frames = motion.frames if any(one is not None for one in motion.frames) else (frame,)
-        pictures = [_UNDECODABLE if one is None else _encode(one) for one in frames]
+        has_frames = any(picture is not None for picture in motion.frames)
+        frames = motion.frames if has_frames else (frame,)
+        pictures = [_UNDECODABLE if picture is None else _encode(picture) for picture in frames]
         result = self._pipeline.judge(pictures, self._settings, state=self._state)
         return [_score(region, motion, result) for region in motion.motion_regions]
 
@@ -107,9 +108,10 @@ def _judged_share(
     if not moved.any():
         moved = np.ones((y2 - y1, x2 - x1), bool)
     judged = np.zeros(moved.shape, bool)
-    for one in at_place:
-        top, left = max(0, one.y - y1), max(0, one.x - x1)
-        judged[top : max(0, one.y + one.height - y1), left : max(0, one.x + one.width - x1)] = True
+    for other in at_place:
+        top, left = max(0, other.y - y1), max(0, other.x - x1)
+        bottom, right = max(0, other.y + other.height - y1), max(0, other.x + other.width - x1)
+        judged[top:bottom, left:right] = True
     return float(judged[moved].mean())
 
 

@@ -102,5 +102,5 @@ def _histogram(crop: Picture) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(histogram.reshape(6, 36), (3, 3), 0).ravel(), np.float32)
 
 
-def _similarity(one: MoverView, other: MoverView) -> float:
-    return float(cv2.compareHist(one.histogram, other.histogram, cv2.HISTCMP_CORREL))
+def _similarity(view: MoverView, other: MoverView) -> float:
+    return float(cv2.compareHist(view.histogram, other.histogram, cv2.HISTCMP_CORREL))

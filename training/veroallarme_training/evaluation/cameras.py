@@ -131,7 +131,7 @@ def _labelled(
     return LabelledCamera(
         camera,
         {event_id: label for event_id, label in labels.items() if event_id in asked},
-        {event_id: own for event_id, own in boxes.items() if event_id in asked},
+        {event_id: event_boxes for event_id, event_boxes in boxes.items() if event_id in asked},
         uncertain,
     )
 

@@ -144,11 +144,11 @@ def evaluate(settings: EvaluationSettings) -> list[RowResult]:
     cameras = find_cameras(settings.events, settings.labels, settings.output / "cache")
     rows = _rows(settings, cameras)
     names = [row.name for row in rows]
-    judge = settings.judge or next((one for one in _JUDGED if one in names), names[-1])
+    judge = settings.judge or next((name for name in _JUDGED if name in names), names[-1])
     if judge not in names:
         raise EvaluationError(f"--judge {judge!r} is none of the rows: {', '.join(names)}.")
-    asked = sum(len(one.camera.asked) for one in cameras)
-    _say(f"{len(cameras)} cameras, {asked:,} labelled events, {len(rows)} rows.")
+    labelled_events = sum(len(labelled.camera.asked) for labelled in cameras)
+    _say(f"{len(cameras)} cameras, {labelled_events:,} labelled events, {len(rows)} rows.")
     settings.output.mkdir(parents=True, exist_ok=True)
     results = []
     for number, row in enumerate(rows, start=1):
@@ -219,14 +219,14 @@ def _draw(
     folder = output / "pictures"
     folder.mkdir(exist_ok=True)
     written = []
-    for one in cameras:
-        name = one.camera.name.replace("/", "_")
+    for labelled in cameras:
+        name = labelled.camera.name.replace("/", "_")
         curves, recurrence = folder / f"curves_{name}.png", folder / f"recurrence_{name}.png"
         sheet = folder / f"errors_{re.sub(r'[^a-z0-9]+', '_', judged.name.lower())}_{name}.png"
         drawn = {
-            curves: draw_curves(curves, one, results),
-            recurrence: draw_recurrence(recurrence, one.camera),
-            sheet: draw_sheet(sheet, one, judged),
+            curves: draw_curves(curves, labelled, results),
+            recurrence: draw_recurrence(recurrence, labelled.camera),
+            sheet: draw_sheet(sheet, labelled, judged),
         }
         written += [path for path, is_written in drawn.items() if is_written]
     return written

@@ -112,10 +112,12 @@ def try_intruders(
 
 def _sources(camera: Camera, scores: Sequence[EventScore]) -> list[_Source]:
     known = {event.event_id: event for event in list_events(camera.folder)}
-    quietest = sorted(scores, key=lambda one: one.score)
-    suppressed = sum(one.state is State.IRRELEVANT for one in scores)
+    quietest = sorted(scores, key=lambda scored: scored.score)
+    suppressed = sum(scored.state is State.IRRELEVANT for scored in scores)
     quietest = quietest[: max(suppressed, round(_QUIETEST * len(scores)))]
-    sources = [_read_source(known[one.event_id]) for one in quietest if one.event_id in known]
+    sources = [
+        _read_source(known[scored.event_id]) for scored in quietest if scored.event_id in known
+    ]
     return [source for source in sources if source is not None]
 
 
@@ -167,13 +169,13 @@ def intruder_figures(
     `intruder_caught` by a region on it, and `intruder_recall_16_32` by height in pixels.
     """
     figures = {
-        "intruder_recall": [one.alerts for one in trials if one.is_recurring],
-        "intruder_recall_elsewhere": [one.alerts for one in trials if not one.is_recurring],
-        "intruder_seen": [one.is_seen for one in trials],
-        "intruder_caught": [one.is_caught for one in trials],
+        "intruder_recall": [trial.alerts for trial in trials if trial.is_recurring],
+        "intruder_recall_elsewhere": [trial.alerts for trial in trials if not trial.is_recurring],
+        "intruder_seen": [trial.is_seen for trial in trials],
+        "intruder_caught": [trial.is_caught for trial in trials],
     }
     for low, high in HEIGHT_CLASSES:
-        own = [one.alerts for one in trials if low <= one.height_px < high]
+        own = [trial.alerts for trial in trials if low <= trial.height_px < high]
         figures[f"intruder_recall_{low}_{high}"] = own
     shares = {name: share_figure(hits, rng, resamples) for name, hits in figures.items()}
     return {name: share for name, share in shares.items() if share is not None}

@@ -94,7 +94,7 @@ class LeaveOneCameraOut:
         Raises:
             EvaluationError: there is no other camera.
         """
-        others = [one for one in self.cameras if one.camera.folder != camera.folder]
+        others = [labelled for labelled in self.cameras if labelled.camera.folder != camera.folder]
         if not others:
             raise EvaluationError(f"{self.name} is fitted on other cameras: give at least two.")
         return self.fit(others).score(camera)
@@ -166,18 +166,20 @@ def evaluate_row(
         TrainingError: the row cannot be computed.
     """
     results = {}
-    for one in tqdm(cameras, desc=row.name, disable=None, leave=False):
+    for labelled in tqdm(cameras, desc=row.name, disable=None, leave=False):
         # By name, not by order: a camera more or less changes nothing for the others.
-        rng = np.random.default_rng([seed, *one.camera.name.encode()])
-        result = _evaluate_camera(row, one, rng, resamples)
+        rng = np.random.default_rng([seed, *labelled.camera.name.encode()])
+        result = _evaluate_camera(row, labelled, rng, resamples)
         if result is None:
             continue
-        results[one.camera.name] = result
+        results[labelled.camera.name] = result
         if scores_dir is not None:
-            file = f"{one.camera.name.replace('/', '_')}.csv"
+            file = f"{labelled.camera.name.replace('/', '_')}.csv"
             write_scores(scores_dir / row.name.replace(" ", "_") / file, result.scores)
     rng = np.random.default_rng(seed)
-    groups = Counter(one.camera.group for one in cameras if one.camera.name in results)
+    groups = Counter(
+        labelled.camera.group for labelled in cameras if labelled.camera.name in results
+    )
     several = [group for group, count in groups.items() if count > 1]
     own = {
         group: [result for name, result in results.items() if name.rpartition("/")[0] == group]
@@ -201,13 +203,13 @@ def _evaluate_camera(
         if isinstance(scorer, Learning):
             scorer.learn(labelled.camera)  # not a part of the time per event
         started = time.perf_counter()
-        every = list(scorer.score(labelled.camera))
-        scores = _checked(every, labelled.camera, row.name)
+        all_scores = list(scorer.score(labelled.camera))
+        scores = _checked(all_scores, labelled.camera, row.name)
         seconds = (time.perf_counter() - started) / len(scores)
         others = [score for score in scores if score.event_id not in thumbs]
         figures = measure(labelled, others, rng, resamples)
         if isinstance(scorer, Product):
-            trials = scorer.try_intruders(labelled.camera, every)
+            trials = scorer.try_intruders(labelled.camera, all_scores)
             figures |= intruder_figures(trials, rng, resamples)
             figures |= promise_figures(trials, rng, resamples)
             figures |= cost_figures(scorer.costs.get(labelled.camera.name, []))
@@ -383,7 +385,7 @@ def promise_figures(
     trials: Sequence[Trial], rng: np.random.Generator, resamples: int
 ) -> dict[str, Figure]:
     """Return `promise_kept`, the share of resamples that keep a recall of 99 % of intruders."""
-    scores = [one.score for one in trials if one.is_seen]
+    scores = [trial.score for trial in trials if trial.is_seen]
     promise = kept_promise(scores, 1.0 - RANKING_RECALL, resamples, rng)
     return {} if promise is None else {"promise_kept": _plain(promise.kept, len(scores))}
 
@@ -410,7 +412,7 @@ def _plain(value: float, count: int) -> Figure:
 def _means(results: Sequence[CameraResult], rng: np.random.Generator) -> dict[str, Figure]:
     names = sorted(set[str]().union(*(result.figures for result in results)))
     figures = {name: [r.figures[name] for r in results if name in r.figures] for name in names}
-    return {name: mean_figure(own, rng) for name, own in figures.items() if len(own) > 1}
+    return {name: mean_figure(values, rng) for name, values in figures.items() if len(values) > 1}
 
 
 def _totals(

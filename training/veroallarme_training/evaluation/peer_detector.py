@@ -120,7 +120,7 @@ def decode_boxes(
     corner = (output[:, :2] + np.concatenate(cells)) * stride_of / scale - extent / 2
     boxes = np.hstack([corner, extent]).round().astype(int)
     return [
-        ScoredRegion(int(x), int(y), int(width), int(height), float(one))
-        for (x, y, width, height), one in zip(boxes, confidence, strict=True)
-        if one >= _WORST_CONFIDENCE
+        ScoredRegion(int(x), int(y), int(width), int(height), float(score))
+        for (x, y, width, height), score in zip(boxes, confidence, strict=True)
+        if score >= _WORST_CONFIDENCE
     ]

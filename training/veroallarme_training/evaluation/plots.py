@@ -210,7 +210,9 @@ def _typical_picture(camera: Camera) -> Picture:
         for event in camera.events[::step]
         for picture in read_pictures(event)[:1]
     ]
-    shape = max(pictures, key=lambda one: sum(other.shape == one.shape for other in pictures)).shape
+    shape = max(
+        pictures, key=lambda picture: sum(other.shape == picture.shape for other in pictures)
+    ).shape
     return np.asarray(np.median([p for p in pictures if p.shape == shape], axis=0), np.uint8)
 
 

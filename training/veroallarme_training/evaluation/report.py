@@ -26,7 +26,7 @@ MEAN, TOTAL = "mean", "all events"
 class Goal:
     """What a figure shall reach; at most where `at_most`, else at least."""
 
-    what: str
+    meaning: str
     figure: str
     value: float
     at_most: bool = False
@@ -227,14 +227,14 @@ def _cell(figure: Figure | None, name: str) -> str:
 
 def _data(cameras: Sequence[LabelledCamera]) -> list[str]:
     rows = []
-    for one in cameras:
-        relevant = sum(label.relevant for label in one.labels.values())
-        boxes = [known for own in one.boxes.values() for _, known in own]
+    for labelled in cameras:
+        relevant = sum(label.relevant for label in labelled.labels.values())
+        boxes = [known for event_boxes in labelled.boxes.values() for _, known in event_boxes]
         rows.append(
             [
-                one.camera.name,
-                *(f"{n:,}" for n in (len(one.camera.events), relevant)),
-                *(f"{n:,}" for n in (len(one.labels) - relevant, one.uncertain)),
+                labelled.camera.name,
+                *(f"{n:,}" for n in (len(labelled.camera.events), relevant)),
+                *(f"{n:,}" for n in (len(labelled.labels) - relevant, labelled.uncertain)),
                 f"{sum(boxes):,} / {len(boxes) - sum(boxes):,}",
             ]
         )
@@ -250,7 +250,7 @@ def _goals(judged: Iterable[RowResult], results: Sequence[RowResult]) -> list[st
                 figure = figures_at(result, place).get(goal.figure)
                 if figure is None or figure.count < MIN_FOR_VERDICT:
                     continue
-                rows.append([result.name, goal.what, *_held_to(goal, place, figure)])
+                rows.append([result.name, goal.meaning, *_held_to(goal, place, figure)])
     if not rows:
         return [f"No figure with a goal stands on {MIN_FOR_VERDICT} events."]
     return _lines(["row", "measure", "goal", "where", "figure", "verdict"], rows)
@@ -335,17 +335,17 @@ def _promises(judged: RowResult, resamples: int, seed: int) -> list[str]:
 
 
 def _costs(results: Sequence[RowResult]) -> list[str]:
-    rows = [
-        [result.name, f"{1e3 * np.mean([one.seconds for one in result.cameras.values()]):,.0f}"]
-        for result in results
-        if result.cameras and not isinstance(result.row, ScoresFile)
-    ]
+    rows = []
+    for result in results:
+        if result.cameras and not isinstance(result.row, ScoresFile):
+            seconds = [camera.seconds for camera in result.cameras.values()]
+            rows.append([result.name, f"{1e3 * np.mean(seconds):,.0f}"])
     lines = _lines(["row", "ms per event"], rows)
     costs = [
         (row, name, cost)
         for row, product in _products(results)
-        for name, own in product.costs.items()
-        for cost in own
+        for name, camera_costs in product.costs.items()
+        for cost in camera_costs
     ]
     if costs:
         header = ["adaptation", "camera", "events", "s (goal for 1,000: 300)"]

@@ -59,14 +59,15 @@ def write_scores(path: Path, scores: Sequence[EventScore]) -> None:
     with atomic_text_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(SCORES_COLUMNS)
-        for one in scores:
+        for event in scores:
             regions = [
                 {"x": r.x, "y": r.y, "width": r.width, "height": r.height}
                 | {"relevance_score": r.score}
-                for r in one.regions
+                for r in event.regions
             ]
-            state = "" if one.state is None else one.state.value
-            writer.writerow([one.event_id, state, one.score, one.reason, json.dumps(regions)])
+            state = "" if event.state is None else event.state.value
+            row = (event.event_id, state, event.score, event.reason, json.dumps(regions))
+            writer.writerow(row)
 
 
 def read_scores(path: Path) -> list[EventScore]:
@@ -88,13 +89,13 @@ def _event_score(row: dict[str, str], where: str) -> EventScore:
         score = float(row["score"])
         regions = tuple(
             ScoredRegion(
-                int(one["x"]),
-                int(one["y"]),
-                int(one["width"]),
-                int(one["height"]),
-                float(one["relevance_score"]),
+                int(region["x"]),
+                int(region["y"]),
+                int(region["width"]),
+                int(region["height"]),
+                float(region["relevance_score"]),
             )
-            for one in json.loads(row["regions"] or "[]")
+            for region in json.loads(row["regions"] or "[]")
         )
     except (ValueError, KeyError, TypeError) as error:
         raise EvaluationError(

@@ -76,7 +76,7 @@ class _RankedBy(CameraModel):
     @classmethod
     def part_of(cls, model: CameraModel, ranking: Ranking) -> _RankedBy:
         # Above a threshold of 0 lies every rank, and below it what is proven nuisance.
-        own = {one.name: getattr(model, one.name) for one in fields(model)}
+        own = {part.name: getattr(model, part.name) for part in fields(model)}
         return cls(**own | {"threshold": 0.0}, ranking=ranking)
 
     def rank(

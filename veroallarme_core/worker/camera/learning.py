@@ -206,19 +206,19 @@ class CameraLearning:
     async def finish_adaptation(self, adaptation: Adaptation) -> None:
         """Take over what an adaptation has written, and remember how it ended."""
 
-        taken = adaptation
+        recorded = adaptation
 
         def take_over(state: CameraState) -> None:
-            nonlocal taken
+            nonlocal recorded
             if adaptation.outcome is not Outcome.FAILED:
                 state.reload_model()
             if adaptation.outcome is Outcome.LEARNED and not state.learned:
                 # The camera was turned at the last moment: that model is of the view before.
-                taken = replace(adaptation, outcome=Outcome.LEARNING)
-            _write_record(self.folder, taken)
+                recorded = replace(adaptation, outcome=Outcome.LEARNING)
+            _write_record(self.folder, recorded)
 
         done = await self._change("what was learned cannot be taken over", take_over)
-        self.last = taken if done else replace(adaptation, outcome=Outcome.FAILED)
+        self.last = recorded if done else replace(adaptation, outcome=Outcome.FAILED)
 
     async def _change(self, trouble: str, call: Callable[[CameraState], object]) -> bool:
         """Change the state in its thread; return whether that went well."""

@@ -244,8 +244,8 @@ def _completed(broker: Any, other: Mapping[str, Any]) -> Any:
         return broker
     login = {"username", "password"}
     has_login = not login.isdisjoint(broker)
-    taken = {key: value for key, value in other.items() if not (has_login and key in login)}
-    return {**taken, **broker}
+    added = {key: value for key, value in other.items() if not (has_login and key in login)}
+    return {**added, **broker}
 
 
 # --- the supervisor ---------------------------------------------------------------------------

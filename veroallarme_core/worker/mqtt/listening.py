@@ -288,7 +288,7 @@ class Listening:
     def _loss(self, topic: str) -> str:
         """Say what a refused subscription takes from us."""
         losses = []
-        for gives, what in ((Gives.MOTION, "motion"), (Gives.PICTURES, "pictures")):
+        for gives, lost in ((Gives.MOTION, "motion"), (Gives.PICTURES, "pictures")):
             cameras = [
                 camera
                 for camera, records in self._records.items()
@@ -297,7 +297,7 @@ class Listening:
                 )
             ]
             if cameras:
-                losses.append(f"{what} of {', '.join(cameras)} cannot be heard")
+                losses.append(f"{lost} of {', '.join(cameras)} cannot be heard")
         if (command := self._topics.command(topic)) is not None:
             if command[1] in BRIDGED:
                 losses.append("the cameras that Home Assistant bridges cannot be heard")

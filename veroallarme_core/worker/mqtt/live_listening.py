@@ -141,12 +141,12 @@ class _LiveListener:
         shown = self._lines[record.topic] = self._lines.get(record.topic, 0) + 1
         where = f"{datetime.now():%H:%M:%S} {record.camera}: {message.topic}"
         if shown <= MAX_LINES:
-            what = (
+            content = (
                 f"{len(message.payload)} bytes"
                 if record.gives is Gives.PICTURES
                 else show_payload(message.payload)
             )
-            self._say(f"{where}: {what}: {meaning}")
+            self._say(f"{where}: {content}: {meaning}")
         elif shown == MAX_LINES + 1:
             self._say(f"{where}: more messages come, they are only counted from here on")
 
@@ -186,15 +186,15 @@ def _picture(record: TopicRecord, message: Incoming) -> str:
 def _sum_up(record: TopicRecord) -> str:
     if record.refusal is not None:
         return f"CANNOT BE HEARD: the broker refuses the subscription ({record.refusal})"
-    wanted = "pictures" if record.gives is Gives.PICTURES else "starts of motion"
+    counted = "pictures" if record.gives is Gives.PICTURES else "starts of motion"
     counts = {
-        wanted: record.count,
+        counted: record.count,
         "ends of motion": record.ends,
         "not understood": record.misunderstood,
         "retained": record.past,
         "about something else": record.others,
     }
-    heard = ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
+    heard = ", ".join(f"{kind}: {count}" for kind, count in counts.items() if count)
     if record.count:
         return heard
     if not heard:
@@ -203,4 +203,4 @@ def _sum_up(record: TopicRecord) -> str:
             "moved meanwhile"
         )
     remedy = "" if record.mistake is None else f"; {record.mistake}"
-    return f"NO {wanted.upper()} ({heard}){remedy}"
+    return f"NO {counted.upper()} ({heard}){remedy}"

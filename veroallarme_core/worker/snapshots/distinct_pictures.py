@@ -84,15 +84,17 @@ def _see(snapshot: Snapshot) -> SeenPicture:
     )
 
 
-def _is_same(one: SeenPicture, other: SeenPicture) -> bool:
-    if one.digest == other.digest:
+def _is_same(picture: SeenPicture, other: SeenPicture) -> bool:
+    if picture.digest == other.digest:
         return True
-    if not (one.is_whole and other.is_whole):
-        return _is_beginning(one.snapshot.data, other.snapshot.data)
+    if not (picture.is_whole and other.is_whole):
+        return _is_beginning(picture.snapshot.data, other.snapshot.data)
     # An encoder with the same tables makes the same pixels of the same picture.
-    if one.quantization == other.quantization or not (one.quantization and other.quantization):
+    if picture.quantization == other.quantization or not (
+        picture.quantization and other.quantization
+    ):
         return False
-    return _have_common_original(one, other)
+    return _have_common_original(picture, other)
 
 
 def _written(data: bytes) -> bytes:
@@ -100,25 +102,25 @@ def _written(data: bytes) -> bytes:
     return data.rstrip(b"\0")
 
 
-def _is_beginning(one: bytes, other: bytes) -> bool:
+def _is_beginning(picture: bytes, other: bytes) -> bool:
     """Tell whether one file is the other one before all of it was written."""
-    shorter, longer = sorted((_written(one), _written(other)), key=len)
+    shorter, longer = sorted((_written(picture), _written(other)), key=len)
     return longer.startswith(shorter)
 
 
-def _have_common_original(one: SeenPicture, other: SeenPicture) -> bool:
+def _have_common_original(picture: SeenPicture, other: SeenPicture) -> bool:
     """Tell whether two JPEGs of different quality may be the same picture, compressed twice.
 
     Compression moves a coefficient by half a step of its table at most. Where two pictures are
     further apart than the halves of both their steps, in more than a few blocks, no picture can
     have given both: the noise of a sensor alone does that.
     """
-    luma, other_luma = _luma(one.snapshot.data), _luma(other.snapshot.data)
+    luma, other_luma = _luma(picture.snapshot.data), _luma(other.snapshot.data)
     if luma.shape != other_luma.shape:
         return False
     blocks, other_blocks = _blocks(luma), _blocks(other_luma)  # (n, 8, 8)
     clipped = _is_clipped(blocks) | _is_clipped(other_blocks)
-    steps = np.array([one.quantization, other.quantization], np.float32).sum(axis=0)
+    steps = np.array([picture.quantization, other.quantization], np.float32).sum(axis=0)
     reach = steps.reshape(_BLOCK, _BLOCK) / 2 + _ROUNDING
     apart = np.abs(_cosine_transform(blocks - other_blocks)) > reach
     return float((apart.any(axis=(1, 2)) & ~clipped).mean()) <= _DIFFERENT_SHARE

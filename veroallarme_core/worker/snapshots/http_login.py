@@ -103,7 +103,9 @@ class Login:
             return False
         usable = [c.parameters for c in challenges if c.kind == "digest" and _is_usable(c)]
         self._uses = 0
-        self._digest = max(usable, key=lambda one: list(_HASHES).index(_hash_of(one)), default={})
+        self._digest = max(
+            usable, key=lambda challenge: list(_HASHES).index(_hash_of(challenge)), default={}
+        )
         return bool(usable)
 
     def forget(self) -> None:

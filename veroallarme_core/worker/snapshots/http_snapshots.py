@@ -194,13 +194,13 @@ def _check_response(answer: Answer, source: HttpSource, *, sent_login: bool) -> 
 
 
 def _redirect_remedy(answer: Answer, source: HttpSource) -> str:
-    asked = URL(source.url.replace(TIMESTAMP, "0"))
+    address = URL(source.url.replace(TIMESTAMP, "0"))
     try:
-        target = asked.join(URL(answer.header("location")))
+        target = address.join(URL(answer.header("location")))
         host = f"{target.scheme}://{target.host}" + (
             "" if target.is_default_port() or target.port is None else f":{target.port}"
         )
-        same_host = target.origin() == asked.origin()
+        same_host = target.origin() == address.origin()
     except MALFORMED_URL:
         host, same_host = "an invalid address", False
     if same_host:
