@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veroallarme_core.camera_memory.state_file import StateFileError, read_state, write_state
+from veroallarme_core.camera_memory.state_file import (
+    StateFileError,
+    read_learned,
+    read_state,
+    write_state,
+)
 
 ARRAY = np.arange(6, dtype=np.int16).reshape(2, 3)
 
@@ -116,3 +121,32 @@ def test_what_cannot_be_unpickled_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
         write_state(tmp_path / "state.npz", "test", 3, {}, {"array": np.array([{}], object)})
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_learned_is_read_with_its_encoder_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    write(path, encoder="some-1", number=5)
+    read = read_learned(path, "test", 3, "some-1", lambda facts, arrays: (facts, arrays))
+    assert read[0]["number"] == 5
+    assert np.array_equal(read[1]["array"], ARRAY)
+    with pytest.raises(StateFileError, match=r"with the encoder some-1, not some-2\.$"):
+        read_learned(path, "test", 3, "some-2", lambda facts, arrays: facts)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), TypeError("x"), ValueError("x"), OverflowError()])
+def test_what_cannot_be_restored_is_refused(tmp_path: Path, error: Exception) -> None:
+    def restore(facts: object, arrays: object) -> None:
+        raise error
+
+    path = tmp_path / "state.npz"
+    write(path, encoder="some-1")
+    with pytest.raises(StateFileError, match="lacks a part of a test"):
+        read_learned(path, "test", 3, "some-1", restore)
+
+
+@pytest.mark.parametrize("array", [[1.0, np.nan], [np.inf], ["text"]])
+def test_what_holds_no_finite_numbers_is_refused(tmp_path: Path, array: list[object]) -> None:
+    path = tmp_path / "state.npz"
+    write_state(path, "test", 3, {"encoder": "some-1"}, {"array": np.array(array)})
+    with pytest.raises(StateFileError, match="lacks a part of a test"):
+        read_learned(path, "test", 3, "some-1", lambda facts, arrays: facts)

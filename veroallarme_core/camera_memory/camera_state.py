@@ -16,7 +16,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from veroallarme_core.camera_memory.camera_model import CameraModel
-from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory, event_key
+from veroallarme_core.camera_memory.region_bank import event_key
+from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import LearningProgress, Promise
 from veroallarme_core.description import ENCODER_NAME, BurstEvidence, RegionEvidence

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.files import atomic_file
+
+T = TypeVar("T")
 
 _FACTS = "facts"
 Arrays = Mapping[str, NDArray[Any]]
@@ -80,3 +82,37 @@ def read_state(
             f"{path} holds {found[0]!r} of version {found[1]!r}, not {kind!r} of version {version}."
         )
     return facts, arrays
+
+
+def read_learned(
+    path: Path,
+    kind: str,
+    version: int,
+    encoder: str,
+    restore: Callable[[Mapping[str, Any], Arrays], T],
+) -> T:
+    """Read what was learned with an encoder out of a state file.
+
+    Args:
+        path: of the file.
+        kind: of `write_state`.
+        version: of `write_state`.
+        encoder: that it must have been learned with.
+        restore: makes of facts and arrays what they stand for; may raise what a missing or a
+            foreign part makes Python raise.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        StateFileError: it is broken, of another version or of another encoder.
+    """
+    facts, arrays = read_state(path, kind, version)
+    try:
+        require_encoder(path, facts, encoder)
+        # An infinity would make scores that are no numbers, and these raise no alarm.
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("not all numbers are finite")
+        return restore(facts, arrays)
+    except StateFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StateFileError(f"{path} lacks a part of a {kind} ({error!r}).") from None
