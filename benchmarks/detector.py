@@ -11,20 +11,15 @@ that of the process before it loads the detector.
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from importlib import resources
-from pathlib import Path
+from functools import partial
 
 import cv2
 import numpy as np
 
-from benchmarks.encoder import median_ms, peak_mb
+from benchmarks.runtimes import compare_runtimes, median_ms, peak_mb
 from veroallarme_core.description import DETECTOR_FILE, ObjectDetector
-from veroallarme_core.inference import backends_for
 
 SIZES = (224, 320, 416)
 CROPS = 24
@@ -32,23 +27,10 @@ CROPS = 24
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and print its table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--repeats", type=int, default=30, help="of every measurement")
-    arguments = parser.parse_args(argv)
     columns = [f"{shape} at {size}" for shape in ("4:3", "16:9") for size in SIZES]
     columns += [f"{CROPS} crops", "memory, MB"]
-    print(f"{'ms':24}" + "".join(f"{column:>12}" for column in columns))
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
-        for threads in arguments.threads:
-            for name in backends_for(DETECTOR_FILE):
-                numbers = pool.submit(_measure, name, threads, arguments.repeats).result()
-                cells = "".join(f"{number:12.1f}" for number in numbers)
-                print(f"{f'{name}, {threads} threads':24}{cells}")
-    file = Path(str(resources.files("veroallarme_core"))) / "models" / DETECTOR_FILE
-    print(f"{file.name}: {file.stat().st_size / 1e6:.2f} MB")
-    return 0
+    title = __doc__.partition("\n")[0]
+    return compare_runtimes(title, columns, (DETECTOR_FILE,), _measure, argv)
 
 
 def _measure(backend: str, threads: int, repeats: int) -> list[float]:
@@ -63,7 +45,7 @@ def _measure(backend: str, threads: int, repeats: int) -> list[float]:
     medians = []
     for pictures, size in tasks:
         detector.detect(pictures, size=size)  # a runtime prepares itself for each size
-        medians.append(median_ms(lambda p=pictures, s=size: detector.detect(p, size=s), repeats))
+        medians.append(median_ms(partial(detector.detect, pictures, size=size), repeats))
     return [*medians, peak_mb() - before]
 
 

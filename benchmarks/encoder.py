@@ -10,22 +10,14 @@ is the largest resident size above that of the process before it loads the encod
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import re
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from importlib import resources
-from pathlib import Path
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from benchmarks.runtimes import compare_runtimes, median_ms, peak_mb
 from veroallarme_core.description import HEAD_FILE, TRUNK_FILE, SceneEncoder, crop_region, grid_for
-from veroallarme_core.inference import backends_for
 
 SIZE = (576, 704)
 REGIONS = 8
@@ -33,23 +25,9 @@ REGIONS = 8
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and print its tables."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--repeats", type=int, default=30, help="of every measurement")
-    arguments = parser.parse_args(argv)
+    title = __doc__.partition("\n")[0]
     columns = ("frame", "3 frames", "1 crop", "24 crops", "memory, MB")
-    print(f"{'ms':24}" + "".join(f"{column:>12}" for column in columns))
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
-        for threads in arguments.threads:
-            for name in backends_for(TRUNK_FILE):
-                numbers = pool.submit(_measure, name, threads, arguments.repeats).result()
-                cells = "".join(f"{number:12.1f}" for number in numbers)
-                print(f"{f'{name}, {threads} threads':24}{cells}")
-    models = Path(str(resources.files("veroallarme_core"))) / "models"
-    for file in (TRUNK_FILE, HEAD_FILE):
-        print(f"{file}: {(models / file).stat().st_size / 1e6:.2f} MB")
-    return 0
+    return compare_runtimes(title, columns, (TRUNK_FILE, HEAD_FILE), _measure, argv)
 
 
 def _measure(backend: str, threads: int, repeats: int) -> list[float]:
@@ -72,24 +50,6 @@ def _measure(backend: str, threads: int, repeats: int) -> list[float]:
         )
     ]
     return [*medians, peak_mb() - before]
-
-
-def median_ms(work: Callable[[], object], repeats: int) -> float:
-    """Return the median time of some work, in milliseconds."""
-    return statistics.median(_milliseconds(work) for _ in range(repeats))
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1e3
-
-
-def peak_mb() -> float:
-    """Return the largest resident size that this process has had, in MB."""
-    found = re.search(r"VmHWM:\s+([0-9]+)", Path("/proc/self/status").read_text(encoding="utf-8"))
-    assert found is not None
-    return int(found[1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -18,8 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +28,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.runtimes import milliseconds
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.inference import describe_runtime, load_openvino
 from veroallarme_core.motion_detection import (
@@ -172,7 +172,7 @@ def _speeds(backends: Mapping[str, InferenceBackend], repeats: int) -> list[Spee
         # Two rounds to warm up: runtimes compile for a new number of crops.
         for turn in range(-2, repeats):
             for name, backend in backends.items():
-                ms = _milliseconds(partial(backend.infer, image))
+                ms = milliseconds(partial(backend.infer, image))
                 if turn >= 0:
                     times[name].setdefault(count, []).append(ms)
     return [
@@ -192,7 +192,7 @@ def _predictions(models: Mapping[str, Path], threads: int, repeats: int) -> list
             frame, motion = _burst((height, width))
             predictor.predict(frame, motion)
             times = [
-                _milliseconds(partial(predictor.predict, frame, motion))
+                milliseconds(partial(predictor.predict, frame, motion))
                 for _ in range(max(5, repeats // 2))
             ]
             found.append(
@@ -214,12 +214,6 @@ def _burst(size: tuple[int, int]) -> tuple[NDArray[np.uint8], MotionDetectionRes
     regions = tuple(MotionRegion(x, y, 60, 120, 7200, (x + 30, y + 60)) for x, y in corners)
     motion = MotionDetector().detect_motion(frames)
     return frames[1], replace(motion, motion_regions=regions, motion_detected=True)
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return (time.perf_counter() - started) * 1e3
 
 
 # --- memory --------------------------------------------------------------------------------------
