@@ -11,13 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.camera_memory.scene_memory import RegionCues, event_key
-from veroallarme_core.camera_memory.state_file import (
-    StateFileError,
-    read_state,
-    require_encoder,
-    write_state,
-)
+from veroallarme_core.camera_memory.region_bank import event_key
+from veroallarme_core.camera_memory.scene_memory import RegionCues
+from veroallarme_core.camera_memory.state_file import write_state
 from veroallarme_core.contract import Promise
 from veroallarme_core.description import SKETCH_DIM, RegionEvidence
 
@@ -124,29 +120,26 @@ class CameraModel:
             FileNotFoundError: there is none.
             StateFileError: it is broken, of another version or of another encoder.
         """
-        facts, arrays = read_state(path, "camera model", FORMAT_VERSION)
-        try:
-            found = {name: arrays[name].astype(np.float64) for name in _SHAPES}
-            shapes = {name: one.shape for name, one in found.items()}
-            if shapes != _SHAPES or not all(np.isfinite(one).all() for one in found.values()):
-                raise StateFileError(f"{path} holds arrays that no camera model has ({shapes}).")
-            require_encoder(path, facts, encoder)
-            promise, threshold = facts["promise"], float(facts["threshold"])
-            if not math.isfinite(threshold):
-                raise ValueError(f"the threshold is {threshold}")
-            return cls(
-                encoder=encoder,
-                detector=str(facts["detector"]),
-                events=int(facts["events"]),
-                threshold=threshold,
-                view=int(facts["view"]),
-                promise=None if promise is None else Promise.from_dict(promise),
-                **found,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            if isinstance(error, StateFileError):
-                raise
-            raise StateFileError(f"{path} lacks a part of a camera model ({error!r}).") from None
+        return read_learned(path, "camera model", FORMAT_VERSION, encoder, cls._restored)
+
+    @classmethod
+    def _restored(cls, facts: Mapping[str, Any], arrays: Arrays) -> CameraModel:
+        found = {name: arrays[name].astype(np.float64) for name in _SHAPES}
+        shapes = {name: array.shape for name, array in found.items()}
+        if shapes != _SHAPES:
+            raise ValueError(f"its arrays are {shapes}")
+        promise, threshold = facts["promise"], float(facts["threshold"])
+        if not math.isfinite(threshold):
+            raise ValueError(f"the threshold is {threshold}")
+        return cls(
+            encoder=facts["encoder"],
+            detector=str(facts["detector"]),
+            events=int(facts["events"]),
+            threshold=threshold,
+            view=int(facts["view"]),
+            promise=None if promise is None else Promise.from_dict(promise),
+            **found,
+        )
 
 
 _SHAPES: dict[str, tuple[int, ...]] = {

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.camera_memory.memory_file import MemoryContent, read_memory, write_memory
 from veroallarme_core.camera_memory.plate import Plate
-from veroallarme_core.camera_memory.region_bank import RegionBank
-from veroallarme_core.camera_memory.region_bank import event_key as event_key
+from veroallarme_core.camera_memory.region_bank import RegionBank, event_key
 from veroallarme_core.camera_memory.scene_view import SceneView
 from veroallarme_core.description import TAUGHT_REGIONS, BurstEvidence, Light, RegionEvidence
 

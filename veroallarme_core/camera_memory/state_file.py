@@ -44,7 +44,7 @@ def write_state(
         np.savez(file, allow_pickle=False, **{_FACTS: facts_array, **arrays})
 
 
-def require_encoder(path: Path, facts: Mapping[str, Any], encoder: str) -> None:
+def _require_encoder(path: Path, facts: Mapping[str, Any], encoder: str) -> None:
     """Check that a state file was learned with an encoder: features of others must not be mixed.
 
     Raises:
@@ -107,7 +107,7 @@ def read_learned(
     """
     facts, arrays = read_state(path, kind, version)
     try:
-        require_encoder(path, facts, encoder)
+        _require_encoder(path, facts, encoder)
         # An infinity would make scores that are no numbers, and these raise no alarm.
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("not all numbers are finite")
