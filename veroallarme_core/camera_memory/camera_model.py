@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.camera_memory.region_bank import event_key
 from veroallarme_core.camera_memory.scene_memory import RegionCues
-from veroallarme_core.camera_memory.state_file import write_state
+from veroallarme_core.camera_memory.state_file import Arrays, read_learned, write_state
 from veroallarme_core.contract import Promise
 from veroallarme_core.description import SKETCH_DIM, RegionEvidence
 
