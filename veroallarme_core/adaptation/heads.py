@@ -1,4 +1,4 @@
-"""Heads on frozen features: the teacher's surest regions and the user's thumbs teach them."""
+"""Heads on frozen features: the teacher's surest regions teach them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from veroallarme_core.description import SKETCH_DIM
 Floats = NDArray[np.float64]
 
 _POSITIVE_SHARE, _NEGATIVE_SHARE = 0.2, 0.5  # of the regions, by the teacher's rank
-_THUMBS_WEIGHT = 3.0  # of all thumbs together; the teacher's two sides weigh 1 each
-_ROUNDS = 3  # in which the regions behind a thumb up are chosen anew
 _FEWEST_REGIONS = 60  # that a head is fitted to
 
 
@@ -59,45 +57,24 @@ def fit_model(regions: TaughtRegions, encoder: str) -> CameraModel:
 
 
 def fit_heads(regions: TaughtRegions, teacher: Floats) -> Floats:
-    """Fit a logistic head per fold, (FOLDS, SKETCH_DIM + 1), on all the other folds."""
+    """Fit a logistic head per fold, (FOLDS, SKETCH_DIM + 1), on all the other folds.
+
+    The user's thumbs are no part of it: a thumb is about one thing, and taught to the whole camera
+    30 of them made the ranking worse as often as better. They act on their like, see
+    `CameraState`.
+    """
     mean, directions = whitening(regions.sketches)
     inputs = np.hstack([(regions.sketches - mean) @ directions, np.ones((len(teacher), 1))])
     order = np.argsort(np.argsort(teacher)) / max(1, len(teacher) - 1)
-    target = (order >= 1 - _POSITIVE_SHARE).astype(np.float64)
-    taught = (order >= 1 - _POSITIVE_SHARE) | (order < _NEGATIVE_SHARE)
-    current, weights = order, np.zeros((FOLDS, inputs.shape[1]))
-    for _ in range(_ROUNDS if regions.thumbs else 1):
-        goal, weight = _with_thumbs(regions, current, target, taught)
-        for fold in range(FOLDS):
-            # A thumb teaches every head: its own event is known anyway.
-            is_thumb = np.isin(regions.owner, list(regions.thumbs))
-            rows = ((regions.fold != fold) | is_thumb) & (weight > 0)
-            weights[fold] = fit_logistic(inputs[rows], goal[rows], weight[rows])
-        current = np.sum(inputs * weights[regions.fold], axis=1)
+    is_positive, is_negative = order >= 1 - _POSITIVE_SHARE, order < _NEGATIVE_SHARE
+    # Both sides weigh the same.
+    weight = is_positive / max(1, is_positive.sum()) + is_negative / max(1, is_negative.sum())
+    weights = np.zeros((FOLDS, inputs.shape[1]))
+    for fold in range(FOLDS):
+        rows = (regions.fold != fold) & (weight > 0)
+        weights[fold] = fit_logistic(
+            inputs[rows], is_positive[rows].astype(np.float64), weight[rows]
+        )
     # Back to functions of the sketch itself.
     slopes = weights[:, :-1] @ directions.T
     return np.hstack([slopes, (weights[:, -1] - slopes @ mean)[:, None]])
-
-
-def _with_thumbs(
-    regions: TaughtRegions, current: Floats, target: Floats, taught: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """Return target and weight of every region, (n,) each, the teacher's and the user's.
-
-    Thumb down: all regions are nuisance. Thumb up: the one that ranks highest by now is relevant,
-    and of the others nothing is known.
-    """
-    goal = target.copy()
-    weight = np.zeros(len(goal))
-    for side in (0.0, 1.0):
-        rows = taught & (target == side)
-        weight[rows] = 1.0 / max(1, int(rows.sum()))
-    share = _THUMBS_WEIGHT / max(1, len(regions.thumbs))
-    for index, is_up in regions.thumbs.items():
-        rows = np.flatnonzero((regions.owner == index) & regions.counts)
-        if not len(rows):
-            continue
-        weight[rows], goal[rows] = 0.0, 0.0
-        chosen = rows[[np.argmax(current[rows])]] if is_up else rows
-        goal[chosen], weight[chosen] = float(is_up), share / len(chosen)
-    return goal, weight

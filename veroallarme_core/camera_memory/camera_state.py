@@ -34,8 +34,9 @@ FEWEST_EVENTS = 40
 FEWEST_SESSIONS = 24
 """Nor before so many sessions."""
 THUMBS_DOWN = 3
-"""Thumbs down of different sessions that together suppress their like."""
-_LIKE_CONFIRMED, _LIKE_REJECTED = 0.75, 0.7  # likeness from which a thumb speaks for a region
+"""Thumbs down of different sessions that together suppress what is less like each of them."""
+_SAME = 0.85  # likeness of the same thing at the same place: there one thumb is enough
+_ALIKE = 0.7  # ... and from which several thumbs down agree
 
 
 class Judged(Protocol):
@@ -197,24 +198,25 @@ class CameraState:
             self._notices.append(notice)
 
     def _thumbs(self, regions: Sequence[RegionEvidence], event_id: str) -> list[Thumb]:
-        """Return what the user said of the like of each region.
+        """Return what the user said of each region.
 
-        One thumb up is enough. Thumbs down need `THUMBS_DOWN` sessions and no thumb up against.
+        One thumb is enough for the same thing at the same place, and the nearest one counts. What
+        is less alike needs thumbs down of `THUMBS_DOWN` sessions, and no thumb up against.
         """
         bank = self._memory.bank
-        judged = (bank.label != 0) & (bank.event != np.uint64(event_key(event_id)))
-        if not regions or not judged.any():
+        is_judged = (bank.label != 0) & (bank.event != np.uint64(event_key(event_id)))
+        if not regions or not is_judged.any():
             return [Thumb.NONE] * len(regions)
-        likeness = bank.likeness(regions)[:, judged]
-        label, session = bank.label[judged], bank.session[judged]
+        label, session = bank.label[is_judged], bank.session[is_judged]
         thumbs = []
-        for alike in likeness:
-            rejecting = (alike >= _LIKE_REJECTED) & (label < 0)
-            if ((alike >= _LIKE_CONFIRMED) & (label > 0)).any():
+        for likeness in bank.likeness(regions)[:, is_judged]:
+            confirmed = float(likeness[label > 0].max(initial=0.0))
+            rejected = float(likeness[label < 0].max(initial=0.0))
+            alike = session[(likeness >= _ALIKE) & (label < 0)]
+            if confirmed >= _SAME and confirmed >= rejected:
                 thumbs.append(Thumb.RELEVANT)
-            elif (
-                len(set(session[rejecting].tolist())) >= THUMBS_DOWN
-                and not ((alike >= _LIKE_REJECTED) & (label > 0)).any()
+            elif rejected >= _SAME or (
+                len(set(alike.tolist())) >= THUMBS_DOWN and confirmed < _ALIKE
             ):
                 thumbs.append(Thumb.NUISANCE)
             else:

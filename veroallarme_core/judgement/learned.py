@@ -144,7 +144,7 @@ def _judge(
         sentence = "It is like what you called relevant before."
         return _Judged(max(score, threshold, _CONFIRMED), "like_confirmed", sentence, numbers)
     if thumb is Thumb.NUISANCE:
-        sentence = "It is like what you called a false alarm at this place, three times or more."
+        sentence = "It is like what you called a false alarm at this place."
         return _Judged(min(score, _REJECTED), "like_rejected", sentence, numbers)
     return _Judged(score, *why, numbers)
 
