@@ -223,7 +223,7 @@ _MEMORY_PROGRAM = """
 import re, sys
 from pathlib import Path
 import cv2, numpy as np
-from veroallarme_core.motion_detection.detector import MotionDetector
+from veroallarme_core.motion_detection import MotionDetector
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 path, backend, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 cv2.setNumThreads(threads)

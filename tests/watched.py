@@ -38,7 +38,7 @@ from veroallarme_core.drawing.drawing import Stage
 from veroallarme_core.drawing.perspective import STRAIGHT, Turn
 from veroallarme_core.drawing.script import STRONG_WIND, Script, walk
 from veroallarme_core.judgement import BurstJudgement, candidates, judge_motion
-from veroallarme_core.motion_detection.detector import MotionDetector, min_area_for
+from veroallarme_core.motion_detection import MotionDetector, min_area_for
 
 Picture = NDArray[np.uint8]
 

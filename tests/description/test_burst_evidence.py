@@ -23,7 +23,7 @@ from veroallarme_core.drawing import draw_background
 from veroallarme_core.drawing.light import LightName
 from veroallarme_core.drawing.script import CALM
 from veroallarme_core.judgement import candidates, judge_motion
-from veroallarme_core.motion_detection.detector import MotionDetector
+from veroallarme_core.motion_detection import MotionDetector
 
 
 def gather(frames: list[np.ndarray | None]) -> BurstEvidence | None:

@@ -26,7 +26,7 @@ from veroallarme_core.description.object_detector import (
 )
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.inference import InferenceError, ModelError, graph_runtime, runtimes
-from veroallarme_core.motion_detection.detector import detect_motion_from_paths
+from veroallarme_core.motion_detection import detect_motion_from_paths
 
 RUNTIMES = ("openvino", "onnxruntime")
 SHIPPED = Path(veroallarme_core.__file__).parent / "models" / DETECTOR_FILE

@@ -17,8 +17,8 @@ from veroallarme_core.description.region_crops import (
     paste_map,
     square_around,
 )
+from veroallarme_core.motion_detection import MotionDetector
 from veroallarme_core.motion_detection.damage import BLOCK_SIZE, FrameDamage
-from veroallarme_core.motion_detection.detector import MotionDetector
 
 FRAME = (288, 352)
 

@@ -17,7 +17,7 @@ from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.judgement import BurstJudgement, RegionJudgement, candidates, judge_motion
 from veroallarme_core.judgement.appearance import rank_by_appearance
-from veroallarme_core.motion_detection.detector import MotionDetector, MotionRegion, min_area_for
+from veroallarme_core.motion_detection import MotionDetector, MotionRegion, min_area_for
 
 LITTLE, MUCH = 0.6, 2.4
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.drawn import Picture, burst_of, draw_person, draw_yard
 from veroallarme_core.judgement.explained_change import ExplainedChange, explain_change
-from veroallarme_core.motion_detection.detector import MotionDetector, min_area_for
+from veroallarme_core.motion_detection import MotionDetector, min_area_for
 
 YARD = draw_yard(576, 704)
 MIN_AREA = min_area_for((576, 704))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.contract import Zone, ZoneKind
 from veroallarme_core.judgement.premises import Premises
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionDetector,
     min_area_for,

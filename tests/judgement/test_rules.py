@@ -24,7 +24,7 @@ from veroallarme_core.drawing import draw_background, draw_event
 from veroallarme_core.drawing.light import LightName
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
 from veroallarme_core.judgement.premises import Premises
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionDetector,
     min_area_for,

@@ -11,7 +11,7 @@ from veroallarme_core.judgement.steadiness import (
     find_faint_change,
     shows_structure,
 )
-from veroallarme_core.motion_detection.detector import MotionDetector, PairChange, min_area_for
+from veroallarme_core.motion_detection import MotionDetector, PairChange, min_area_for
 
 YARD = draw_yard(288, 352)
 EVERYWHERE = np.full((288, 352), 255, np.uint8)

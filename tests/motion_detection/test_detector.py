@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.drawn import burst_of, draw_green_band, draw_person, draw_yard, encode
-from veroallarme_core.motion_detection.damage import DamageKind
-from veroallarme_core.motion_detection.detector import (
-    MOTION_BGR,
+from veroallarme_core.motion_detection import (
     MotionDetector,
     MotionRegion,
     detect_motion_from_paths,
-    local_correlation,
     min_area_for,
 )
+from veroallarme_core.motion_detection.comparison import local_correlation
+from veroallarme_core.motion_detection.damage import DamageKind
 from veroallarme_core.motion_detection.global_change import GlobalChangeKind
+from veroallarme_core.motion_detection.motion_picture import MOTION_BGR
 from veroallarme_core.pictures.frames import DecodedFrame, FrameError
 
 YARD = draw_yard()

@@ -14,7 +14,7 @@ from tests.drawn import burst_of, draw_person, draw_yard
 from tests.onnx_networks import write_network
 from veroallarme_core.description.region_crops import CropGeometry, InputMode
 from veroallarme_core.inference import ModelError
-from veroallarme_core.motion_detection.detector import MotionDetector, MotionRegion
+from veroallarme_core.motion_detection import MotionDetector, MotionRegion
 from veroallarme_core.pictures.annotate import IRRELEVANT_BGR, RELEVANT_BGR
 from veroallarme_core.pictures.frames import FrameError
 from veroallarme_core.relevance_mask import (

@@ -16,7 +16,7 @@ from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, THUMBS_DOWN
 from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.inference import ModelError
-from veroallarme_core.motion_detection.detector import (
+from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionDetector,
     MotionRegion,
@@ -30,7 +30,7 @@ from veroallarme_core.relevance_mask.shipped_judge import UNPROVEN
 # The example of the original text, "Full Pipeline Example", unchanged but for the two imports.
 # `predictor`, which it draws with, is what its "Quick Start" has made before.
 EXAMPLE = """
-from veroallarme_core.motion_detection.detector import MotionDetector
+from veroallarme_core.motion_detection import MotionDetector
 from veroallarme_core.relevance_mask.predictor import RelevanceMaskPredictor
 import cv2
 

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from tests.training.bursts import write_broken_event, write_camera, write_event
-from veroallarme_core.motion_detection.detector import MotionDetector
+from veroallarme_core.motion_detection import MotionDetector
 from veroallarme_training.events import Event, find_events
 from veroallarme_training.motion_cache import (
     BrokenEventError,

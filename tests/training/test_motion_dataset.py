@@ -18,7 +18,7 @@ from tests.training.bursts import (  # noqa: E402
     write_event,
     write_still_event,
 )
-from veroallarme_core.motion_detection.detector import MotionDetector  # noqa: E402
+from veroallarme_core.motion_detection import MotionDetector  # noqa: E402
 from veroallarme_training.config import AugmentationSettings  # noqa: E402
 from veroallarme_training.datasets.motion_dataset import (  # noqa: E402
     ContrastiveMotionDataset,

@@ -11,17 +11,12 @@ from veroallarme_core.motion_detection.damage import (
     common_size,
     find_damage,
 )
-from veroallarme_core.motion_detection.detector import (
-    FrameSource,
-    MotionDetectionResult,
-    MotionDetector,
-    MotionRegion,
-    PairChange,
-    detect_motion_from_paths,
-    min_area_for,
-)
+from veroallarme_core.motion_detection.detector import MotionDetector, detect_motion_from_paths
+from veroallarme_core.motion_detection.frame_source import FrameSource
 from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
 from veroallarme_core.motion_detection.region_parts import region_pixels, regions_in
+from veroallarme_core.motion_detection.regions import MotionRegion, min_area_for
+from veroallarme_core.motion_detection.result import MotionDetectionResult, PairChange
 from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
 
 __all__ = [

@@ -10,17 +10,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.pictures import shrink, shrink_factor
+from veroallarme_core.motion_detection.whole_picture import (
+    PLACES,
+    WORK_WIDTH,
+    Valid,
+    WholePicture,
+)
+from veroallarme_core.pictures import shrink
 
-_WORK_WIDTH = 480  # wider frames are compared at about this width
-_BLOCKS = 16  # blocks per side for the brightness of places
 _GREY_CHROMA = 1.5  # mean distance from grey, in levels, of an infrared picture at most
 _COLOUR_CHROMA = 4.0  # ... and of a colour picture at least
 _EXPOSURE_STEP = 5.0  # median change of brightness that counts, in grey levels
 _EXPOSURE_AGREEMENT = 0.8  # share of places that changed in the same direction
-_CORNERS = 240
 _MIN_TRACKED = 24
 _SHAKE_STEP = 0.4  # smallest displacement that counts, in pixels at working width
+_GLANCE_SHARE = 0.5  # of the smallest displacement: what stays below at a glance stands still
 _SHAKE_LIMIT = 0.08  # largest displacement, as a share of the width
 _SHAKE_AGREEMENT = 0.55  # share of corners that moved with the picture
 
@@ -82,59 +86,45 @@ def find_global_change(
         raise ValueError(
             f"Frames of different sizes cannot be compared: {previous.shape}, {current.shape}."
         )
-    factor = shrink_factor(previous.shape[1], _WORK_WIDTH)
-    before, after = shrink(previous, _WORK_WIDTH), shrink(current, _WORK_WIDTH)
-    valid = np.full(before.shape[:2], 255, np.uint8)
+    return find_change_between(WholePicture(previous), WholePicture(current), valid_mask)
+
+
+def find_change_between(
+    previous: WholePicture, current: WholePicture, valid_mask: NDArray[np.uint8] | None = None
+) -> GlobalChange | None:
+    """Recognise what changed between two frames, of each of which it is computed once.
+
+    Arguments as for `find_global_change`; the frames are of the same size.
+    """
+    valid: Valid = None
     if valid_mask is not None:
-        valid = np.where(shrink(valid_mask, _WORK_WIDTH) == 255, 255, 0).astype(np.uint8)
-    if np.count_nonzero(valid) < 0.1 * valid.size:
-        return None
-    before_grey = np.asarray(cv2.cvtColor(before, cv2.COLOR_BGR2GRAY), np.uint8)
-    after_grey = np.asarray(cv2.cvtColor(after, cv2.COLOR_BGR2GRAY), np.uint8)
-    infrared = _infrared_switch(before, after, before_grey, after_grey, valid)
-    if infrared is not None:
-        return infrared
-    exposure = _exposure(before_grey, after_grey, valid)
-    if exposure is not None:
-        return exposure
-    return _shake(before_grey, after_grey, valid, float(factor))
+        valid = np.where(shrink(valid_mask, WORK_WIDTH) == 255, 255, 0).astype(np.uint8)
+        if np.count_nonzero(valid) < 0.1 * valid.size:
+            return None
+    return (
+        _infrared_switch(previous, current, valid)
+        or _exposure(previous, current, valid)
+        or _shake(previous, current, valid)
+    )
 
 
 def _infrared_switch(
-    before: NDArray[np.uint8],
-    after: NDArray[np.uint8],
-    before_grey: NDArray[np.uint8],
-    after_grey: NDArray[np.uint8],
-    valid: NDArray[np.uint8],
+    before: WholePicture, after: WholePicture, valid: Valid
 ) -> GlobalChange | None:
-    chroma = (_chroma(before, valid), _chroma(after, valid))
+    chroma = (before.chroma_within(valid), after.chroma_within(valid))
     if min(chroma) > _GREY_CHROMA or max(chroma) < _COLOUR_CHROMA:
         return None
-    change = float(np.median(cv2.absdiff(before_grey, after_grey)[valid > 0]))
+    difference = cv2.absdiff(before.grey, after.grey)
+    change = float(np.median(difference if valid is None else difference[valid > 0]))
     to = "infrared" if chroma[1] < chroma[0] else "colour"
     return GlobalChange(GlobalChangeKind.INFRARED_SWITCH, change, f"The camera switched to {to}.")
 
 
-def _chroma(picture: NDArray[np.uint8], valid: NDArray[np.uint8]) -> float:
-    """Return the mean distance of a BGR picture from grey, in levels."""
-    blue, green, red = (
-        cv2.mean(channel, mask=valid)[0]
-        for channel in (
-            cv2.absdiff(picture[..., 0], picture[..., 1]),
-            cv2.absdiff(picture[..., 1], picture[..., 2]),
-            cv2.absdiff(picture[..., 0], picture[..., 2]),
-        )
-    )
-    return float(max(blue, green, red))
-
-
-def _exposure(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], valid: NDArray[np.uint8]
-) -> GlobalChange | None:
-    old, new = _places(before, valid), _places(after, valid)
+def _exposure(before: WholePicture, after: WholePicture, valid: Valid) -> GlobalChange | None:
+    old, new = before.places_within(valid), after.places_within(valid)
     seen = np.isfinite(old) & (np.minimum(old, new) < 250) & (np.maximum(old, new) > 4)
     old, new = old[seen], new[seen]
-    if len(old) < _BLOCKS:
+    if len(old) < PLACES:
         return None
     change = new - old
     median = float(np.median(change))
@@ -156,18 +146,6 @@ def _exposure(
     )
 
 
-def _places(grey: NDArray[np.uint8], valid: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Average the brightness of 16 x 16 places -> float (256,), nan where nothing is valid."""
-    size = (_BLOCKS, _BLOCKS)
-    weight = cv2.resize((valid > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    level = np.where(valid > 0, grey, 0).astype(np.float32)
-    total = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
-    places = np.full(_BLOCKS * _BLOCKS, np.nan)
-    known = weight.ravel() > 0.5
-    places[known] = total.ravel()[known] / weight.ravel()[known]
-    return places
-
-
 def _fit_brightness(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple[float, float]:
     """Fit new = gain * old + offset, robustly (iteratively reweighted least squares)."""
     weight = np.ones_like(old)
@@ -183,18 +161,15 @@ def _fit_brightness(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple
     return gain, offset
 
 
-def _shake(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], valid: NDArray[np.uint8], scale: float
-) -> GlobalChange | None:
-    """Recognise a displacement that most corners of the picture share; `scale` is px per px."""
-    corners = cv2.goodFeaturesToTrack(before, _CORNERS, 0.01, 7, mask=valid)
-    if corners is None or len(corners) < _MIN_TRACKED:
+def _shake(before: WholePicture, after: WholePicture, valid: Valid) -> GlobalChange | None:
+    """Recognise a displacement that most corners of the picture share."""
+    scale = float(before.factor)
+    if valid is None and _stands_still(before, after):
         return None
-    tracked, status, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, corners, np.zeros_like(corners), winSize=(15, 15), maxLevel=3
-    )
-    found = status.ravel() == 1
-    old, new = corners.reshape(-1, 2)[found], tracked.reshape(-1, 2)[found]
+    corners = before.corners_within(valid)
+    if len(corners) < _MIN_TRACKED:
+        return None
+    old, new, share_found = _track(before.grey, after.grey, corners)
     if len(old) < _MIN_TRACKED:
         return None
     if float(np.median(np.abs(new - old).max(axis=1))) < _SHAKE_STEP:
@@ -202,18 +177,18 @@ def _shake(
     matrix, inliers = cv2.estimateAffinePartial2D(
         old, new, method=cv2.RANSAC, ransacReprojThreshold=1.0
     )
-    if matrix is None or inliers.mean() * found.mean() < _SHAKE_AGREEMENT:
+    if matrix is None or inliers.mean() * share_found < _SHAKE_AGREEMENT:
         return None
     moved = np.abs(new - old)[inliers.ravel() == 1].max(axis=1)
-    if not _spans_picture(old[inliers.ravel() == 1], before.shape):
+    if not _spans_picture(old[inliers.ravel() == 1], before.grey.shape):
         return None
     magnitude = float(np.median(moved))
-    if not _SHAKE_STEP <= magnitude <= _SHAKE_LIMIT * before.shape[1]:
+    if not _SHAKE_STEP <= magnitude <= _SHAKE_LIMIT * before.grey.shape[1]:
         return None
-    centre = np.array([before.shape[1] / 2, before.shape[0] / 2])
+    centre = np.array([before.grey.shape[1] / 2, before.grey.shape[0] / 2])
     shift = matrix[:, :2] @ centre + matrix[:, 2] - centre
     matrix = matrix.copy()
-    matrix[:, 2] *= scale
+    matrix[:, 2] = matrix[:, 2] * scale
     a, b, tx, c, d, ty = (float(value) for value in matrix.ravel())
     return GlobalChange(
         GlobalChangeKind.CAMERA_SHAKE,
@@ -222,6 +197,34 @@ def _shake(
         shift_px=(float(shift[0]) * scale, float(shift[1]) * scale),
         warp=(a, b, tx, c, d, ty),
     )
+
+
+def _stands_still(before: WholePicture, after: WholePicture) -> bool:
+    """Tell at a glance that a picture did not move: most do not, and corners are dear to find.
+
+    A few coarse corners that stay well within the smallest displacement are enough for that.
+    """
+    corners = before.coarse_corners
+    if len(corners) < _MIN_TRACKED:
+        return False
+    old, new, _ = _track(before.grey, after.grey, corners)
+    if len(old) < _MIN_TRACKED:
+        return False
+    return float(np.median(np.abs(new - old).max(axis=1))) < _GLANCE_SHARE * _SHAKE_STEP
+
+
+def _track(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], corners: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """Follow corners, float32 (N, 2), to another picture: from, to, and the share that was found.
+
+    The first two are float32 (M, 2), in pixels.
+    """
+    tracked, status, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, corners, np.zeros_like(corners), winSize=(15, 15), maxLevel=3
+    )
+    found = status.ravel() == 1
+    return corners[found], np.asarray(tracked[found], np.float32), float(found.mean())
 
 
 def _spans_picture(points: NDArray[np.float32], shape: tuple[int, ...]) -> bool:

@@ -40,8 +40,7 @@ class ExaminedFrame:
         """Begin to examine a frame: nothing is known to be damaged yet."""
         sharp = shrink(image, WORK_WIDTH)
         smooth = np.asarray(cv2.blur(sharp, (3, 3)), dtype=np.uint8)
-        height, width = sharp.shape[:2]
-        cells = np.zeros((-(-height // CELL), -(-width // CELL)), np.bool_)
+        cells = no_cells(sharp.shape[:2])
         return cls(image=image, lost=lost, sharp=sharp, picture=smooth, cells=cells)
 
     def mark(self, kind: DamageKind, cells: NDArray[np.bool_]) -> None:
@@ -53,6 +52,11 @@ class ExaminedFrame:
 
 MarkDamage: TypeAlias = Callable[[Sequence[ExaminedFrame]], None]
 """Looks for one kind of damage in the frames of a burst and marks what it finds."""
+
+
+def no_cells(size: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return bool (rows, cols), False for every cell of a picture of (h, w) pixels."""
+    return np.zeros((-(-size[0] // CELL), -(-size[1] // CELL)), np.bool_)
 
 
 def cell_means(values: NDArray[np.uint8]) -> NDArray[np.float32]:

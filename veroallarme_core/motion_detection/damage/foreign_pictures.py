@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -47,26 +51,54 @@ _RECTANGLE_FILL = 0.7
 
 def mark_foreign_pictures(frames: Sequence[ExaminedFrame]) -> None:
     """Mark the rectangles into which another picture was pasted."""
-    for frame in frames:
-        others = [other for other in frames if other is not frame]
+    # Two frames differ by the same from either side.
+    changes = {
+        frozenset(pair): _Change(_difference(frames[pair[0]], frames[pair[1]]))
+        for pair in itertools.combinations(range(len(frames)), 2)
+    }
+    for index, frame in enumerate(frames):
         height, width = frame.picture.shape[:2]
+        others = [number for number in range(len(frames)) if number != index]
         if not others or width < 8 * SEAM_REACH or height < 8 * CELL:
             continue
+        compared = [(frames[number], changes[frozenset((index, number))]) for number in others]
         if frame.cells.any():
-            _mark_pastes_of_corrupt(frame, others)
+            _mark_pastes_of_corrupt(frame, compared)
         else:
-            _mark_pastes_of_clean(frame, others)
+            _mark_pastes_of_clean(frame, compared)
 
 
-def _mark_pastes_of_clean(frame: ExaminedFrame, others: Sequence[ExaminedFrame]) -> None:
+@dataclass(eq=False)
+class _Change:
+    """How two frames of a burst differ."""
+
+    difference: NDArray[np.uint8]
+    """In grey levels, uint8 (h, w)."""
+
+    @cached_property
+    def cells(self) -> NDArray[np.bool_]:
+        """Cells that have changed, bool (rows, cols)."""
+        capped = cv2.threshold(self.difference, 80, 0, cv2.THRESH_TRUNC)[1]
+        return np.asarray(cell_means(np.asarray(capped, np.uint8)) > _CHANGED, np.bool_)
+
+    @cached_property
+    def lone_seams(self) -> tuple[Seam, ...]:
+        """Seams that are long enough without any decoder garbage."""
+        shortest = max(_LONE_SEAM, round(_LONE_SEAM_SHARE * len(self.difference)))
+        return tuple(change_seams(self.difference, shortest))
+
+
+_Compared: TypeAlias = Sequence[tuple[ExaminedFrame, _Change]]
+"""The other frames of a burst, and how each of them differs from the one that is looked at."""
+
+
+def _mark_pastes_of_clean(frame: ExaminedFrame, compared: _Compared) -> None:
     """Without decoder garbage only a long seam down to the border is proof."""
-    height = frame.picture.shape[0]
-    for other in others:
-        difference = _difference(frame, other)
-        changed = _changed_cells(difference)
+    for other, change in compared:
+        changed = change.cells
         if changed.mean() < 0.5 * _PASTE_WIDTH:
             continue
-        for seam in change_seams(difference, max(_LONE_SEAM, round(_LONE_SEAM_SHARE * height))):
+        for seam in change.lone_seams:
             own, theirs = step_across(frame.picture, seam), step_across(other.picture, seam)
             rows, cols = rectangle_beyond(seam, changed, frame.cells)
             if (
@@ -78,14 +110,15 @@ def _mark_pastes_of_clean(frame: ExaminedFrame, others: Sequence[ExaminedFrame])
                 _mark_foreign(frame, rows, cols)
 
 
-def _mark_pastes_of_corrupt(frame: ExaminedFrame, others: Sequence[ExaminedFrame]) -> None:
+def _mark_pastes_of_corrupt(frame: ExaminedFrame, compared: _Compared) -> None:
     """With decoder garbage in the frame, a straight seam that runs down into it is proof."""
     height = frame.picture.shape[0]
     garbage = frame.cells.copy()
-    differences = [_difference(frame, other) for other in others]
-    for difference, other in zip(differences, others, strict=True):
-        changed = _changed_cells(difference)
-        for seam in change_seams(difference, round(_SEAM_SHARE * height)):
+    others = [other for other, _ in compared]
+    differences = [change.difference for _, change in compared]
+    for other, change in compared:
+        changed = change.cells
+        for seam in change_seams(change.difference, round(_SEAM_SHARE * height)):
             rows, cols = rectangle_beyond(seam, changed, garbage)
             inside = ~garbage[rows, cols]
             if (
@@ -142,10 +175,6 @@ def _step_is_own(frame: ExaminedFrame, other: ExaminedFrame, seam: Seam) -> bool
 def _difference(frame: ExaminedFrame, other: ExaminedFrame) -> NDArray[np.uint8]:
     blue, green, red = cv2.split(np.asarray(cv2.absdiff(frame.picture, other.picture)))
     return np.asarray(cv2.max(cv2.max(blue, green), red), np.uint8)
-
-
-def _changed_cells(difference: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    return np.asarray(cell_means(np.minimum(difference, 80)) > _CHANGED, np.bool_)
 
 
 def _is_wide(cols: slice, cells: NDArray[np.bool_]) -> bool:

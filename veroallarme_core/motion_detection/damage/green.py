@@ -13,6 +13,7 @@ from veroallarme_core.motion_detection.damage.examined_frame import (
     cell_means,
     connected_to,
     dilate,
+    no_cells,
 )
 from veroallarme_core.motion_detection.damage.frame_damage import DamageKind
 
@@ -47,6 +48,9 @@ def _green_cells(picture: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray
     blue, green, red = cv2.split(picture)
     excess = np.asarray(cv2.subtract(green, cv2.max(blue, red)), np.uint8)  # saturates at 0
     pixels = np.asarray(cv2.threshold(excess, _NEON_EXCESS, 255, cv2.THRESH_BINARY)[1], np.uint8)
+    if not cv2.countNonZero(pixels):  # as in most frames
+        nothing = no_cells(pixels.shape)
+        return nothing, nothing
     share = cell_means(pixels) / 255
     neon = share > _NEON_SHARE
     if not neon.any():

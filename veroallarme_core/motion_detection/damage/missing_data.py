@@ -13,6 +13,7 @@ from veroallarme_core.motion_detection.damage.examined_frame import (
     ExaminedFrame,
     cell_means,
     dilate,
+    no_cells,
 )
 from veroallarme_core.motion_detection.damage.frame_damage import DamageKind
 from veroallarme_core.pictures import shrink
@@ -47,12 +48,19 @@ def _lost_cells(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return dilate(cells, (3, 3))
 
 
+def _rows_with_picture(picture: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return the rows of uint8 (h, w, 3) that hold anything but the grey of missing data."""
+    off_grey = np.abs(picture.astype(np.int16) - _GREY_LEVEL) > _FLAT_SPREAD
+    return np.flatnonzero(off_grey.any(axis=(1, 2)))
+
+
 def _undecoded_tail(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Find the flat grey rows of cells with which a picture of a broken stream ends."""
-    height, width = picture.shape[:2]
-    tail = np.zeros((-(-height // CELL), -(-width // CELL)), np.bool_)
-    off_grey = np.abs(picture.astype(np.int16) - _GREY_LEVEL) > _FLAT_SPREAD
-    decoded = np.flatnonzero(off_grey.any(axis=(1, 2)))  # rows with any picture in them
+    height = len(picture)
+    tail = no_cells(picture.shape[:2])
+    if _rows_with_picture(picture[-CELL:]).size:  # as in most frames
+        return tail
+    decoded = _rows_with_picture(picture)
     lost = (height - 1 - int(decoded[-1])) // CELL if decoded.size else len(tail)
     if lost > 0:
         tail[len(tail) - lost :] = True
