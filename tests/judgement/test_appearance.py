@@ -79,7 +79,8 @@ def test_what_stays_the_same_ranks_lower_and_stays_relevant():
 
 def test_who_is_recognised_ranks_higher():
     scores = [score(LITTLE, seen=seen) for seen in (0.0, 0.1, 0.4, 0.9)]
-    assert scores == sorted(scores) and scores[-1] > scores[0] + 0.2
+    assert scores == sorted(scores)
+    assert scores[-1] > scores[0] + 0.2
 
 
 @pytest.mark.parametrize("change", [0.0, LITTLE, MUCH, math.nan])
@@ -110,7 +111,7 @@ def test_the_silence_of_the_detector_tells_nothing_in_the_dark(light):
     assert score(LITTLE, light=light) == score(LITTLE, seen=0.3, light=light)
 
 
-@pytest.mark.parametrize("change, seen", [(math.nan, 0.0), (LITTLE, math.nan)])
+@pytest.mark.parametrize(("change", "seen"), [(math.nan, 0.0), (LITTLE, math.nan)])
 def test_what_nobody_could_look_at_keeps_its_rank(change, seen):
     looks = burst([change], scores=[seen])
     assert rank_by_appearance(moved(), looks, 0.5).score == pytest.approx(0.9)

@@ -17,7 +17,11 @@ from veroallarme_core.judgement.judgement import (
     RegionJudgement,
 )
 from veroallarme_core.judgement.premises import PartedMotion, Premises
-from veroallarme_core.judgement.steadiness import FaintChange, find_faint_change
+from veroallarme_core.judgement.steadiness import (
+    FaintChange,
+    find_faint_change,
+    shows_clear_change,
+)
 from veroallarme_core.motion_detection import (
     GlobalChange,
     GlobalChangeKind,
@@ -113,6 +117,19 @@ class Burst:
     def faint_change(self) -> FaintChange | None:
         """What differs between any two frames where motion counts, however faint."""
         return first_faint_change(self.motion, self.within(), self.parted.beyond)
+
+    @cached_property
+    def is_steady(self) -> bool:
+        """Whether no two frames differ where motion counts, however faintly.
+
+        The same as that there is no `faint_change`, but sooner known where there clearly is one.
+        """
+        within = self.within()
+        # What moves outside shines in, which only the full search leaves out.
+        is_alone = self.parted.beyond is None
+        if is_alone and any(shows_clear_change(pair, within) for pair in self.motion.pairs):
+            return False
+        return self.faint_change is None
 
     @cached_property
     def standing_change(self) -> FaintChange | None:

@@ -26,7 +26,7 @@ def _is_only_light(burst: Burst) -> bool:
     # Without a reference nothing is proven, and looking closely is spared.
     return (
         burst.reference is not None
-        and burst.faint_change is None
+        and burst.is_steady
         and burst.comparison is not None
         and burst.standing_change is None
         and not standing_regions(burst)

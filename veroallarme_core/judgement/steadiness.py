@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.motion_detection import MotionRegion, PairChange, min_area_for
+from veroallarme_core.pictures import shrink
 
 Floats = NDArray[np.float32]
 
@@ -36,7 +37,9 @@ _TEXTURE_STEP = 2.5  # grey levels of standard deviation that noise adds to it o
 _STRUCTURE_STEP = 6.0  # grey levels from which a tile shows something
 _TILE_SHARE = 1 / 24  # of the width: edge of a tile
 _FEWEST_TILES = 0.08  # share of the tiles that show something; a covered lens has none
-
+_GLANCE_WIDTH = 352  # pixels, of the small pictures in which a clear change shows
+_CLEARLY = 2.0  # steps
+_SAMPLE = 3  # pixels from one whose noise is looked at to the next
 
 MOST_BLOBS = 8
 """Blobs that are told of one pair of frames, the largest ones."""
@@ -74,13 +77,44 @@ def find_faint_change(
         return None
     # What is corrupt must not be taken for light by what lies beside it.
     after = np.where(seen > 0, pair.after, pair.before).astype(np.float32)
-    left = change_beyond_light(pair.before.astype(np.float32), after)
-    step = max(FAINTEST_STEP, NOISE_FACTOR * 1.4826 * float(np.median(np.abs(left[valid > 0]))))
+    left = np.abs(change_beyond_light(pair.before.astype(np.float32), after))
+    step = _step(left, valid)
     if step > NOISIEST_STEP:
         return FaintChange(())
-    changed = (np.abs(left) > step) | _other_texture(pair.before, after)
-    blobs = _blobs(np.where(changed & (valid > 0), 255, 0).astype(np.uint8))
+    changed = (left > step) | _other_texture(pair.before, after)
+    blobs = _blobs(changed.astype(np.uint8) * valid)
     return FaintChange(blobs) if blobs else None
+
+
+def shows_clear_change(pair: PairChange, within: NDArray[np.uint8] | None = None) -> bool:
+    """Tell whether `find_faint_change` would find something, in a fraction of its time.
+
+    What stands out twice as far as it has to in small pictures, averaged over their pixels, stands
+    out in the frames as well. That it does not tells nothing. Arguments as for `find_faint_change`.
+    """
+    everywhere = pair.valid if within is None else np.asarray(cv2.bitwise_and(pair.valid, within))
+    if cv2.countNonZero(pair.valid) < pair.valid.size:
+        return False  # what lies beside corrupt places is for the full search
+    valid = np.where(shrink(everywhere, _GLANCE_WIDTH) == 255, 255, 0).astype(np.uint8)
+    if not valid.any():
+        return False
+    before, after = (
+        shrink(grey, _GLANCE_WIDTH).astype(np.float32) for grey in (pair.before, pair.after)
+    )
+    left = np.abs(change_beyond_light(before, after))
+    step = _step(left, valid)
+    if step > NOISIEST_STEP:
+        return False
+    return bool(_blobs((left > _CLEARLY * step).astype(np.uint8) * valid))
+
+
+def _step(left: Floats, valid: NDArray[np.uint8]) -> float:
+    """Return how many grey levels stand out from what is left everywhere."""
+    # A ninth of the pixels has the same median; three knows no grid of eight, which codecs have.
+    seen = left[::_SAMPLE, ::_SAMPLE][valid[::_SAMPLE, ::_SAMPLE] > 0]
+    if not seen.size:
+        seen = left[valid > 0]
+    return max(FAINTEST_STEP, NOISE_FACTOR * 1.4826 * float(np.median(seen)))
 
 
 def _blobs(mask: NDArray[np.uint8]) -> tuple[MotionRegion, ...]:

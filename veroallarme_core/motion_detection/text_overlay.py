@@ -93,6 +93,8 @@ def _standing_strokes(strips: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
             standing = np.asarray(
                 cv2.bitwise_and(cv2.bitwise_and(standing, strokes), same), np.uint8
             )
+        if not standing.any():
+            break  # as in most pictures, or soon
     assert standing is not None
     return standing
 
