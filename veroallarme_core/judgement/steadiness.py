@@ -71,8 +71,10 @@ def find_faint_change(
     Returns:
         The change, or None where the two frames show the same.
     """
-    seen = pair.valid if unseen is None else np.where(unseen > 0, np.uint8(0), pair.valid)
-    valid = seen if within is None else np.asarray(cv2.bitwise_and(seen, within))
+    seen = pair.valid
+    if unseen is not None:
+        seen = np.asarray(np.where(unseen > 0, 0, pair.valid), np.uint8)
+    valid = seen if within is None else np.asarray(cv2.bitwise_and(seen, within), np.uint8)
     if not valid.any():
         return None
     # What is corrupt must not be taken for light by what lies beside it.
@@ -92,7 +94,9 @@ def shows_clear_change(pair: PairChange, within: NDArray[np.uint8] | None = None
     What stands out twice as far as it has to in small pictures, averaged over their pixels, stands
     out in the frames as well. That it does not tells nothing. Arguments as for `find_faint_change`.
     """
-    everywhere = pair.valid if within is None else np.asarray(cv2.bitwise_and(pair.valid, within))
+    everywhere = pair.valid
+    if within is not None:
+        everywhere = np.asarray(cv2.bitwise_and(pair.valid, within), np.uint8)
     if cv2.countNonZero(pair.valid) < pair.valid.size:
         return False  # what lies beside corrupt places is for the full search
     valid = np.where(shrink(everywhere, _GLANCE_WIDTH) == 255, 255, 0).astype(np.uint8)
