@@ -62,8 +62,9 @@ class CameraModel:
         if not regions:
             return np.zeros(0)
         unusual = self.rank_here(regions, cues, event_id)
-        # Only without a detector there is no score at all, and then no region has any.
-        likeness = np.sqrt(np.nan_to_num([region.object_score for region in regions]))
+        if not self.detector:
+            return unusual
+        likeness = np.sqrt([region.object_score for region in regions])
         return np.asarray((unusual + OBJECT_WEIGHT * likeness) / (1.0 + OBJECT_WEIGHT))
 
     def rank_here(
