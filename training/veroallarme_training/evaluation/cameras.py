@@ -49,6 +49,11 @@ class Camera:
     motion: MotionCache = field(default_factory=MotionCache)
 
     @property
+    def zones(self) -> Path:
+        """File of the zones that its owner has drawn; it need not be there."""
+        return self.folder / "zones.json"
+
+    @property
     def group(self) -> str:
         """The folder that this camera lies in together with others."""
         return self.name.rpartition("/")[0]

@@ -25,8 +25,9 @@ from veroallarme_core.adaptation import (
     picture_files,
 )
 from veroallarme_core.camera_memory import MEMORY_FILE, CameraState, SceneMemory
-from veroallarme_core.contract import CameraSettings, Mode, State
+from veroallarme_core.contract import CameraSettings, Mode, State, Zone
 from veroallarme_core.description import ENCODER_NAME, Frame
+from veroallarme_core.judgement import Premises
 from veroallarme_core.motion_detection import find_damage
 from veroallarme_core.pictures import FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
@@ -67,7 +68,12 @@ class _Source:
 
 
 def try_intruders(
-    camera: Camera, state_dir: Path, scores: Sequence[EventScore], count: int, seed: int
+    camera: Camera,
+    state_dir: Path,
+    scores: Sequence[EventScore],
+    count: int,
+    seed: int,
+    zones: tuple[Zone, ...] = (),
 ) -> list[Trial]:
     """Paste intruders over the quietest bursts of a camera and let the product judge them.
 
@@ -80,6 +86,7 @@ def try_intruders(
         scores: of its events, as the product judged them.
         count: how many intruders to paste; where nobody could be seen there are fewer trials.
         seed: the same seed gives the same intruders, which adaptation never sees.
+        zones: where motion counts, and intruders appear.
     """
     sources = _sources(camera, scores)
     memory = SceneMemory.load(state_dir / MEMORY_FILE, ENCODER_NAME)
@@ -92,12 +99,13 @@ def try_intruders(
     def attempt(number: int) -> Trial | None:
         rng = np.random.default_rng([seed, number, *camera.name.encode()])
         source = sources[int(rng.integers(len(sources)))]
-        intruder = paste_intruder(source.frames, rng, places, options=source.options)
+        within = Premises.of(zones, source.frames[0].shape[:2]).judged
+        intruder = paste_intruder(source.frames, rng, places, options=source.options, within=within)
         if intruder is None:
             return None
         result = pipeline.judge(
             [_png(frame) for frame in intruder.frames],
-            CameraSettings(mode=Mode.FILTER),
+            CameraSettings(mode=Mode.FILTER, zones=zones),
             state=state,
             event_id=source.event.event_id,
             motion_at=datetime.fromtimestamp(source.event.at, UTC),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from veroallarme_core.contract import read_zones
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError
 from veroallarme_training.evaluation.intruders import Trial, try_intruders
 from veroallarme_training.evaluation.scores import EventScore, read_scores
@@ -49,6 +50,8 @@ class Product:
         intruders: synthetic ones that it must find on each camera afterwards.
         seed: of these intruders.
         thumbs: what the user said of single events, True for relevant.
+        is_zoned: whether the user has drawn zones, those of the camera's `zones.json`; a camera
+            without such a file has none.
         command: starts the program.
     """
 
@@ -58,6 +61,7 @@ class Product:
     intruders: int = 0
     seed: int = 0
     thumbs: Mapping[str, bool] = field(default_factory=dict)
+    is_zoned: bool = False
     command: Sequence[str] = COMMAND
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     """Of every adaptation, by camera."""
@@ -78,7 +82,7 @@ class Product:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             words = ["--data-dir", str(camera.folder), "--state-dir", str(folder)]
-            words += self._write_thumbs(folder / "labels.csv")
+            words += self._write_thumbs(folder / "labels.csv") + self._zones(camera)
             cost = self._run("adapt", *words, events=len(camera.events))
             self.costs.setdefault(camera.name, []).append(cost)
             self._adapted.add(camera.name)
@@ -100,6 +104,7 @@ class Product:
             EvaluationError: the program failed; the sentence holds its last words.
         """
         state = ["--state-dir", str(self.state(camera))] if self.adapts else []
+        state += self._zones(camera)
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder) / "scores.csv"
             self._run("score", "--data-dir", str(camera.folder), *state, "--output", str(output))
@@ -109,7 +114,13 @@ class Product:
         """Let `intruders` appear on a camera that was adapted to; `scores` are of its events."""
         if not self.intruders or not self.adapts:
             return []
-        return try_intruders(camera, self.state(camera), scores, self.intruders, self.seed)
+        zones = read_zones(camera.zones) if self.is_zoned and camera.zones.is_file() else ()
+        state = self.state(camera)
+        return try_intruders(camera, state, scores, self.intruders, self.seed, zones)
+
+    def _zones(self, camera: Camera) -> list[str]:
+        is_drawn = self.is_zoned and camera.zones.is_file()
+        return ["--zones", str(camera.zones)] if is_drawn else []
 
     def _write_thumbs(self, path: Path) -> list[str]:
         if not self.thumbs:

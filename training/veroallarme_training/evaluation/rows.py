@@ -22,7 +22,9 @@ from veroallarme_training.evaluation.steps import (
     LearnedCameras,
     Ranking,
     Step,
+    by_both,
     by_cue,
+    by_objects,
     by_student,
     by_teacher,
 )
@@ -51,6 +53,17 @@ class RowSettings:
     def adapted(self) -> Product:
         """The product, which learns each camera once for all rows without thumbs."""
         return Product("adapted", self.states, intruders=self.intruders, seed=self.seed)
+
+    @functools.cached_property
+    def zoned(self) -> Product:
+        """The product of a user who has drawn zones."""
+        return Product(
+            "adapted, drawn zones",
+            self.states / "zoned",
+            intruders=self.intruders,
+            seed=self.seed,
+            is_zoned=True,
+        )
 
     @functools.cached_property
     def learned(self) -> LearnedCameras:
@@ -84,6 +97,11 @@ def _fresh(settings: RowSettings) -> list[Row]:
     return [Product("fresh installation", settings.states, adapts=False)]
 
 
+def _fresh_zoned(settings: RowSettings) -> list[Row]:
+    name = "fresh installation, drawn zones"
+    return [Product(name, settings.states, adapts=False, is_zoned=True)]
+
+
 def _thumbs(settings: RowSettings) -> list[Row]:
     return [WithThumbs(settings.adapted, count, settings.draws) for count in settings.thumbs]
 
@@ -95,12 +113,16 @@ ROWS: Mapping[str, Callable[[RowSettings], list[Row]]] = {
     "network": _network,
     "first": lambda _: [FirstJudgement()],
     "fresh": _fresh,
+    "fresh-zoned": _fresh_zoned,
     "recurrence": _step("recurrence", by_cue("quiet")),
     "plate": _step("plate", by_cue("deviation")),
     "novelty": _step("novelty", by_cue("novelty")),
     "teacher": _step("teacher", by_teacher),
     "student": _step("student", by_student),
+    "unusual": _step("teacher and student", by_both),
+    "objects": _step("detector", by_objects),
     "adapted": lambda settings: [settings.adapted],
+    "zoned": lambda settings: [settings.zoned],
     "thumbs": _thumbs,
     "mog2": lambda _: [BackgroundSubtraction("MOG2")],
     "knn": lambda _: [BackgroundSubtraction("KNN")],

@@ -67,6 +67,23 @@ def by_student(
     return model.student(regions, event_id)
 
 
+def by_both(
+    model: CameraModel,
+    regions: Sequence[RegionEvidence],
+    cues: Sequence[RegionCues],
+    event_id: str,
+) -> NDArray[np.float64]:
+    """Rank by teacher and head together, without the detector."""
+    return model.rank_here(regions, cues, event_id)
+
+
+def by_objects(
+    _: CameraModel, regions: Sequence[RegionEvidence], __: Sequence[RegionCues], ___: str
+) -> NDArray[np.float64]:
+    """Rank by what the detector recognises alone."""
+    return np.array([region.object_score for region in regions])
+
+
 @dataclass(frozen=True, eq=False)
 class _RankedBy(CameraModel):
     """A camera's model that ranks by a part of it."""
