@@ -1,4 +1,4 @@
-"""The promise: how many misses it allows."""
+"""The promise: how many misses it allows, and whom it covers."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from veroallarme_core.adaptation.promise import allowed_misses
+from veroallarme_core.adaptation.intruder_trial import Attempt
+from veroallarme_core.adaptation.options import AdaptationOptions
+from veroallarme_core.adaptation.promise import CONFIRMED_WEIGHT, allowed_misses, calibrated
+from veroallarme_core.camera_memory import CUES, FOLDS, QUANTILES, CameraModel
+from veroallarme_core.description import SKETCH_DIM
 
 
 @pytest.mark.parametrize(
@@ -37,3 +41,70 @@ def test_promise_is_kept_in_as_many_samples_as_it_says() -> None:
     scores = np.sort(draw.uniform(size=(2000, 500)), axis=1)
     missed = scores[:, k - 1]  # of a uniform score, the share below the threshold
     assert 0.9 <= np.mean(missed <= 0.05) <= 0.95
+
+
+OPTIONS = AdaptationOptions()
+NOBODY = np.zeros(0)
+
+
+def model():
+    return CameraModel(
+        encoder="none",
+        events=100,
+        cue_quantiles=np.zeros((len(CUES), QUANTILES)),
+        teacher_quantiles=np.zeros(QUANTILES),
+        heads=np.zeros((FOLDS, SKETCH_DIM + 1)),
+        head_quantiles=np.zeros((FOLDS, QUANTILES)),
+        threshold=0.0,
+        promise=None,
+    )
+
+
+def attempts(count, height_px, low, high, seed=0):
+    ranks = np.random.default_rng([seed, height_px]).uniform(low, high, count)
+    return [Attempt(float(rank), True, height_px) for rank in ranks]
+
+
+def calibrate(tried, confirmed=NOBODY, history=(0.1, 0.3, 0.5)):
+    done = calibrated(model(), tried, np.asarray(confirmed), np.asarray(history), OPTIONS)
+    return done.threshold, done.promise
+
+
+def test_everybody_is_covered_where_the_small_ones_rank_like_the_others():
+    threshold, promise = calibrate(attempts(1200, 60, 0.6, 1.0) + attempts(200, 12, 0.6, 1.0))
+    assert promise.smallest_px == 0
+    assert promise.synthetic == 1400
+    assert 0.6 <= threshold < 0.62
+    assert promise.synthetic_recall >= 0.99
+
+
+def test_who_is_too_small_is_left_out_where_that_pays_and_the_promise_says_so():
+    tall, small = attempts(1200, 60, 0.6, 1.0), attempts(200, 12, 0.0, 1.0)
+    threshold, promise = calibrate(tall + small)
+    assert promise.smallest_px == 14
+    assert threshold >= 0.6
+    told = {height.from_px: height for height in promise.by_height}
+    assert told[0].synthetic == 200
+    assert told[0].recall < 0.6
+    assert told[56].recall >= 0.99
+
+
+def test_nobody_is_left_out_where_it_lets_the_camera_suppress_no_more():
+    tall, small = attempts(1200, 60, 0.6, 1.0), attempts(200, 12, 0.0, 1.0)
+    _, promise = calibrate(tall + small, history=(0.9, 0.95))
+    assert promise.smallest_px == 0
+
+
+def test_nobody_of_28_pixels_is_ever_left_out():
+    threshold, promise = calibrate(attempts(1200, 60, 0.6, 1.0) + attempts(200, 28, 0.0, 1.0))
+    assert promise.smallest_px <= 28
+    assert threshold < 0.2
+
+
+def test_real_intruders_weigh_more_than_synthetic_ones():
+    tried = attempts(1200, 60, 0.6, 1.0)
+    allowed = allowed_misses(1200, OPTIONS.recall, OPTIONS.confidence)
+    few = [0.3] * (allowed // CONFIRMED_WEIGHT + 2)
+    threshold, promise = calibrate(tried, confirmed=few)
+    assert threshold == pytest.approx(0.3)
+    assert promise.confirmed_recall == 1.0

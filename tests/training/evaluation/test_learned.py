@@ -15,7 +15,8 @@ from veroallarme_core.adaptation import AdaptationOptions, adapt_camera, list_ev
 from veroallarme_core.camera_memory.camera_model import CameraModel, fold_of
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, MODEL_FILE
 from veroallarme_core.contract import Promise, State
-from veroallarme_core.description.scene_encoder import ENCODER_NAME, SceneEncoder
+from veroallarme_core.description.scene_encoder import ENCODER_NAME
+from veroallarme_core.pipeline import EventPipeline
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.intruders import try_intruders
 from veroallarme_training.evaluation.product import Product
@@ -60,7 +61,10 @@ def learned(camera, tmp_path_factory):
     """A folder of state, as after an adaptation that can promise its recall."""
     folder = tmp_path_factory.mktemp("learned")
     memory, model, _ = adapt_camera(
-        list_events(camera.folder), SceneEncoder(), {}, AdaptationOptions(intruders=2)
+        list_events(camera.folder),
+        EventPipeline.with_shipped_networks(None),
+        {},
+        AdaptationOptions(intruders=2),
     )
     memory.save(folder / MEMORY_FILE)
     replace(model, promise=PROMISE, threshold=0.5).save(folder / MODEL_FILE)

@@ -1,0 +1,103 @@
+"""What the detector finds counts where it moved, in whole frames and around the regions."""
+
+import numpy as np
+import pytest
+
+from veroallarme_core.description import DetectedObject, MovingObjects, find_moving_objects
+from veroallarme_core.description.moving_objects import CROPPED_REGIONS
+from veroallarme_core.drawing import draw_event
+from veroallarme_core.judgement import judge_motion
+from veroallarme_core.motion_detection import MotionRegion
+from veroallarme_core.pictures import DecodedFrame
+from veroallarme_core.pipeline import find_motion
+
+
+def found(name, score, box):
+    return DetectedObject(name, score, *box)
+
+
+class Drawer:
+    """A detector that knows by heart what whole frames and crops show."""
+
+    name = "by-heart"
+
+    def __init__(self, whole, in_crops=()):
+        self.whole, self.in_crops, self.calls = whole, in_crops, []
+
+    def detect(self, frames, *, size, min_score):
+        self.calls.append((len(frames), size))
+        return tuple(self.in_crops if size == 224 else self.whole for _ in frames)
+
+
+@pytest.fixture(scope="module")
+def motion():
+    frames = draw_event("person_in_the_drive").frames
+    return find_motion([DecodedFrame(frame) for frame in frames])
+
+
+@pytest.fixture(scope="module")
+def regions(motion):
+    return [judged.region for judged in judge_motion(motion).undecided]
+
+
+def look(detector, motion, regions):
+    return find_moving_objects(detector, motion, motion.motion_mask, regions)
+
+
+def box_of(region):
+    return region.x, region.y, region.width, region.height
+
+
+def test_who_moves_is_found_and_who_stands_still_is_not(motion, regions):
+    still = next(
+        (x, y, 20, 20)
+        for y in range(0, motion.frame_dimensions[0] - 20, 20)
+        for x in range(0, motion.frame_dimensions[1] - 20, 20)
+        if not motion.motion_mask[y : y + 20, x : x + 20].any()
+    )
+    whole = (found("person", 0.8, box_of(regions[0])), found("car", 0.9, still))
+    objects = look(Drawer(whole), motion, regions)
+    assert objects.detector == "by-heart"
+    assert objects.score_in(regions[0]) == 0.8
+    assert [seen.class_name for seen in objects.told] == ["person"]
+    assert len(objects.by_frame) == len(motion.frames)
+
+
+def test_nothing_found_is_no_score(motion, regions):
+    objects = look(Drawer(()), motion, regions)
+    assert objects.score_in(regions[0]) == 0.0
+    assert objects.told == ()
+    assert objects.clearest_frame is None
+
+
+def test_the_largest_regions_are_looked_at_closely(motion, regions):
+    many = [regions[0]] * (CROPPED_REGIONS + 3)
+    detector = Drawer(())
+    look(detector, motion, many)
+    frames = len(motion.frames)
+    assert detector.calls == [(frames, 320), (frames * CROPPED_REGIONS, 224)]
+
+
+def test_what_a_crop_shows_lies_where_it_is_in_the_frame(motion):
+    x, y = 300, 200
+    region = MotionRegion(x, y, 20, 40, 500, (x + 10, y + 20))
+    detector = Drawer((), (found("person", 0.7, (70, 60, 20, 40)),))
+    moved = np.full_like(motion.motion_mask, 255)
+    objects = find_moving_objects(detector, motion, moved, [region])
+    seen = objects.by_frame[0][0]
+    # The square is 160 px wide, with the region in its middle.
+    assert (seen.x, seen.y) == (x + 10 - 80 + 70, y + 20 - 80 + 60)
+
+
+def test_what_is_found_twice_is_one(motion, regions):
+    twice = (found("person", 0.6, box_of(regions[0])), found("person", 0.8, box_of(regions[0])))
+    objects = look(Drawer(twice), motion, regions)
+    assert [seen.score for seen in objects.told] == [0.8]
+
+
+def test_a_verdict_tells_of_one_frame_only():
+    seen = [found("person", score, (10, 10, 20, 40)) for score in (0.4, 0.9, 0.2)]
+    objects = MovingObjects("by-heart", tuple((person,) for person in seen))
+    assert objects.clearest_frame == 1
+    assert [person.score for person in objects.told] == [0.9]
+    assert [person.score for person in objects.certain(0.4)] == [0.4, 0.9]
