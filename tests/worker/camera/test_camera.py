@@ -1206,6 +1206,62 @@ async def test_no_reference_is_taken_during_motion(stage: Stage) -> None:
         watching.cancel()
 
 
+async def test_motion_outside_the_zones_leaves_a_reference(stage: Stage) -> None:
+    """Before a busy street the motion hardly ever ends."""
+    stage.more["reference_every_s"] = 0.02
+    seen: list[bytes] = []
+
+    async def judge(frames: list[bytes], *_: object) -> PipelineResult:
+        seen[:] = frames
+        return replace(judged(State.IRRELEVANT), reason="outside_zones")
+
+    stage.judge = judge
+    async with stage.play():
+        stage.start(auto_end_s=60)
+        await stage.until(lambda: (stage.folder / "reference.jpg").exists())
+        assert (stage.folder / "reference.jpg").read_bytes() == seen[-1]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        replace(judged(State.IRRELEVANT), reason="no_motion"),
+        replace(judged(State.IRRELEVANT), reason="outside_zones", damaged=1),
+    ],
+)
+async def test_other_motion_leaves_no_reference(stage: Stage, result: PipelineResult) -> None:
+    stage.more["reference_every_s"] = 0.02
+
+    async def judge(*_: object) -> PipelineResult:
+        return result
+
+    stage.judge = judge
+    async with stage.play() as camera:
+        stage.start(auto_end_s=60)
+        await stage.until(lambda: stage.verdicts)
+        await camera.finish(5)
+        assert not (stage.folder / "reference.jpg").exists()
+
+
+async def test_who_came_a_moment_ago_gets_into_no_reference(stage: Stage) -> None:
+    stage.more["reference_every_s"] = 60.0
+    results = [
+        judged(State.RELEVANT),
+        replace(judged(State.IRRELEVANT), reason="outside_zones"),
+    ]
+
+    async def judge(*_: object) -> PipelineResult:
+        return results.pop(0)
+
+    stage.judge = judge
+    async with stage.play() as camera:
+        for count in (1, 2):
+            stage.start(auto_end_s=60)
+            await stage.until(lambda count=count: len(stage.verdicts) == count)
+        await camera.finish(5)
+        assert not (stage.folder / "reference.jpg").exists()
+
+
 async def test_picture_of_a_motion_that_is_over_becomes_no_reference(
     stage: Stage, frames: tuple[bytes, ...]
 ) -> None:

@@ -88,6 +88,9 @@ class CameraWorker:
             statistics=self._statistics,
             publisher=self._publisher,
         )
+        self.reference_watch = ReferenceWatch(
+            context, client, reference, self.connectivity, self.alarm, self.queue, self._journal
+        )
         self._decider = EventDecider(
             context,
             alarm=self.alarm,
@@ -98,9 +101,7 @@ class CameraWorker:
             statistics=self._statistics,
             learning=learning,
             review=review,
-        )
-        self.reference_watch = ReferenceWatch(
-            context, client, reference, self.connectivity, self.alarm, self.queue, self._journal
+            reference_watch=self.reference_watch,
         )
         if record.last_verdict is not None:
             self.motion.remember_event(record.last_verdict["event_id"])

@@ -22,6 +22,7 @@ from veroallarme_core.worker.camera.pending_event import (
 )
 from veroallarme_core.worker.camera.pictures import CameraPictures
 from veroallarme_core.worker.camera.publisher import CameraPublisher
+from veroallarme_core.worker.camera.reference_watch import ReferenceWatch
 from veroallarme_core.worker.camera.review import Review
 from veroallarme_core.worker.camera.statistics import CameraStatistics
 from veroallarme_core.worker.clock import now
@@ -53,6 +54,7 @@ class EventDecider:
         statistics: counts them.
         learning: learns from them.
         review: chooses those worth a look.
+        reference_watch: may take a picture without motion of them.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class EventDecider:
         statistics: CameraStatistics,
         learning: CameraLearning,
         review: Review,
+        reference_watch: ReferenceWatch,
     ) -> None:
         self._context = context
         self._alarm = alarm
@@ -77,6 +80,7 @@ class EventDecider:
         self._statistics = statistics
         self._learning = learning
         self._review = review
+        self._reference_watch = reference_watch
 
     async def decide(self, event: PendingEvent) -> None:
         """Judge an event, store its verdict and publish it."""
@@ -103,6 +107,7 @@ class EventDecider:
             result = self._internal_error(event, error)
         verdict = self._verdict(event, settings, result, fetched)
         await self._store_and_publish(event, verdict, result.picture, saving)
+        self._context.spawn(self._reference_watch.note_event(result, fetched.frames))
         self._context.spawn(self._learn(event, result))
 
     async def _alert(self, event: PendingEvent, error: Exception) -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 
+from veroallarme_core.contract import State
+from veroallarme_core.judgement import OUTSIDE
+from veroallarme_core.pipeline import PipelineResult
 from veroallarme_core.worker.camera.alarm import Alarm
 from veroallarme_core.worker.camera.connectivity import Connectivity
 from veroallarme_core.worker.camera.context import CameraContext
@@ -53,6 +59,8 @@ class ReferenceWatch:
         self._alarm = alarm
         self._queue = queue
         self._journal = journal
+        self._saved_at = -math.inf
+        self._stirred_at = -math.inf
 
     async def run(self) -> None:
         """Take pictures until cancelled; end at once where none are wanted."""
@@ -79,7 +87,28 @@ class ReferenceWatch:
         if begun_at - shot.captured_at > timedelta(seconds=self._context.config.burst.max_age_s):
             # A camera that sends pictures on motion only gives one of its last motion.
             return
-        await self._journal.save_reference(self._reference, shot.data)
+        await self._save(shot.data)
+
+    async def note_event(self, result: PipelineResult, pictures: Sequence[bytes]) -> None:
+        """Take the last picture of an event in which all that moved was outside the zones.
+
+        Before a busy street a camera's motion hardly ever ends, and no other picture is taken.
+
+        Args:
+            result: of the event.
+            pictures: of the event, in order of time.
+        """
+        if result.state is not State.IRRELEVANT:
+            self._stirred_at = monotonic()
+        pause_s = self._context.config.reference_every_s
+        # Who came in a moment ago may stand there still.
+        is_quiet = monotonic() - max(self._stirred_at, self._saved_at) >= pause_s > 0
+        if result.reason == OUTSIDE and not result.damaged and pictures and is_quiet:
+            await self._save(pictures[-1])
+
+    async def _save(self, picture: bytes) -> None:
+        self._saved_at = monotonic()
+        await self._journal.save_reference(self._reference, picture)
 
     async def _fetch(self, begun_at: datetime) -> Snapshot | None:
         config = self._context.config
