@@ -200,6 +200,8 @@ def test_frame_that_is_no_picture_counts_as_damaged(
         ["{0}", "{1}", "--threshold", "1.5"],
         ["{0}", "{1}", "--threshold", "nan"],
         ["{0}", "{1}", "--camera", "Front Door"],
+        ["{0}", "{1}", "--zones", "nowhere.json"],
+        ["{0}", "{1}", "--zones", "{0}"],
         ["{0}", "{1}", "--picture", "{0}/no/folder/out.jpg"],
     ],
 )
@@ -251,6 +253,21 @@ def test_adapt_prints_one_line_of_json_and_score_uses_what_it_learned(
     assert main(["score", "--data-dir", str(events), "--output", str(output)]) == 0
 
 
+def test_zones_in_a_file_act_on_all_that_judges(
+    events: Path, frames: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    everything = [{"name": "all", "kind": "ignore", "points": [[0, 0], [1, 0], [1, 1], [0, 1]]}]
+    zones = ["--zones", str(write(tmp_path / "zones.json", json.dumps(everything)))]
+    assert main(["analyze", *map(str, frames), *zones]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == "outside_zones"
+    output = tmp_path / "scores.csv"
+    folders = ["--data-dir", str(events), "--state-dir", str(tmp_path / "state")]
+    assert main(["adapt", *folders, *zones]) == 0
+    assert not json.loads(capsys.readouterr().out)["learned"]
+    assert main(["score", *folders, *zones, "--output", str(output)]) == 0
+    assert output.read_text(encoding="utf-8").count(",irrelevant,0.000000,outside_zones,") == 3
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -260,6 +277,16 @@ def test_adapt_prints_one_line_of_json_and_score_uses_what_it_learned(
         ["adapt", "--data-dir", "{root}/yard", "--state-dir", "{root}/s", "--labels", "{root}/x"],
         ["adapt", "--data-dir", "{root}/yard", "--state-dir", "{root}/s", "--recall", "99"],
         ["adapt", "--data-dir", "{root}/yard", "--state-dir", "{root}/s", "--seed", "-1"],
+        [
+            "adapt",
+            "--data-dir",
+            "{root}/yard",
+            "--state-dir",
+            "{root}/s",
+            "--zones",
+            "{root}/0.jpg",
+        ],
+        ["score", "--data-dir", "{root}/yard", "--output", "{root}/s", "--zones", "{root}/no"],
         ["score", "--data-dir", "{root}/nowhere", "--output", "{root}/scores.csv"],
         ["score", "--data-dir", "{root}/yard", "--output", "{root}/no/folder/scores.csv"],
         ["score", "--data-dir", "{root}/yard", "--output", "{root}"],

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.onnx_networks import write_network
-from veroallarme_core.contract import CameraSettings, FrameCounts, Mode, OnUnknown, State, Zone
+from veroallarme_core.contract import (
+    CameraSettings,
+    FrameCounts,
+    Mode,
+    OnUnknown,
+    State,
+    Zone,
+    ZoneKind,
+)
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.judgement import GENERAL_THRESHOLD
 from veroallarme_core.pipeline import (
@@ -231,6 +239,7 @@ def test_threshold_of_the_user_is_in_force() -> None:
 
 
 LEFT = Zone(name="left", points=((0, 0), (0.5, 0), (0.5, 1), (0, 1)))
+RIGHT = Zone(name="right", points=((0.5, 0), (1, 0), (1, 1), (0.5, 1)))
 TOP = Zone(name="top", points=((0, 0), (1, 0), (1, 0.1), (0, 0.1)))
 
 
@@ -256,6 +265,25 @@ def test_what_moves_inside_a_zone_decides() -> None:
     assert (result.state, result.reason) == (State.RELEVANT, "moved")
     assert {region.reason for region in result.regions} == {"moved", "outside_zones"}
     assert result.cues["regions_relevant"] == sum(one.is_relevant for one in result.regions)
+
+
+def test_what_moves_where_it_is_ignored_does_not_count() -> None:
+    """Of all that moves nothing is left; beside it everything counts."""
+    ignored = dataclasses.replace(LEFT, kind=ZoneKind.IGNORE)
+    result = EventPipeline().judge(MOVING, zoned(ignored))
+    expected = EventPipeline().judge(MOVING, zoned(RIGHT))
+    assert (result.state, result.reason) == (expected.state, expected.reason)
+    everything = dataclasses.replace(ignored, points=((0, 0), (1, 0), (1, 1), (0, 1)))
+    assert EventPipeline().judge(MOVING, zoned(everything)).reason == "outside_zones"
+
+
+def test_where_motion_always_alerts_no_zone_and_no_line_suppresses_it() -> None:
+    always = Zone(name="gate", kind=ZoneKind.ALWAYS, points=((0, 0), (1, 0), (1, 1), (0, 1)))
+    settings = dataclasses.replace(zoned(TOP, always), threshold=1.0)
+    result = EventPipeline().judge(MOVING, settings)
+    check(result)
+    assert (result.state, result.score, result.reason) == (State.RELEVANT, 1.0, "always_zone")
+    assert result.explanation.endswith(", in a zone where motion always alerts.")
 
 
 def test_zones_do_not_suppress_what_could_not_be_judged() -> None:

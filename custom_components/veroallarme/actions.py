@@ -1,4 +1,4 @@
-"""Actions: analyze a camera now, give feedback for an event, learn a camera now."""
+"""Actions: analyze a camera, give feedback for an event, learn a camera, set its zones."""
 
 from typing import Any
 
@@ -19,9 +19,11 @@ from .const import DOMAIN
 from .devices import camera_of
 from .hub import Hub, VeroAllarmeConfigEntry
 from .payload import is_valid_id
+from .zones import ZoneError, check_zones
 
 ATTR_EVENT_ID = "event_id"
 ATTR_FEEDBACK = "feedback"
+ATTR_ZONES = "zones"
 FEEDBACK = {"relevant": True, "nuisance": False, "taken_back": None}
 
 _CAMERA = {probatio.Required(ATTR_DEVICE_ID): cv.string}
@@ -29,6 +31,7 @@ _FEEDBACK = _CAMERA | {
     probatio.Required(ATTR_EVENT_ID): cv.string,
     probatio.Required(ATTR_FEEDBACK): probatio.In(FEEDBACK),
 }
+_ZONES = _CAMERA | {probatio.Required(ATTR_ZONES): cv.ensure_list}
 
 
 @callback
@@ -38,6 +41,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
         ("analyze", _analyze, _CAMERA, SupportsResponse.ONLY),
         ("give_feedback", _give_feedback, _FEEDBACK, SupportsResponse.OPTIONAL),
         ("learn", _learn, _CAMERA, SupportsResponse.OPTIONAL),
+        ("set_zones", _set_zones, _ZONES, SupportsResponse.OPTIONAL),
     ):
         hass.services.async_register(
             DOMAIN, name, action, schema=probatio.Schema(schema), supports_response=response
@@ -68,6 +72,16 @@ async def _learn(call: ServiceCall) -> ServiceResponse:
         "learned": stats and stats.learning.learned,
         "missing": stats and stats.learning.missing,
     }
+
+
+async def _set_zones(call: ServiceCall) -> ServiceResponse:
+    hub, camera_id = _camera(call, "set")
+    try:
+        zones = check_zones(call.data[ATTR_ZONES])
+    except ZoneError as error:
+        raise _refusal(error.key, **error.placeholders) from error
+    await hub.commands.async_set(camera_id, zones=zones)
+    return {"camera": camera_id, "zones": list(zones)}
 
 
 def _camera(call: ServiceCall, command: str) -> tuple[Hub, str]:

@@ -32,6 +32,8 @@ CONTRACT_VERSION = 1
 MAX_CAMERAS = 256
 MAX_REGIONS = 16
 MAX_REVIEW_EVENTS = 20
+MAX_ZONES = 16
+MIN_CORNERS, MAX_CORNERS = 3, 64
 MAX_BURST_BYTES = 24 * 1024 * 1024
 
 
@@ -337,6 +339,34 @@ class OnUnknown(StrEnum):
     SUPPRESS = "suppress"
 
 
+class ZoneKind(StrEnum):
+    """What motion inside a zone means."""
+
+    ONLY = "only"
+    IGNORE = "ignore"
+    ALWAYS = "always"
+
+
+def _zone(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a zone; one without a kind is of the time before there were any."""
+    kind = read_optional(lambda *field: read_enum(ZoneKind, *field), content, "kind")
+    points = content.get("points")
+    if not isinstance(points, list) or not MIN_CORNERS <= len(points) <= MAX_CORNERS:
+        raise PayloadError("points is no polygon")
+    return {
+        "name": read_text(content, "name"),
+        "kind": (kind or ZoneKind.ONLY).value,
+        "points": [_corner(point) for point in points],
+    }
+
+
+def _corner(point: Any) -> list[float]:
+    if not isinstance(point, list) or len(point) != 2:
+        raise PayloadError("points holds no corners")
+    x, y = (read_share({"points": share}, "points") for share in point)
+    return [x, y]
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -348,6 +378,7 @@ class Settings:
     threshold: float | None
     """None takes the calibrated threshold."""
     hold_s: float
+    zones: list[dict[str, Any]]
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -358,6 +389,7 @@ class Settings:
             on_unknown=read_enum(OnUnknown, content, "on_unknown"),
             threshold=read_optional(read_share, content, "threshold"),
             hold_s=read_number(content, "hold_s", 3600.0),
+            zones=[_zone(zone) for zone in read_objects(content.get("zones"), "zones", MAX_ZONES)],
         )
 
 

@@ -1,4 +1,4 @@
-"""Sensors: score, totals, and how far the camera has been learned."""
+"""Sensors: score, totals, zones, and how far the camera has been learned."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -25,6 +25,10 @@ PARALLEL_UPDATES = 0
 def _learning(camera: Camera) -> dict[str, Any] | None:
     stats = camera.stats
     return stats and asdict(stats.learning) | {"notice": stats.notice}
+
+
+def _zones(camera: Camera) -> dict[str, Any] | None:
+    return camera.settings and {"zones": camera.settings.zones}
 
 
 def _promise(camera: Camera) -> dict[str, Any] | None:
@@ -98,6 +102,13 @@ SENSORS = (
         entity_category=EntityCategory.DIAGNOSTIC,
     ),
     CameraSensorDescription(
+        key="zones",
+        kind="settings",
+        value=lambda camera: camera.settings and len(camera.settings.zones),
+        attributes=_zones,
+        entity_category=EntityCategory.DIAGNOSTIC,
+    ),
+    CameraSensorDescription(
         key="decision_time",
         kind="verdict",
         value=lambda camera: camera.verdict and camera.verdict.total_ms,
@@ -128,7 +139,7 @@ async def async_setup_entry(
 class CameraSensor(CameraEntity, SensorEntity):
     """One value of a camera."""
 
-    _unrecorded_attributes = frozenset({"events", "missing", "notice"})
+    _unrecorded_attributes = frozenset({"events", "missing", "notice", "zones"})
     entity_description: CameraSensorDescription
 
     def __init__(self, hub: Hub, info: CameraInfo, description: CameraSensorDescription) -> None:

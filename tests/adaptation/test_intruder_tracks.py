@@ -42,6 +42,33 @@ def test_other_places_are_anywhere(places):
     assert sum(place.is_recurring for place in found) < 20
 
 
+@pytest.mark.parametrize("places", [None, np.zeros((6, 8)), PLACES])
+def test_places_are_chosen_inside_an_area(places):
+    within = np.zeros(SIZE, np.uint8)
+    within[: SIZE[0] // 3, SIZE[1] // 2 :] = 255
+    rng = np.random.default_rng(1)
+    for is_busy in (True, False):
+        for _ in range(200):
+            place = choose_place(SIZE, rng, places, is_busy=is_busy, within=within)
+            # To the whole cell.
+            assert place.row < SIZE[0] * (1 / 3 + 1 / 6)
+            assert place.column >= SIZE[1] / 2 - 1
+
+
+def test_busy_places_are_those_of_the_area():
+    """Where it is busiest of all lies outside; inside the right half is busier."""
+    places = np.zeros((6, 8))
+    places[:, :4] = 5.0
+    places[5, 7] = 1.0
+    within = np.zeros(SIZE, np.uint8)
+    within[:, SIZE[1] // 2 :] = 255
+    rng = np.random.default_rng(1)
+    found = [choose_place(SIZE, rng, places, is_busy=True, within=within) for _ in range(50)]
+    assert all(place.is_recurring for place in found)
+    assert all(place.row >= SIZE[0] * 5 / 6 - 1 for place in found)
+    assert all(place.column >= SIZE[1] * 7 / 8 - 1 for place in found)
+
+
 def test_sizes_are_log_uniform_below_a_plausible_horizon():
     rng = np.random.default_rng(1)
     stands = []

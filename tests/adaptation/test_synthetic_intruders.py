@@ -210,6 +210,17 @@ def test_wrong_bursts_are_refused(paste, frames, message):
         paste(frames, np.random.default_rng(1))
 
 
+def test_intruders_are_well_inside_the_area_that_counts():
+    within = np.zeros(SIZE, np.uint8)
+    within[150:, :120] = 255
+    rng = np.random.default_rng(4)
+    for _ in range(25):
+        event = paste_intruder(COLOUR, rng, PLACES, within=within)
+        assert event is not None
+        shares = [float(np.mean(within[mask] > 0)) for mask in event.masks if mask.any()]
+        assert max(shares) >= 0.5
+
+
 def test_wrong_shares_are_refused():
     with pytest.raises(ValueError, match=r"small_share is 1\.5"):
         IntruderOptions(small_share=1.5)

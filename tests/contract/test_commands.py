@@ -63,6 +63,11 @@ def test_feedback(relevant):
         ("set", b'{"zones": {}}', "zones: give a list"),
         (
             "set",
+            b'{"zones": [{"name": "a", "kind": "never", "points": [[0, 0], [1, 0], [1, 1]]}]}',
+            "zones.0.kind: 'never': choose one of only, ignore, always",
+        ),
+        (
+            "set",
             b'{"threshold": 2, "on_unknown": null}',
             "on_unknown: nothing: choose one of alert, suppress; "
             "threshold: 2: give null or a number from 0 to 1",

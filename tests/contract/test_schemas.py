@@ -30,6 +30,7 @@ from veroallarme_core.contract import (
     Verdict,
     VerdictRegion,
     Zone,
+    ZoneKind,
     dump,
     iso,
     new_event_id,
@@ -281,6 +282,7 @@ names = st.text(min_size=1, max_size=64)
 zones = st.builds(
     Zone,
     name=names,
+    kind=st.sampled_from(ZoneKind),
     points=st.lists(st.tuples(scores, scores), min_size=3, max_size=8).map(tuple),
 )
 settings_of_cameras = st.builds(
@@ -438,6 +440,7 @@ corners = st.lists(scores | st.integers(-1, 2) | json_values, min_size=1, max_si
 zone_documents = st.fixed_dictionaries(
     {"name": st.text(max_size=3) | json_values},
     optional={
+        "kind": st.sampled_from([*ZoneKind, "never", "Only"]) | json_values,
         "points": st.lists(corners, min_size=2, max_size=5) | json_values,
         "colour": json_values,
     },

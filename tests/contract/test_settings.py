@@ -17,7 +17,7 @@ from veroallarme_core.contract.settings import (
     raises_alarm,
 )
 from veroallarme_core.contract.verdict import State
-from veroallarme_core.contract.zones import Zone
+from veroallarme_core.contract.zones import Zone, ZoneKind
 
 RELEVANT, IRRELEVANT, UNKNOWN = State.RELEVANT, State.IRRELEVANT, State.UNKNOWN
 
@@ -65,6 +65,7 @@ def test_fresh_camera_alerts_on_everything() -> None:
 shares = st.floats(0, 1)
 zones = st.builds(
     Zone,
+    kind=st.sampled_from(ZoneKind),
     name=st.text(min_size=1, max_size=64),
     points=st.lists(st.tuples(shares, shares), min_size=3, max_size=64).map(tuple),
 )
@@ -118,6 +119,9 @@ TRIANGLE = [[0, 0], [1, 0], [1, 1]]
         ({"zones": [{"name": "a", "points": TRIANGLE[:2]}]}, "zones"),
         ({"zones": [{"name": "a", "points": [[0, 0], [1, 0], [1, 1.5]]}]}, "zones"),
         ({"zones": [{"name": "a", "points": [[0, 0], [1, 0], [1]]}]}, "zones"),
+        ({"zones": [{"name": "a", "kind": "never", "points": TRIANGLE}]}, "zones"),
+        ({"zones": [{"name": "a", "kind": None, "points": TRIANGLE}]}, "zones"),
+        ({"zones": [{"name": "a", "kind": [], "points": TRIANGLE}]}, "zones"),
         ({"zones": [{"name": "", "points": TRIANGLE}]}, "zones"),
         ({"zones": [{"name": "a", "points": TRIANGLE}] * 17}, "zones"),
         ({"volume": 11}, "volume"),
@@ -127,6 +131,12 @@ def test_wrong_values_are_refused_by_name(change: dict[str, object], where: str)
     with pytest.raises(vol.MultipleInvalid) as caught:
         CameraSettings().changed(change)
     assert caught.value.path[0] == where
+
+
+def test_zones_of_before_there_were_kinds_mean_only() -> None:
+    [zone] = CameraSettings().changed({"zones": [{"name": "a", "points": TRIANGLE}]}).zones
+    assert zone.kind is ZoneKind.ONLY
+    assert zone.to_dict()["kind"] == "only"
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -30,12 +30,13 @@ from .worker import HEALTH, INFO, REVIEW, SETTINGS, STATS, changed, nuisance, ve
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
 
 
+GATE = {"name": "Gate", "kind": "always", "points": [[0, 0], [1, 0], [1, 0.5]]}
 READERS = {
     "info": (Info.from_json, INFO),
     "health": (Health.from_json, changed(HEALTH, sent_at="2026-11-23T06:14:31.006+00:00")),
     "verdict": (Verdict.from_json, verdict()),
     "stats": (Stats.from_json, STATS),
-    "settings": (Settings.from_json, SETTINGS),
+    "settings": (Settings.from_json, changed(SETTINGS, zones=[GATE])),
     "review": (read_review, REVIEW),
 }
 
@@ -162,5 +163,17 @@ def test_capabilities_that_are_no_list_are_refused() -> None:
 
 def test_settings_are_words_of_the_contract() -> None:
     assert Settings.from_json(SETTINGS).mode is Mode.FILTER
+    old = {"name": "Gate", "points": GATE["points"]}
+    read = Settings.from_json(changed(SETTINGS, zones=[GATE, old]))
+    assert read.zones == [GATE, GATE | {"kind": "only"}]
+    for wrong in (
+        {"kind": "never"},
+        {"points": [[0, 0], [1, 0]]},
+        {"points": [[0, 0], [1, 0], [2, 1]]},
+        {"points": [[0, 0], [1, 0], [1]]},
+        {"points": {}},
+    ):
+        with pytest.raises(PayloadError, match=next(iter(wrong))):
+            Settings.from_json(changed(SETTINGS, zones=[GATE | wrong]))
     with pytest.raises(PayloadError, match="mode"):
         Settings.from_json(changed(SETTINGS, mode="party"))

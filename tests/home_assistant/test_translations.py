@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util.yaml import load_yaml_dict
 
-from custom_components.veroallarme.contract import EventState, Mode, OnUnknown
+from custom_components.veroallarme.contract import EventState, Mode, OnUnknown, ZoneKind
 
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "veroallarme"
 ENGLISH = json.loads((INTEGRATION / "translations" / "en.json").read_text())
@@ -50,10 +50,11 @@ async def test_every_entity_has_a_name_and_an_icon(hass: HomeAssistant, site) ->
         domain = entity.entity_id.partition(".")[0]
         assert key == "problem" or "name" in ENGLISH["entity"][domain][key]
         assert key in by_class or key in ICONS["entity"][domain]
-    assert len(entities) == 2 + 2 * 20
+    assert len(entities) == 2 + 2 * 21
 
 
 def test_words_are_those_of_the_contract() -> None:
+    assert set(ENGLISH["selector"]["zone_kind"]["options"]) == set(ZoneKind)
     selects, events = ENGLISH["entity"]["select"], ENGLISH["entity"]["event"]
     assert set(selects["mode"]["state"]) == set(Mode)
     assert set(selects["on_unknown"]["state"]) == set(OnUnknown)

@@ -1,6 +1,7 @@
 """The first judgement: nuisance only where it is proven, relevant or unknown otherwise."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.drawn import (
     draw_yard,
     paste_foreign,
 )
-from veroallarme_core.contract import State, Zone
+from veroallarme_core.contract import State, Zone, ZoneKind
 from veroallarme_core.drawing import draw_background, draw_event
 from veroallarme_core.drawing.light import LightName
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
@@ -297,6 +298,57 @@ def test_zones_decide_before_anything_else() -> None:
     assert outside.cues["regions_relevant"] == 0
     inside = judge_motion(detect([YARD, draw_person(YARD, 100, 200), YARD]), premises=LEFT)
     assert (inside.state, inside.reason) == (State.RELEVANT, "moved")
+
+
+ALL = ((0, 0), (1, 0), (1, 1), (0, 1))
+GATE = Zone(name="gate", kind=ZoneKind.ALWAYS, points=((0, 0), (0.5, 0), (0.5, 1), (0, 1)))
+AT_GATE = Premises.of((Zone(name="a", kind=ZoneKind.IGNORE, points=ALL), GATE), (576, 704))
+
+
+def test_what_moves_where_motion_always_alerts_is_decided() -> None:
+    """Nothing is left open to what is learned later, neither it nor what moves elsewhere."""
+    both = draw_person(draw_person(YARD, 100, 200), 600, 200, 60, 160)
+    judgement = judge_motion(detect([YARD, both, YARD]), premises=AT_GATE)
+    assert (judgement.state, judgement.score, judgement.reason) == (
+        State.RELEVANT,
+        1.0,
+        "always_zone",
+    )
+    assert not judgement.is_open
+    assert [region.reason for region in judgement.regions] == ["always_zone", "outside_zones"]
+    assert judgement.explanation.startswith("Something moved about 16x37 pixels large near (106,")
+    assert is_consistent(judgement)
+
+
+def test_what_did_not_move_does_not_alert_where_motion_always_does() -> None:
+    clock = [with_clock(add_noise(YARD, second), second) for second in (7, 18, 25)]
+    everywhere = Premises.of((dataclasses.replace(GATE, points=ALL),), (576, 704))
+    reference = with_clock(add_noise(YARD, 3), 3)
+    judgement = judge_motion(detect(clock), reference=reference, premises=everywhere)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "burnt_in_text")
+    still = [add_noise(YARD, second) for second in (1, 2, 4)]
+    judgement = judge_motion(detect(still), reference=add_noise(YARD, 9), premises=everywhere)
+    assert (judgement.state, judgement.reason) == (State.IRRELEVANT, "no_motion")
+
+
+@pytest.mark.parametrize(("x", "is_open"), [(100, False), (600, True)])
+def test_what_is_faint_where_motion_always_alerts_is_left_to_no_memory(
+    x: int, is_open: bool
+) -> None:
+    frames = [faint(YARD, x + 8 * k, 20) for k in range(3)]
+    judgement = judge_motion(detect([*frames]), premises=Premises.of((GATE,), (576, 704)))
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "faint_change")
+    assert judgement.is_open is is_open
+
+
+def test_a_car_that_fills_the_street_leaves_the_reference_comparable() -> None:
+    """Before, more than half of the picture differed, so a person who stood there was unknown."""
+    lorry = YARD.copy()
+    lorry[:, 300:] = 235
+    frames = [draw_person(add_noise(lorry, seed), 100, 200, 40, 110) for seed in (1, 2, 3)]
+    judgement = judge_motion(detect(frames), reference=YARD, premises=LEFT)
+    assert (judgement.state, judgement.reason) == (State.RELEVANT, "differs_from_reference")
+    assert judge_motion(detect(frames), reference=YARD).reason == "reference_not_comparable"
 
 
 def test_the_best_region_inside_gives_reason_and_numbers() -> None:
