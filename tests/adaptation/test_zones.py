@@ -49,12 +49,15 @@ def calibrations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, np.n
     return calls
 
 
-def test_the_whole_picture_teaches_whatever_counts(some: Path) -> None:
-    """A model that was fitted inside the zones alone ranks worse, on every camera measured."""
-    memory, model, _ = adapt(some, ())
-    zoned, within, _ = adapt(some, (RIGHT,))
-    assert np.array_equal(memory.bank.event, zoned.bank.event)
-    assert np.array_equal(np.sort(model.cue_quantiles), np.sort(within.cue_quantiles))
+def test_the_whole_picture_is_remembered_whatever_counts(some: Path) -> None:
+    memory, _, _ = adapt(some, ())
+    zoned, _, _ = adapt(some, (RIGHT,))
+    nothing, _, _ = adapt(some, (EVERYTHING,))
+    events = np.unique(memory.bank.event)
+    assert np.array_equal(np.unique(zoned.bank.event), events)
+    assert np.array_equal(np.unique(nothing.bank.event), events)
+    assert np.array_equal(memory.recurrence(), zoned.recurrence())
+    assert zoned.bank.place[:, 0].min() < 0.4, "what moved outside is remembered"
 
 
 def test_regions_that_count_come_first_and_are_marked(some: Path) -> None:

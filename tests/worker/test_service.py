@@ -680,13 +680,19 @@ async def test_settings_change_by_mqtt_and_survive_a_restart(site: Site) -> None
 
 
 async def test_zones_change_by_mqtt(site: Site) -> None:
-    zone = {"name": "drive", "points": [[0, 0], [1, 0], [1, 1]]}
+    points = [[0, 0], [1, 0], [1, 1]]
+    zones = [
+        {"name": "drive", "points": points},
+        {"name": "gate", "kind": "always", "points": points},
+    ]
     async with site.listener() as heard, site.worker(), sender(site.port) as broker:
-        await broker.send(f"{C}/set", {"zones": [zone]})
+        await broker.send(f"{C}/set", {"zones": zones})
         await heard.until(
             lambda: heard.on(f"{C}/settings") and heard.on(f"{C}/settings")[-1].json()["zones"]
         )
-        assert heard.on(f"{C}/settings")[-1].json()["zones"] == [zone]
+        assert heard.on(f"{C}/settings")[-1].json()["zones"] == [
+            {"kind": "only", **zone} for zone in zones
+        ]
 
 
 async def test_hostile_text_in_settings_harms_nobody(site: Site) -> None:

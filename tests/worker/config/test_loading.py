@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
-from veroallarme_core.contract import CameraSettings, Mode, OnUnknown, Topics
+from veroallarme_core.contract import CameraSettings, Mode, OnUnknown, Topics, ZoneKind
 from veroallarme_core.worker.config.loading import load_config, parse_config
 from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
 from veroallarme_core.worker.config.presets import PRESETS
@@ -221,11 +221,15 @@ cameras:
 
 def test_zones(load):
     config = load(
-        camera_with("settings:\n  zones:\n    - {name: Lawn, points: [[0, 0.5], [1, 0.5], [1, 1]]}")
+        camera_with(
+            "settings:\n  zones:\n    - {name: Lawn, points: [[0, 0.5], [1, 0.5], [1, 1]]}\n"
+            "    - {name: Tree, kind: ignore, points: [[0, 0.5], [1, 0.5], [1, 1]]}"
+        )
     )
-    [zone] = config.cameras[0].settings.zones
-    assert zone.name == "Lawn"
-    assert zone.points == ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0))
+    lawn, tree = config.cameras[0].settings.zones
+    assert (lawn.name, lawn.kind) == ("Lawn", ZoneKind.ONLY)
+    assert (tree.name, tree.kind) == ("Tree", ZoneKind.IGNORE)
+    assert lawn.points == ((0.0, 0.5), (1.0, 0.5), (1.0, 1.0))
 
 
 @pytest.mark.parametrize("word", ["ON", "on", "yes", "true", "1", "Motion", "007"])
@@ -381,6 +385,12 @@ ONE_OF_THE_FILE = [
     (camera_with("settings: {treshold: 1}"), "unknown key: did you mean threshold?"),
     (camera_with("settings: {zones: 3}"), "settings.zones (line 5): 3: give a list"),
     (camera_with("settings: {zones: [{name: a}]}"), "zones.0.points (line 5): missing: add it"),
+    (
+        camera_with(
+            "settings: {zones: [{name: a, kind: never, points: [[0, 0], [1, 0], [1, 1]]}]}"
+        ),
+        "'never': choose one of only, ignore, always",
+    ),
 ]
 ONE_OF_A_CAMERA = [
     ("triggers: []", "triggers (line 3): give a list with at least one trigger"),
