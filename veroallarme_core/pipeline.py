@@ -42,6 +42,7 @@ from veroallarme_core.judgement import (
     Premises,
     RegionJudgement,
     candidates,
+    doubt_unseen,
     judge_by_rules,
     judge_from_memory,
     rank_by_appearance,
@@ -316,11 +317,10 @@ class EventPipeline:
         what is proven, then what the camera has learned of the rest. Arguments: as for `judge`, but
         `reference` is uint8 (H, W, 3) BGR.
         """
-        # Without a state nobody learns from the evidence, and only what is open needs it.
         threshold = threshold_in_force(settings)
-        described = self.describe_motion(
-            motion, settings.zones, reference, threshold, is_taught=state is not None
-        )
+        premises = Premises.of(settings.zones, motion.frame_dimensions)
+        burst = Burst(motion, reference, threshold, premises)
+        described = self._describe_burst(burst, is_taught=state is not None)
         judgement, evidence = described.judgement, described.evidence
         if evidence is None:
             return described
@@ -330,33 +330,31 @@ class EventPipeline:
             learned = judge_from_memory(
                 state, judgement, evidence, event_id=event_id, at=at, threshold=threshold
             )
-        judgement = learned or rank_by_appearance(judgement, evidence, threshold)
+        judgement = (
+            rank_by_appearance(judgement, evidence, threshold)
+            if learned is None
+            else doubt_unseen(burst, learned)
+        )
         return replace(described, judgement=judgement, evidence=_best_first(evidence, judgement))
 
     def describe_motion(
-        self,
-        motion: MotionDetectionResult,
-        zones: Sequence[Zone] = (),
-        reference: Frame | None = None,
-        threshold: float = GENERAL_THRESHOLD,
-        *,
-        is_taught: bool = True,
+        self, motion: MotionDetectionResult, zones: Sequence[Zone] = ()
     ) -> JudgedBurst:
-        """Judge what Stage 1 found by the rules alone, and describe what it shows.
+        """Judge what Stage 1 found by the rules alone, and describe what a camera learns from.
 
         Args:
             motion: what Stage 1 found.
             zones: where motion counts.
-            reference: uint8 (H, W, 3) BGR, without motion.
-            threshold: score in [0, 1] from which a region is relevant.
-            is_taught: describe also what is decided: a camera learns from it.
         """
         premises = Premises.of(zones, motion.frame_dimensions)
-        burst = Burst(motion, reference, threshold, premises)
+        return self._describe_burst(Burst(motion, premises=premises), is_taught=True)
+
+    def _describe_burst(self, burst: Burst, *, is_taught: bool) -> JudgedBurst:
         judgement = judge_by_rules(burst)
         objects = self._look_for_objects(burst, judgement)
+        # Where nobody learns from the evidence, only what is open needs it.
         is_needed = is_taught or judgement.is_open
-        evidence = self._describe(motion, judgement, objects) if is_needed else None
+        evidence = self._describe(burst.motion, judgement, objects) if is_needed else None
         return JudgedBurst(judgement, evidence, objects)
 
     def _look_for_objects(self, burst: Burst, judgement: BurstJudgement) -> MovingObjects | None:

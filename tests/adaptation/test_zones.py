@@ -64,6 +64,13 @@ def test_regions_that_count_come_first_and_are_marked(some: Path) -> None:
     options = replace(FEW, zones=(RIGHT,))
     _, known, _ = observe_history(list_events(some), scene_encoder(), options, lambda *_: None)
     assert any(event.counts.any() and not event.counts.all() for event in known)
+    outside = [
+        region.unexplained
+        for event in known
+        for region, counts in zip(event.regions, event.counts, strict=True)
+        if not counts
+    ]
+    assert max(outside) > 0, "the teacher compares all that moves"
     for event in known:
         assert len(event.counts) == len(event.regions)
         assert not np.any(np.diff(event.counts.astype(int)) > 0), "those outside come last"

@@ -23,7 +23,14 @@ from tests.drawn import (
 from veroallarme_core.contract import State, Zone, ZoneKind
 from veroallarme_core.drawing import draw_background, draw_event
 from veroallarme_core.drawing.light import LightName
-from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_motion
+from veroallarme_core.judgement import (
+    GENERAL_THRESHOLD,
+    Burst,
+    BurstJudgement,
+    doubt_unseen,
+    judge_by_rules,
+    judge_motion,
+)
 from veroallarme_core.judgement.premises import Premises
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,
@@ -140,6 +147,41 @@ def test_too_little_undamaged_picture_is_unknown() -> None:
     judgement = judge(green, YARD, green)
     assert (judgement.state, judgement.reason) == (State.UNKNOWN, "too_much_damage")
     assert is_consistent(judgement)
+
+
+def test_motion_outside_proves_nothing_where_what_counts_is_corrupt() -> None:
+    """Whoever stands in the lower half shows in one frame only, and nobody looks at that."""
+    lower = Zone(name="lower", points=((0, 0.4), (1, 0.4), (1, 1), (0, 1)))
+    premises = Premises.of((lower,), (576, 704))
+    frames = [draw_person(YARD, 300 + 20 * k, 40) for k in range(3)]
+    outside = judge_motion(detect([*frames]), premises=premises)
+    assert (outside.state, outside.reason) == (State.IRRELEVANT, "outside_zones")
+    corrupt = [draw_green_band(frame, top=240) for frame in (frames[0], frames[2])]
+    unseen = judge_motion(detect([corrupt[0], frames[1], corrupt[1]]), premises=premises)
+    assert (unseen.state, unseen.reason) == (State.UNKNOWN, "too_much_damage")
+    assert is_consistent(unseen)
+
+
+def test_what_was_learned_suppresses_nothing_where_much_is_corrupt() -> None:
+    frames = [draw_person(YARD, 300 + 20 * k, 40) for k in range(3)]
+    corrupt = [draw_green_band(frame, top=240) for frame in (frames[0], frames[2])]
+    for pictures, state in (
+        (frames, State.IRRELEVANT),
+        ([corrupt[0], frames[1], corrupt[1]], None),
+    ):
+        burst = Burst(detect([*pictures]))
+        judgement = judge_by_rules(burst)
+        assert judgement.is_open
+        low = [one.scored(0.1, 0.5, "seen_before") for one in judgement.unproven]
+        learned = judgement.relevant("seen_before", "It was seen.", low, is_open=False)
+        doubted = doubt_unseen(burst, learned)
+        if state is None:
+            assert (doubted.state, doubted.reason) == (State.UNKNOWN, "too_much_damage")
+            assert doubted.regions == learned.regions
+        else:
+            assert doubted is learned
+        alarm = judgement.relevant("moved", "It moved.", judgement.unproven, is_open=False)
+        assert doubt_unseen(burst, alarm) is alarm
 
 
 def test_foreign_picture_without_decoder_garbage_is_no_proof() -> None:

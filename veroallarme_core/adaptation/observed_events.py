@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +22,8 @@ from veroallarme_core.description import (
     DetectedObject,
     RegionEvidence,
 )
-from veroallarme_core.judgement import ALWAYS, OUTSIDE
+from veroallarme_core.judgement import ALWAYS, GENERAL_THRESHOLD, OUTSIDE, rank_regions
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, min_area_for
 from veroallarme_core.pictures import Frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
 
@@ -112,10 +113,11 @@ def _observe(
     if described.evidence is None:
         return None
     judgement, evidence = described.judgement, described.evidence
-    evidence = replace(evidence, regions=evidence.regions[:TAUGHT_REGIONS])
+    outside = {region.region for region in judgement.regions if region.reason == OUTSIDE}
+    regions = _with_unexplained(evidence.regions[:TAUGHT_REGIONS], motion, outside)
+    evidence = replace(evidence, regions=regions)
     is_whole = len(usable) == len(frames) >= 2 and bool(evidence.intact.all())
     is_whole = is_whole and len({frame.image.shape for frame in usable}) == 1
-    outside = {region.region for region in judgement.regions if region.reason == OUTSIDE}
     objects = () if described.objects is None else described.objects.certain(CERTAIN_SCORE)
     return ObservedEvent(
         source,
@@ -139,6 +141,27 @@ def _cut_movers(frames: Sequence[Frame], objects: Sequence[DetectedObject]) -> t
         for group, found in best.items()
     )
     return tuple(sprite for sprite in cut if sprite is not None)
+
+
+def _with_unexplained(
+    regions: Sequence[RegionEvidence],
+    motion: MotionDetectionResult,
+    outside: Set[MotionRegion],
+) -> tuple[RegionEvidence, ...]:
+    """Say of what lies outside the zones as well how much of it nothing explains.
+
+    Operation need not know, but the teacher compares all that moves.
+    """
+    lying_outside = [region.region for region in regions if region.region in outside]
+    smallest = min_area_for(motion.frame_dimensions)
+    unexplained = {
+        ranked.region: ranked.cues["largest_unexplained_px"] / smallest
+        for ranked in rank_regions(motion, lying_outside, GENERAL_THRESHOLD)
+    }
+    return tuple(
+        replace(region, unexplained=unexplained.get(region.region, region.unexplained))
+        for region in regions
+    )
 
 
 def assess_events(memory: SceneMemory, known: Sequence[ObservedEvent]) -> None:

@@ -15,7 +15,9 @@ from veroallarme_core.judgement.judgement import (
 )
 from veroallarme_core.judgement.learned import ALWAYS_ALERTING, judge_from_memory
 from veroallarme_core.judgement.premises import Premises
+from veroallarme_core.judgement.ranking import rank_regions
 from veroallarme_core.judgement.rules import RULES, Rule, judge_by_rules, judge_motion
+from veroallarme_core.judgement.still import doubt_unseen
 from veroallarme_core.judgement.zones import ALWAYS, OUTSIDE
 
 __all__ = [
@@ -30,8 +32,10 @@ __all__ = [
     "RegionJudgement",
     "Rule",
     "candidates",
+    "doubt_unseen",
     "judge_by_rules",
     "judge_from_memory",
     "judge_motion",
     "rank_by_appearance",
+    "rank_regions",
 ]

@@ -20,6 +20,7 @@ from veroallarme_core.judgement.still import (
     leave_faint,
     prove_light,
     prove_stillness,
+    require_sight,
 )
 from veroallarme_core.judgement.text import leave_out_text
 from veroallarme_core.judgement.zones import alert_in_always_zones, leave_out_zones
@@ -37,6 +38,7 @@ RULES: tuple[Rule, ...] = (
     require_live_pictures,
     prove_light,
     leave_faint,
+    require_sight,
     explain_by_zones,
     explain_by_damage,
     prove_stillness,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from veroallarme_core.contract import State
 from veroallarme_core.judgement.burst import Burst, comparable_share, strongest_change
 from veroallarme_core.judgement.judgement import (
     BurstJudgement,
@@ -18,6 +19,10 @@ from veroallarme_core.motion_detection import DamageKind, GlobalChange
 PROVING_SHARE = 0.95
 """A still burst is proof only if at least this share of it could be compared: nobody looks at what
 is corrupt in all frames but one."""
+
+SUPPRESSING_SHARE = 0.75
+"""What was learned suppresses an event only if at least this share could be compared: a person at
+the gate was hidden by two corrupt frames while a car outside moved, of all that counts a third."""
 
 # Garbage that the camera itself produces, and takes for motion. A file cut short on its way to us
 # says nothing about what the camera saw.
@@ -51,6 +56,24 @@ def leave_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     return _unknown_for_faint(burst, judgement, code, sentence, burst.faint_change)
 
 
+def require_sight(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Leave a burst unknown of which too much is corrupt where motion counts."""
+    sentence = None if judgement.is_decided else _too_little_seen(burst, PROVING_SHARE)
+    return judgement if sentence is None else judgement.unknown("too_much_damage", sentence)
+
+
+def doubt_unseen(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Leave unknown what was learned to be nuisance where much of what counts is corrupt.
+
+    The promise is made on undamaged pictures: it says nothing of who stands where they are corrupt.
+    """
+    is_nuisance = judgement.state is State.IRRELEVANT
+    sentence = _too_little_seen(burst, SUPPRESSING_SHARE) if is_nuisance else None
+    if sentence is None:
+        return judgement
+    return judgement.unknown("too_much_damage", sentence, judgement.unproven)
+
+
 def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """Explain the motion message by what moved outside the zones, where nothing moved inside."""
     is_outside = any(one.reason == OUTSIDE for one in judgement.proven)
@@ -62,15 +85,7 @@ def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
 def explain_by_damage(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """Explain the motion message by corrupt frames, where the rest of them is still."""
     kinds = {kind for damage in burst.motion.damage for kind in damage.kinds}
-    if judgement.is_decided or not kinds:
-        return judgement
-    share = comparable_share(burst.motion, burst.within())
-    if share < PROVING_SHARE:
-        sentence = (
-            f"Only {share:.0%} of the picture is undamaged in two frames: too little to tell."
-        )
-        return judgement.unknown("too_much_damage", sentence)
-    if not kinds & _CAMERA_GARBAGE:
+    if judgement.is_decided or not kinds & _CAMERA_GARBAGE:
         return judgement
     return _nuisance(burst, judgement, "corrupt_frames")
 
@@ -100,6 +115,16 @@ def prove_stillness(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
         return judgement.nuisance(change.kind.value, sentence, burst.threshold)
     is_text = any(one.reason == TEXT for one in judgement.proven)
     return _nuisance(burst, judgement, TEXT if is_text else "no_motion")
+
+
+def _too_little_seen(burst: Burst, least: float) -> str | None:
+    """Say that less than a share of what counts could be compared, if it is for damage."""
+    if not any(damage.kinds for damage in burst.motion.damage):
+        return None
+    share = comparable_share(burst.motion, burst.within())
+    if share >= least:
+        return None
+    return f"Only {share:.0%} of what counts is undamaged in two frames: too little to tell."
 
 
 def _nuisance(burst: Burst, judgement: BurstJudgement, reason: str) -> BurstJudgement:
