@@ -30,6 +30,7 @@ from .payload import (
 
 CONTRACT_VERSION = 1
 MAX_CAMERAS = 256
+MAX_OBJECTS = 8
 MAX_REGIONS = 16
 MAX_REVIEW_EVENTS = 20
 MAX_ZONES = 16
@@ -180,6 +181,8 @@ class Verdict:
     num_relevant: int
     num_irrelevant: int
     regions: list[dict[str, Any]]
+    objects: list[str]
+    """Kinds of what was recognised, each once, the most certain first."""
     total_ms: float
 
     @classmethod
@@ -202,6 +205,7 @@ class Verdict:
                 _region(region)
                 for region in read_objects(content.get("regions"), "regions", MAX_REGIONS)
             ],
+            objects=_kinds(content.get("objects", [])),
             total_ms=read_number(read_object(content.get("timing_ms"), "timing_ms"), "total", 1e12),
         )
 
@@ -236,7 +240,14 @@ class Verdict:
             "decided_at": self.decided_at.isoformat(),
             "num_relevant": self.num_relevant,
             "num_irrelevant": self.num_irrelevant,
+            "objects": self.objects,
         }
+
+
+def _kinds(content: Any) -> list[str]:
+    """Read what was recognised; a worker without a detector tells of nothing."""
+    kinds = (read_text(found, "kind") for found in read_objects(content, "objects", MAX_OBJECTS))
+    return list(dict.fromkeys(kinds))
 
 
 class Outcome(StrEnum):

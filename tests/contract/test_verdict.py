@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from veroallarme_core.contract.verdict import (
     MAX_REGIONS,
     FrameCounts,
+    ObjectKind,
     State,
     Timing,
     Verdict,
+    VerdictObject,
     VerdictRegion,
 )
 
@@ -33,6 +35,18 @@ def region(score: float = 0.5, *, relevant: bool = True) -> VerdictRegion:
     )
 
 
+def recognised() -> VerdictObject:
+    return VerdictObject(
+        kind=ObjectKind.VEHICLE,
+        name="motorcycle",
+        score=1 / 3,
+        x=1000,
+        y=1000,
+        width=1000,
+        height=1000,
+    )
+
+
 def verdict(*regions: VerdictRegion) -> Verdict:
     return Verdict(
         event_id="20261123_120000_abcdef",
@@ -52,6 +66,7 @@ def verdict(*regions: VerdictRegion) -> Verdict:
         merged=2,
         frame_dimensions=(576, 704),
         regions=regions,
+        objects=[recognised()] * 20,
         frames=FrameCounts(requested=3, fetched=3, distinct=2, damaged=1, age_ms=250),
         timing_ms=Timing(fetch=1200.04, decode=9.96),
         model="test",
@@ -62,8 +77,8 @@ def test_json_holds_every_field_of_the_contract() -> None:
     assert set(verdict().to_dict()) == {
         "event_id", "camera", "state", "relevant", "score", "threshold", "reason", "explanation",
         "cues", "motion_at", "decided_at", "hold_until", "mode", "learning", "merged",
-        "frame_dimensions", "num_relevant", "num_irrelevant", "regions", "frames", "timing_ms",
-        "model", "stored",
+        "frame_dimensions", "num_relevant", "num_irrelevant", "regions", "objects", "frames",
+        "timing_ms", "model", "stored",
     }  # fmt: skip
     assert set(region().to_dict()) == {
         "x", "y", "width", "height", "area", "centroid", "confidence", "relevance_score",
