@@ -31,6 +31,7 @@ async def test_the_alarm_tells_its_verdict(hass: HomeAssistant, site) -> None:
     assert (shown["score"], shown["threshold"], shown["state"]) == (0.9231, 0.5, "relevant")
     assert (shown["num_relevant"], shown["num_irrelevant"]) == (1, 0)
     assert shown["regions"][0]["width"] == 64
+    assert shown["objects"] == ["person"]
     assert shown["reason"] == "moved"
 
 

@@ -149,6 +149,17 @@ def verdict(event_id: str = "20261123_061402_9f31c4", **changes: Any) -> dict[st
                 "reason": "moved",
             }
         ],
+        "objects": [
+            {
+                "kind": "person",
+                "class": "person",
+                "score": 0.81,
+                "x": 318,
+                "y": 190,
+                "width": 52,
+                "height": 128,
+            }
+        ],
         "frames": {"requested": 3, "fetched": 3, "distinct": 3, "damaged": 0, "age_ms": None},
         "timing_ms": {
             "fetch": 1421.7,
