@@ -1,5 +1,7 @@
 """The strict test behind every proof that nothing came."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from veroallarme_core.judgement.steadiness import (
     FAINTEST_STEP,
     change_beyond_light,
     find_faint_change,
+    shows_clear_change,
     shows_structure,
 )
 from veroallarme_core.motion_detection import MotionDetector, PairChange, min_area_for
@@ -81,6 +84,32 @@ def test_flat_pictures_leave_nothing() -> None:
     flat = np.full((40, 60), 90, np.float32)
     assert not change_beyond_light(flat, flat).any()
     assert np.abs(change_beyond_light(flat, flat + 30)).max() < FAINTEST_STEP
+
+
+@pytest.mark.parametrize("step", [0, 6, 10, 14, 20, 30, 60])
+@pytest.mark.parametrize("height", [12, 30, 90])
+def test_what_is_clear_at_a_glance_is_found_in_full(step: int, height: int) -> None:
+    yard = add_noise(draw_yard(576, 704), seed=1)
+    changed = brighter(add_noise(draw_yard(576, 704), seed=2), 300, 240, height // 3, height, step)
+    compared = pair(yard, changed)
+    if shows_clear_change(compared):
+        assert find_faint_change(compared) is not None
+        assert step > 10
+    else:
+        assert step < 60 or height < 30
+
+
+def test_glance_looks_within_alone_and_leaves_corrupt_frames_to_the_full_search() -> None:
+    yard = draw_yard(576, 704)
+    compared = pair(yard, brighter(yard, 300, 240, 40, 120, 60))
+    within = np.full(yard.shape[:2], 255, np.uint8)
+    assert shows_clear_change(compared, within)
+    within[200:400, 250:400] = 0
+    assert not shows_clear_change(compared, within)
+    assert not shows_clear_change(compared, np.zeros_like(within))
+    valid = compared.valid.copy()
+    valid[:16, :16] = 0
+    assert not shows_clear_change(replace(compared, valid=valid))
 
 
 @pytest.mark.parametrize("level", [0, 5, 128, 255])

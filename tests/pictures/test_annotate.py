@@ -44,6 +44,16 @@ def test_strongest_frame_is_the_one_with_the_mover() -> None:
     assert strongest_frame(frames, region(10, 10, 10, 10)) is frames[2]
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_strongest_frame_is_farthest_from_the_median_of_all(count: int) -> None:
+    rng = np.random.default_rng(count)
+    for _ in range(20):
+        frames = list(rng.integers(0, 256, (count, 20, 30, 3), np.uint8))
+        crops = np.stack([frame[3:15, 5:25] for frame in frames]).astype(np.float64)
+        deviation = np.abs(crops - np.median(crops, axis=0)).sum(axis=(1, 2, 3))
+        assert strongest_frame(frames, region(5, 3, 20, 12)) is frames[int(deviation.argmax())]
+
+
 def test_frames_that_cannot_be_compared_are_left_out() -> None:
     first, other = grey(), grey(0, (10, 10))
     assert strongest_frame([None, first, other], region(0, 0, 5, 5)) is first

@@ -46,14 +46,15 @@ def _rank(
     region: MotionRegion, motion: MotionDetectionResult, change: ExplainedChange, threshold: float
 ) -> RegionJudgement:
     moved = max(int(np.count_nonzero(change.moved)), 1)
-    excess = change.largest_unexplained / min_area_for(motion.frame_dimensions)
+    unexplained_px = float(change.largest_unexplained)
+    excess = unexplained_px / min_area_for(motion.frame_dimensions)
     cues = {
         "area_share": region.area / max(motion.motion_mask.size, 1),
         "explained_by_light": np.count_nonzero(change.light) / moved,
         "explained_by_sway": np.count_nonzero(change.sway) / moved,
-        "largest_unexplained_px": float(change.largest_unexplained),
+        "largest_unexplained_px": unexplained_px,
         "unexplained": excess / (1.0 + excess),
-        "fragmentation": 1.0 - min(1.0, change.largest_unexplained / max(region.area, 1)),
+        "fragmentation": 1.0 - min(1.0, unexplained_px / max(region.area, 1)),
         "damaged_share": _damaged_share(region, motion),
     }
     cues = {name: round(float(value), 5) for name, value in cues.items()}

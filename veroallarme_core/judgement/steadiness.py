@@ -66,24 +66,23 @@ def find_faint_change(
     Args:
         pair: a comparison of Stage 1.
         within: uint8 (H, W), non-zero where a change counts; None for everywhere.
-        unseen: uint8 (H, W), non-zero where nothing is compared, as if it were corrupt.
+        unseen: uint8 (H, W), 255 where nothing is compared, as if it were corrupt.
 
     Returns:
         The change, or None where the two frames show the same.
     """
-    seen = pair.valid
-    if unseen is not None:
-        seen = np.asarray(np.where(unseen > 0, 0, pair.valid), np.uint8)
-    valid = seen if within is None else np.asarray(cv2.bitwise_and(seen, within), np.uint8)
+    seen = pair.valid if unseen is None else pair.valid & ~unseen
+    valid = seen if within is None else seen & within
     if not valid.any():
         return None
     # What is corrupt must not be taken for light by what lies beside it.
+    before = pair.before.astype(np.float32)
     after = np.where(seen > 0, pair.after, pair.before).astype(np.float32)
-    left = np.abs(change_beyond_light(pair.before.astype(np.float32), after))
+    left = np.abs(change_beyond_light(before, after))
     step = _step(left, valid)
     if step > NOISIEST_STEP:
         return FaintChange(())
-    changed = (left > step) | _other_texture(pair.before, after)
+    changed = (left > step) | _other_texture(before, after)
     blobs = _blobs(changed.astype(np.uint8) * valid)
     return FaintChange(blobs) if blobs else None
 
@@ -94,11 +93,10 @@ def shows_clear_change(pair: PairChange, within: NDArray[np.uint8] | None = None
     What stands out twice as far as it has to in small pictures, averaged over their pixels, stands
     out in the frames as well. That it does not tells nothing. Arguments as for `find_faint_change`.
     """
-    everywhere = pair.valid
-    if within is not None:
-        everywhere = np.asarray(cv2.bitwise_and(pair.valid, within), np.uint8)
+    everywhere = pair.valid if within is None else pair.valid & within
     if cv2.countNonZero(pair.valid) < pair.valid.size:
         return False  # what lies beside corrupt places is for the full search
+    # What is not valid in full is not valid.
     valid = np.where(shrink(everywhere, _GLANCE_WIDTH) == 255, 255, 0).astype(np.uint8)
     if not valid.any():
         return False
@@ -167,7 +165,7 @@ def change_beyond_light(before: Floats, after: Floats) -> Floats:
     return np.asarray(left - cv2.blur(np.clip(left, -10.0, 10.0), window), np.float32)
 
 
-def _other_texture(before: NDArray[np.uint8], after: Floats) -> NDArray[np.bool_]:
+def _other_texture(before: Floats, after: Floats) -> NDArray[np.bool_]:
     """Tell where texture came or went, bool (H, W): what is as bright as the ground hides it."""
     window = (max(5, int(before.shape[1] * _TEXTURE_SHARE)) | 1,) * 2
 
@@ -175,7 +173,7 @@ def _other_texture(before: NDArray[np.uint8], after: Floats) -> NDArray[np.bool_
         mean = cv2.blur(grey, window)
         return np.sqrt(np.maximum(cv2.blur(grey * grey, window) - mean * mean, 0.0))
 
-    old, new = texture(before.astype(np.float32)), texture(after)
+    old, new = texture(before), texture(after)
     return np.asarray(
         np.abs(new - old) > _LARGEST_GAIN * np.maximum(old, new) + _TEXTURE_STEP, np.bool_
     )

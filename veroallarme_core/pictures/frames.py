@@ -247,5 +247,6 @@ def _to_bgr(picture: Image.Image) -> NDArray[np.uint8]:
         # Pillow clips instead of scaling when it converts 16-bit grey.
         grey = np.clip(np.asarray(picture, dtype=np.float64) / 257.0, 0, 255).astype(np.uint8)
         return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
-    rgb = np.asarray(picture.convert("RGB"))
+    # Converting what is RGB already would copy it.
+    rgb = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), dtype=np.uint8)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import cv2
 import numpy as np
 
 from veroallarme_core.camera_memory import CameraState
@@ -50,6 +51,8 @@ class JudgingThreads:
         self._options = options
         self._complain = complain
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="veroallarme-judge")
+        # Two bursts are judged side by side: threads of OpenCV's own would only fight theirs.
+        cv2.setNumThreads(1)
         self._begun_at: dict[int, float] = {}
 
     async def load_networks(self) -> None:
