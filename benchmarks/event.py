@@ -52,7 +52,7 @@ EVENTS = (
     "rain_streaks",
     "infrared_switch",
     "person_in_infrared",
-    "cat_at_night",
+    "noise_at_night",
 )
 STAGES = {
     "decode": ("_decode",),
@@ -65,8 +65,8 @@ STAGES = {
 """The functions of the pipeline in which each stage spends its time."""
 WHOLE = "whole event"
 BEGUN = datetime(2026, 6, 1, 8, tzinfo=UTC)
-HISTORY = 4
-"""Sessions in which the learned camera has seen each of its events."""
+HISTORY = 12
+"""Hours in each of which the learned camera has seen all of its events."""
 
 Clock = Callable[[], float]
 Frames = tuple[bytes, ...]
@@ -141,12 +141,12 @@ def learned_state(pipeline: judging.EventPipeline, events: Sequence[Frames]) -> 
 
     What it judges does not matter here, only that all of it is computed.
     """
-    settings = CameraSettings(mode=Mode.FILTER)
     folder, memory = Path(os.devnull), SceneMemory(_encoder_of(pipeline).name)
+    settings, fresh = CameraSettings(mode=Mode.FILTER), CameraState(folder, memory)
+    seen = [pipeline.judge(frames, settings, state=fresh).evidence for frames in events]
     for session in range(HISTORY):
-        for index, frames in enumerate(events):
-            at = BEGUN + timedelta(days=session, minutes=index)
-            evidence = pipeline.judge(frames, settings, state=CameraState(folder, memory)).evidence
+        for index, evidence in enumerate(seen):
+            at = BEGUN + timedelta(hours=session, minutes=index)
             if evidence is not None:
                 memory.observe(evidence, f"{at:%Y%m%d_%H%M%S}_{index:06x}", at.timestamp())
     even = np.linspace(0.0, 1.0, QUANTILES)

@@ -254,13 +254,25 @@ def _place(start: int, stop: int, side: int, length: int) -> int:
     return min(max(begin, 0), length - side)
 
 
-def _cut(frame: Frame, square: Square, size: tuple[int, int]) -> Frame:
+def cut_square(frame: Frame, square: Square) -> Frame:
+    """Return a square of a frame, uint8 (side, side, 3); beyond the frame its border is continued.
+
+    Inside the frame it is a view of it.
+
+    Raises:
+        ValueError: the square lies outside the frame.
+    """
     inside, borders = _inside(square, (frame.shape[0], frame.shape[1]))
     crop = frame[inside]
     if not crop.size:
         raise ValueError(f"{square} lies outside a frame of shape {frame.shape}.")
     if any(borders):
         crop = np.asarray(cv2.copyMakeBorder(crop, *borders, cv2.BORDER_REPLICATE), np.uint8)
+    return crop
+
+
+def _cut(frame: Frame, square: Square, size: tuple[int, int]) -> Frame:
+    crop = cut_square(frame, square)
     height, width = size
     # Averaging keeps thin limbs that skipping pixels would lose.
     shrinks = square.side > min(size)

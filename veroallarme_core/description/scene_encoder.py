@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.description.region_crops import Frame
+from veroallarme_core.description.region_crops import Frame, Square, cut_square
 from veroallarme_core.inference import Graph, ModelError, choose_runtime, open_graph
 
 TRUNK_FILE, HEAD_FILE = "scene_trunk.onnx", "scene_head.onnx"
@@ -76,10 +76,8 @@ def crop_region(frame: Frame, bbox: tuple[int, int, int, int]) -> Frame:
     wanted = max(_MIN_SIDE_PX, math.ceil(_ENLARGED * max(x2 - x1, y2 - y1)))
     side = min(wanted, max(frame.shape[:2]))
     # Whole pixels: a square between them would be blurred.
-    left, top = (x1 + x2 - side) // 2, (y1 + y2 - side) // 2
-    to_centre = (side - 1) / 2
-    crop = cv2.getRectSubPix(frame, (side, side), (left + to_centre, top + to_centre))
-    return _resized(np.asarray(crop, np.uint8), CROP_PX, CROP_PX)
+    square = Square((x1 + x2 - side) // 2, (y1 + y2 - side) // 2, side)
+    return _resized(cut_square(frame, square), CROP_PX, CROP_PX)
 
 
 class CropDescription(NamedTuple):
