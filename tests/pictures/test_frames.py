@@ -304,3 +304,17 @@ def test_shrinking_averages_whole_pixels() -> None:
     expected = picture[:6].reshape(2, 3, 3, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(smaller, expected, atol=0.5)
     assert shrink(picture, 9) is picture
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 5])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_shrinking_by_any_factor_is_the_mean(factor: int, channels: tuple[int, ...]) -> None:
+    picture = np.random.default_rng(factor).integers(0, 256, (41, 60, *channels), np.uint8)
+    rows, columns = 41 // factor, 60 // factor
+    whole = picture[: rows * factor, : columns * factor].astype(np.float64)
+    expected = whole.reshape(rows, factor, columns, factor, *channels).mean(axis=(1, 3))
+    np.testing.assert_allclose(shrink(picture, columns), expected, atol=0.51)
+
+
+def test_shrinking_a_picture_lower_than_a_pixel_leaves_one() -> None:
+    assert shrink(np.zeros((1, 9), np.uint8), 3).shape == (1, 3)

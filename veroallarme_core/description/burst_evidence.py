@@ -271,6 +271,8 @@ def _shares(mask: NDArray[np.bool_], grid: tuple[int, int]) -> NDArray[np.float3
 def _intact_cells(
     damage: FrameDamage, dimensions: tuple[int, int], grid: tuple[int, int]
 ) -> NDArray[np.bool_]:
+    if not damage.blocks.any():  # as in most frames
+        return np.ones(grid, np.bool_)
     height, width = dimensions
     pixels = np.repeat(np.repeat(damage.blocks, BLOCK_SIZE, axis=0), BLOCK_SIZE, axis=1)
     damaged = (_shares(pixels[:height, :width], grid) > _DAMAGED).astype(np.uint8)
