@@ -121,6 +121,8 @@ def _step(left: Floats, valid: NDArray[np.uint8]) -> float:
 
 def _blobs(mask: NDArray[np.uint8]) -> tuple[MotionRegion, ...]:
     opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    if not cv2.countNonZero(opened):  # as in most still pictures
+        return ()
     closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
     _, _, stats, centroids = cv2.connectedComponentsWithStats(closed, connectivity=8)
     smallest = SMALLEST_BLOB * min_area_for((mask.shape[0], mask.shape[1]))

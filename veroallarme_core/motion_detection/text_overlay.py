@@ -105,9 +105,15 @@ def _glyphs(strokes: NDArray[np.uint8], frame_height: int) -> NDArray[np.int32]:
     A run of glyphs that touch one another comes as that many boxes.
     """
     low = max(_FEWEST_PIXELS, _HEIGHTS[0] * frame_height)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
     boxes: list[tuple[int, int, int, int]] = []
-    for x, y, width, height, area in stats[1:].tolist():
+    # Text fills a small part of the strip, or nothing of it.
+    left, top, across, down = cv2.boundingRect(strokes)
+    if not across:
+        return np.zeros((0, 4), np.int32)
+    part = strokes[top : top + down, left : left + across]
+    _, _, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=8)
+    offset = np.array((left, top, 0, 0, 0))
+    for x, y, width, height, area in (stats[1:] + offset).tolist():
         if not low <= height <= _HEIGHTS[1] * frame_height:
             continue
         if width <= _MOST_ELONGATED * height:
