@@ -41,6 +41,7 @@ from veroallarme_core.judgement import (
     BurstJudgement,
     Premises,
     RegionJudgement,
+    add_faint,
     candidates,
     doubt_unseen,
     judge_by_rules,
@@ -64,6 +65,8 @@ MODEL = "cues-2"
 """Names what judged: proofs and cues that need no learning, second edition."""
 LEARNED = "learned-1"
 """Names the camera's own model, first edition, where that judged."""
+HIGHEST_LINE = 0.8
+"""Rank below which a camera on trial looks again, as it will below its own line."""
 MAX_OPINIONS = 8
 """Regions that the network looks at, the largest ones: one batch, some 30 ms."""
 
@@ -320,16 +323,14 @@ class EventPipeline:
         threshold = threshold_in_force(settings)
         premises = Premises.of(settings.zones, motion.frame_dimensions)
         burst = Burst(motion, reference, threshold, premises)
-        described = self._describe_burst(burst, is_taught=state is not None)
+        described = self._describe(burst, judge_by_rules(burst), is_taught=state is not None)
+        learned = None
+        if state is not None:
+            at = (motion_at or datetime.now(UTC)).timestamp()
+            described, learned = self._remember(burst, described, state, event_id, at)
         judgement, evidence = described.judgement, described.evidence
         if evidence is None:
             return described
-        learned = None
-        if state is not None and judgement.is_open:
-            at = (motion_at or datetime.now(UTC)).timestamp()
-            learned = judge_from_memory(
-                state, judgement, evidence, event_id=event_id, at=at, threshold=threshold
-            )
         judgement = (
             rank_by_appearance(judgement, evidence, threshold)
             if learned is None
@@ -346,16 +347,41 @@ class EventPipeline:
             motion: what Stage 1 found.
             zones: where motion counts.
         """
-        premises = Premises.of(zones, motion.frame_dimensions)
-        return self._describe_burst(Burst(motion, premises=premises), is_taught=True)
+        burst = Burst(motion, premises=Premises.of(zones, motion.frame_dimensions))
+        return self._describe(burst, judge_by_rules(burst), is_taught=True)
 
-    def _describe_burst(self, burst: Burst, *, is_taught: bool) -> JudgedBurst:
-        judgement = judge_by_rules(burst)
+    def _describe(self, burst: Burst, judgement: BurstJudgement, *, is_taught: bool) -> JudgedBurst:
         objects = self._look_for_objects(burst, judgement)
         # Where nobody learns from the evidence, only what is open needs it.
         is_needed = is_taught or judgement.is_open
-        evidence = self._describe(burst.motion, judgement, objects) if is_needed else None
+        evidence = self._gather(burst.motion, judgement, objects) if is_needed else None
         return JudgedBurst(judgement, evidence, objects)
+
+    def _remember(
+        self, burst: Burst, described: JudgedBurst, state: CameraState, event_id: str, at: float
+    ) -> tuple[JudgedBurst, BurstJudgement | None]:
+        """Judge by what the camera has learned, and look again before that suppresses anything."""
+
+        def judge(seen: JudgedBurst) -> BurstJudgement | None:
+            if seen.evidence is None or not seen.judgement.is_open:
+                return None
+            return judge_from_memory(
+                state,
+                seen.judgement,
+                seen.evidence,
+                event_id=event_id,
+                at=at,
+                threshold=burst.threshold,
+            )
+
+        learned = judge(described)
+        if learned is None or not _may_suppress(learned, state):
+            return described, learned
+        wider = add_faint(burst, described.judgement)
+        if wider is described.judgement:
+            return described, learned
+        described = self._describe(burst, wider, is_taught=True)
+        return described, judge(described)
 
     def _look_for_objects(self, burst: Burst, judgement: BurstJudgement) -> MovingObjects | None:
         """Look for who or what moves, where something counts that is not decided yet."""
@@ -370,7 +396,7 @@ class EventPipeline:
             _LOGGER.exception("the object detector failed")
             return None
 
-    def _describe(
+    def _gather(
         self,
         motion: MotionDetectionResult,
         judgement: BurstJudgement,
@@ -414,6 +440,14 @@ def find_motion(frames: Sequence[DecodedFrame | None]) -> MotionDetectionResult:
     detector = MotionDetector(min_area=min_area_for((height, width)))
     # Motion needs two frames; one that never came is like one that cannot be decoded.
     return detector.detect_motion(frames if len(frames) > 1 else [*frames, None])
+
+
+def _may_suppress(learned: BurstJudgement, state: CameraState) -> bool:
+    """Tell whether a judgement suppresses, or would where the line may come to lie."""
+    if state.is_on_trial:
+        rank = learned.cues.get("rank")
+        return isinstance(rank, float) and rank < HIGHEST_LINE
+    return learned.state is State.IRRELEVANT
 
 
 def _best_first(evidence: BurstEvidence, judgement: BurstJudgement) -> BurstEvidence:

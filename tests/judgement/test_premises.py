@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from veroallarme_core.contract import Zone, ZoneKind
-from veroallarme_core.judgement.premises import Premises
+from veroallarme_core.judgement.premises import BORDER, Premises
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionDetector,
@@ -53,8 +53,24 @@ def test_one_of_several_zones_suffices() -> None:
 def test_who_stands_over_the_border_counts_by_the_pixels_inside() -> None:
     enough = min_area_for(SIZE) // 2 + 2
     premises = Premises.of((LEFT,), SIZE)
-    assert len(premises.split(moved((176 - 4, 60, 60, enough))).counted) == 1
+    border = round(BORDER * SIZE[1])
+    assert len(premises.split(moved((176 - border - 4, 60, 60, enough))).counted) == 1
     assert premises.split(moved((177, 60, 60, 4))).counted == (), "a leaf over the border"
+
+
+@pytest.mark.parametrize("inside", [1, 3, 5])
+def test_what_only_touches_the_border_lies_outside(inside: int) -> None:
+    """Nobody draws a zone to the pixel: a car in the street reaches a little into the drive."""
+    motion = moved((176 - inside, 60, 80, 60))
+    parted = Premises.of((LEFT,), SIZE).split(motion)
+    assert (parted.counted, parted.outside) == ((), motion.motion_regions)
+    assert parted.beyond is not None
+    assert parted.beyond[90, 176 - inside], "what it does inside is the car's as well"
+
+
+def test_who_is_small_and_mostly_inside_the_border_counts() -> None:
+    [person] = Premises.of((LEFT,), SIZE).split(moved((170, 60, 8, 20))).counted
+    assert person.width >= 8
 
 
 def test_the_box_of_a_mover_does_not_decide() -> None:

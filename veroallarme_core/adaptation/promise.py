@@ -21,6 +21,7 @@ from veroallarme_core.camera_memory import (
     SceneMemory,
 )
 from veroallarme_core.contract import HeightRecall, Promise
+from veroallarme_core.pipeline import HIGHEST_LINE
 
 Floats = NDArray[np.float64]
 
@@ -125,8 +126,8 @@ def _line(
     covered = [attempt.rank for attempt in attempts if attempt.height_px >= floor]
     ranks = np.sort(np.concatenate([covered, np.repeat(confirmed, CONFIRMED_WEIGHT)]))
     k = allowed_misses(len(ranks), options.recall, options.confidence)
-    # What alerts by its place alone does so below any line.
-    return min(float(ranks[k - 1]), 1.0) if k else None
+    # Above it the trial has not looked twice.
+    return min(float(ranks[k - 1]), HIGHEST_LINE) if k else None
 
 
 def _choose_floor(lines: Mapping[int, float], history: Floats) -> int:

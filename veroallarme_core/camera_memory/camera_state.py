@@ -124,6 +124,11 @@ class CameraState:
         state._is_trial = True
         return state
 
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether the promise of its model is being tried, and nothing is suppressed yet."""
+        return self._is_trial
+
     # --- what it knows -------------------------------------------------------------------
 
     @property

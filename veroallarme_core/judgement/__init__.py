@@ -17,7 +17,7 @@ from veroallarme_core.judgement.learned import ALWAYS_ALERTING, judge_from_memor
 from veroallarme_core.judgement.premises import Premises
 from veroallarme_core.judgement.ranking import rank_regions
 from veroallarme_core.judgement.rules import RULES, Rule, judge_by_rules, judge_motion
-from veroallarme_core.judgement.still import doubt_unseen
+from veroallarme_core.judgement.still import add_faint, doubt_unseen
 from veroallarme_core.judgement.zones import ALWAYS, OUTSIDE
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Premises",
     "RegionJudgement",
     "Rule",
+    "add_faint",
     "candidates",
     "doubt_unseen",
     "judge_by_rules",

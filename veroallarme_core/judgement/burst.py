@@ -16,8 +16,9 @@ from veroallarme_core.judgement.judgement import (
     Cue,
     RegionJudgement,
 )
-from veroallarme_core.judgement.premises import PartedMotion, Premises
+from veroallarme_core.judgement.premises import PartedMotion, Premises, around
 from veroallarme_core.judgement.steadiness import (
+    MOST_BLOBS,
     FaintChange,
     find_faint_change,
     shows_clear_change,
@@ -119,6 +120,22 @@ class Burst:
         return first_faint_change(self.motion, self.within(), self.parted.beyond)
 
     @cached_property
+    def faint_beside_motion(self) -> tuple[MotionRegion, ...]:
+        """What is faint where nothing clear moved, the largest first: none lies upon another."""
+        clear = around(self.motion.motion_mask)
+        found = [
+            blob
+            for pair in self.motion.pairs
+            if (change := find_faint_change(pair, self.within(), clear)) is not None
+            for blob in change.blobs
+        ]
+        apart: list[MotionRegion] = []
+        for blob in sorted(found, key=lambda blob: -blob.area):
+            if not any(_overlap(blob, other) for other in apart):
+                apart.append(blob)
+        return tuple(apart[:MOST_BLOBS])
+
+    @cached_property
     def is_steady(self) -> bool:
         """Whether no two frames differ where motion counts, however faintly.
 
@@ -170,6 +187,11 @@ class Burst:
         for line in self.text_lines + lines:
             rest[max(0, line.y1 - _TEXT_RIM) : line.y2 + _TEXT_RIM, line.x1 : line.x2] = 0
         return rest
+
+
+def _overlap(one: MotionRegion, other: MotionRegion) -> bool:
+    a, b = one.to_bbox(), other.to_bbox()
+    return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
 
 
 def is_text(region: MotionRegion, lines: tuple[TextLine, ...]) -> bool:

@@ -106,9 +106,8 @@ class Premises:
                 outside += regions_in(rest, region.x, region.y) if parts else [region]
                 x1, y1, x2, y2 = region.to_bbox()
                 moved[y1:y2, x1:x2] &= ~rest
-        reach = max(3, round(RIM * motion.frame_dimensions[1])) | 1
-        beyond = cv2.dilate(motion.motion_mask & ~moved, np.ones((reach, reach), np.uint8))
-        return PartedMotion(tuple(counted), tuple(outside), moved, np.asarray(beyond, np.uint8))
+        beyond = around(motion.motion_mask & ~moved)
+        return PartedMotion(tuple(counted), tuple(outside), moved, beyond)
 
     def always_alerting(
         self, motion: MotionDetectionResult, regions: Iterable[MotionRegion]
@@ -170,6 +169,12 @@ def _part_of(pixels: Mask, part: MotionRegion, region: MotionRegion) -> Mask:
     """Return the pixels of a region's box that lie in the box of one of its parts."""
     top, left = part.y - region.y, part.x - region.x
     return pixels[top : top + part.height, left : left + part.width]
+
+
+def around(moved: Mask) -> Mask:
+    """Return where something moved and its rim, to which its light and its codec reach."""
+    reach = max(3, round(RIM * moved.shape[1])) | 1
+    return np.asarray(cv2.dilate(moved, np.ones((reach, reach), np.uint8)), np.uint8)
 
 
 def _enough(region: MotionRegion, motion: MotionDetectionResult) -> float:

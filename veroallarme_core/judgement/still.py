@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from veroallarme_core.contract import State
@@ -14,7 +15,7 @@ from veroallarme_core.judgement.judgement import (
 from veroallarme_core.judgement.steadiness import FaintChange
 from veroallarme_core.judgement.text import TEXT
 from veroallarme_core.judgement.zones import OUTSIDE
-from veroallarme_core.motion_detection import DamageKind, GlobalChange
+from veroallarme_core.motion_detection import DamageKind, GlobalChange, MotionRegion
 
 PROVING_SHARE = 0.95
 """A still burst is proof only if at least this share of it could be compared: nobody looks at what
@@ -72,6 +73,21 @@ def doubt_unseen(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     if sentence is None:
         return judgement
     return judgement.unknown("too_much_damage", sentence, judgement.unproven)
+
+
+def add_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
+    """Add what is faint beside what clearly moved: a person hardly seen next to a swaying branch.
+
+    It raises no alarm by itself, and where the rest raises one nobody need look for it. Before
+    the memory suppresses an event, though, it is to be judged as well.
+    """
+    if not judgement.is_open or not burst.faint_beside_motion:
+        return judgement
+    faint = _faint_regions(burst, burst.faint_beside_motion)
+    if any(map(burst.premises.touches_always, burst.faint_beside_motion)):
+        sentence = "Something faint changed where motion always alerts."
+        return replace(judgement.unknown("faint_change", sentence, faint), is_open=False)
+    return replace(judgement, regions=judgement.undecided + faint + judgement.proven)
 
 
 def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
@@ -135,13 +151,16 @@ def _unknown_for_faint(
     burst: Burst, judgement: BurstJudgement, code: str, sentence: str, faint: FaintChange
 ) -> BurstJudgement:
     """Leave the blobs to what the camera has learned, but not where motion always alerts."""
-    regions = tuple(
-        RegionJudgement(blob).scored(undecided_score(0.0), burst.threshold, "faint_change")
-        for blob in faint.blobs
-    )
-    unknown = judgement.unknown(code, sentence, regions)
+    unknown = judgement.unknown(code, sentence, _faint_regions(burst, faint.blobs))
     is_always = any(map(burst.premises.touches_always, faint.blobs))
     return replace(unknown, is_open=False) if is_always else unknown
+
+
+def _faint_regions(burst: Burst, blobs: Sequence[MotionRegion]) -> tuple[RegionJudgement, ...]:
+    return tuple(
+        RegionJudgement(blob).scored(undecided_score(0.0), burst.threshold, "faint_change")
+        for blob in blobs
+    )
 
 
 def _faint_words(faint: FaintChange, change: GlobalChange | None) -> tuple[str, str]:
