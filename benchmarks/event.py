@@ -38,7 +38,7 @@ from veroallarme_core import pipeline as judging
 from veroallarme_core.camera_memory import FOLDS, QUANTILES, CameraModel, CameraState, SceneMemory
 from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.demo.events import encode
-from veroallarme_core.description import SKETCH_DIM, SceneEncoder
+from veroallarme_core.description import SKETCH_DIM
 from veroallarme_core.drawing import draw_event
 
 SIZES = ((576, 704), (1080, 1920))
@@ -57,9 +57,10 @@ EVENTS = (
 STAGES = {
     "decode": ("_decode",),
     "Stage 1": ("find_motion",),
-    "rules": ("judge_by_rules",),
+    "rules": ("judge_by_rules", "add_faint"),
+    "detect": ("find_moving_objects",),
     "describe": ("gather_evidence",),
-    "memory": ("judge_from_memory", "rank_by_texture"),
+    "memory": ("judge_from_memory", "rank_by_appearance"),
     "picture": ("strongest_frame", "draw_verdict", "encode_jpeg"),
 }
 """The functions of the pipeline in which each stage spends its time."""
@@ -141,7 +142,7 @@ def learned_state(pipeline: judging.EventPipeline, events: Sequence[Frames]) -> 
 
     What it judges does not matter here, only that all of it is computed.
     """
-    folder, memory = Path(os.devnull), SceneMemory(_encoder_of(pipeline).name)
+    folder, memory = Path(os.devnull), SceneMemory(pipeline.encoder_name)
     settings, fresh = CameraSettings(mode=Mode.FILTER), CameraState(folder, memory)
     seen = [pipeline.judge(frames, settings, state=fresh).evidence for frames in events]
     for session in range(HISTORY):
@@ -152,6 +153,7 @@ def learned_state(pipeline: judging.EventPipeline, events: Sequence[Frames]) -> 
     even = np.linspace(0.0, 1.0, QUANTILES)
     model = CameraModel(
         encoder=memory.encoder,
+        detector=pipeline.detector_name,
         events=memory.events,
         cue_quantiles=np.tile(even, (4, 1)),
         teacher_quantiles=even,
@@ -162,12 +164,6 @@ def learned_state(pipeline: judging.EventPipeline, events: Sequence[Frames]) -> 
         view=memory.reaimed,
     )
     return CameraState.on_trial(folder, memory, model)
-
-
-def _encoder_of(pipeline: judging.EventPipeline) -> SceneEncoder:
-    encoder = pipeline._encoder
-    assert encoder is not None
-    return encoder
 
 
 def drawn_events(size: tuple[int, int]) -> list[Frames]:
@@ -219,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     clock = time.perf_counter if arguments.clock == "wall" else time.process_time
     cv2.setNumThreads(1)
-    pipeline = judging.EventPipeline(encoder=SceneEncoder(threads=1))
+    pipeline = judging.EventPipeline.with_shipped_networks(1)
     print(
         f"{arguments.clock} time; one thread each for OpenCV {cv2.__version__}, "
         f"NumPy {np.__version__} and {_encoder_of(pipeline).backend}"
