@@ -218,7 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pipeline = judging.EventPipeline.with_shipped_networks(1)
     print(
         f"{arguments.clock} time; one thread each for OpenCV {cv2.__version__}, "
-        f"NumPy {np.__version__} and {_encoder_of(pipeline).backend}"
+        f"NumPy {np.__version__}, {pipeline.encoder_name} and {pipeline.detector_name}"
     )
     for height, width in SIZES:
         events = drawn_events((height, width))
