@@ -1,15 +1,23 @@
 """The promise: how many misses it allows, and whom it covers."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from veroallarme_core.adaptation import promise as promise_module
 from veroallarme_core.adaptation.intruder_trial import Attempt
 from veroallarme_core.adaptation.options import AdaptationOptions
-from veroallarme_core.adaptation.promise import CONFIRMED_WEIGHT, allowed_misses, calibrated
-from veroallarme_core.camera_memory import CUES, FOLDS, QUANTILES, CameraModel
+from veroallarme_core.adaptation.promise import (
+    CONFIRMED_WEIGHT,
+    allowed_misses,
+    calibrated,
+    missing_for_promise,
+)
+from veroallarme_core.camera_memory import CUES, FOLDS, QUANTILES, CameraModel, SceneMemory
 from veroallarme_core.description import SKETCH_DIM
 
 
@@ -108,3 +116,24 @@ def test_real_intruders_weigh_more_than_synthetic_ones():
     threshold, promise = calibrate(tried, confirmed=few)
     assert threshold == pytest.approx(0.3)
     assert promise.confirmed_recall == 1.0
+
+
+def test_no_line_keeps_a_promise_that_proofs_break(monkeypatch):
+    """Who is hidden by a proof is missed wherever the line lies."""
+    monkeypatch.setattr(promise_module, "FEWEST_EVENTS", 0)
+    monkeypatch.setattr(promise_module, "FEWEST_SESSIONS", 0)
+    memory = SceneMemory("encoder")
+    tall = attempts(1200, 60, 0.6, 1.0)
+    hidden = [Attempt(-math.inf, True, 60)] * 20
+    assert missing_for_promise([], memory, tall, OPTIONS) == ""
+    missing = missing_for_promise([], memory, tall + hidden, OPTIONS)
+    assert missing.endswith("20 of 1220 intruders drawn into them pass for nothing that moved")
+    threshold, promise = calibrate(tall + hidden)
+    assert (threshold, promise) == (model().threshold, None)
+
+
+def test_small_ones_that_proofs_hide_are_left_out():
+    hidden = [Attempt(-math.inf, False, 12)] * 40
+    threshold, promise = calibrate(attempts(1200, 60, 0.6, 1.0) + hidden)
+    assert promise.smallest_px == 14
+    assert threshold >= 0.6

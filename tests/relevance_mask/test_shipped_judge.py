@@ -14,7 +14,6 @@ from tests.drawn import Picture, burst_of, draw_person, draw_yard
 from tests.watched import learned_memory, other_tree, person_over_the_tree
 from veroallarme_core.camera_memory.camera_state import MEMORY_FILE, THUMBS_DOWN, CameraState
 from veroallarme_core.contract import CameraSettings, Mode
-from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.inference import ModelError
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,
@@ -88,7 +87,7 @@ def detect(frames: Sequence[Picture | None]) -> MotionDetectionResult:
 def judge(frames: Sequence[Picture], state: CameraState | None = None) -> PipelineResult:
     """Judge as the worker does in mode filter."""
     pictures = [cv2.imencode(".png", frame)[1].tobytes() for frame in frames]
-    pipeline = EventPipeline(encoder=SceneEncoder(threads=1))
+    pipeline = EventPipeline.with_shipped_networks()
     return pipeline.judge(pictures, CameraSettings(mode=Mode.FILTER), state=state)
 
 

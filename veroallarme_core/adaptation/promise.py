@@ -73,6 +73,12 @@ def missing_for_promise(
             f"undamaged bursts to draw intruders into: {len(attempts)} could be seen, too few to "
             f"promise a recall of {options.recall:.0%}"
         )
+    if all(_line(attempts, np.zeros(0), floor, options) is None for floor in FLOORS_PX):
+        hidden = sum(math.isinf(attempt.rank) and attempt.rank < 0 for attempt in attempts)
+        return (
+            f"pictures that show who comes: {hidden} of {len(attempts)} intruders drawn into them "
+            "pass for nothing that moved"
+        )
     return ""
 
 
@@ -101,6 +107,8 @@ def calibrated(
         for floor in FLOORS_PX
         if (line := _line(attempts, confirmed, floor, options)) is not None
     }
+    if not lines:
+        return model
     floor = _choose_floor(lines, history)
     threshold = lines[floor]
     covered = [attempt for attempt in attempts if attempt.height_px >= floor]
@@ -122,12 +130,21 @@ def calibrated(
 def _line(
     attempts: Sequence[Attempt], confirmed: Floats, floor: int, options: AdaptationOptions
 ) -> float | None:
-    """Return the highest threshold that keeps the recall of all from a height on; None: too few."""
+    """Return the highest threshold that keeps the recall of all from a height on.
+
+    None where they are too few, or more are missed than it allows wherever the line lies.
+    """
     covered = [attempt.rank for attempt in attempts if attempt.height_px >= floor]
     ranks = np.sort(np.concatenate([covered, np.repeat(confirmed, CONFIRMED_WEIGHT)]))
     k = allowed_misses(len(ranks), options.recall, options.confidence)
+<<<<<<< HEAD
     # Above it the trial has not looked twice.
     return min(float(ranks[k - 1]), HIGHEST_LINE) if k else None
+=======
+    # What alerts by its place alone does so below any line.
+    line = min(float(ranks[k - 1]), 1.0) if k else -math.inf
+    return line if math.isfinite(line) else None
+>>>>>>> 386b652 (Promise nothing where proofs hide more intruders than it allows)
 
 
 def _choose_floor(lines: Mapping[int, float], history: Floats) -> int:

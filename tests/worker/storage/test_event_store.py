@@ -64,6 +64,7 @@ def verdict(event_id: str = EVENT, **changes: object) -> Verdict:
         merged=0,
         frame_dimensions=(144, 176),
         regions=(),
+        objects=(),
         frames=FrameCounts(),
         timing_ms=Timing(),
         model="test",
