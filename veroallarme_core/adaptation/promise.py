@@ -137,14 +137,9 @@ def _line(
     covered = [attempt.rank for attempt in attempts if attempt.height_px >= floor]
     ranks = np.sort(np.concatenate([covered, np.repeat(confirmed, CONFIRMED_WEIGHT)]))
     k = allowed_misses(len(ranks), options.recall, options.confidence)
-<<<<<<< HEAD
-    # Above it the trial has not looked twice.
-    return min(float(ranks[k - 1]), HIGHEST_LINE) if k else None
-=======
-    # What alerts by its place alone does so below any line.
-    line = min(float(ranks[k - 1]), 1.0) if k else -math.inf
+    # Above the highest line the trial has not looked twice.
+    line = min(float(ranks[k - 1]), HIGHEST_LINE) if k else -math.inf
     return line if math.isfinite(line) else None
->>>>>>> 386b652 (Promise nothing where proofs hide more intruders than it allows)
 
 
 def _choose_floor(lines: Mapping[int, float], history: Floats) -> int:
