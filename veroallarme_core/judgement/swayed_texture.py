@@ -44,7 +44,9 @@ def explained_by_sway(
     reach = int(np.clip(round(_SHARE * befores[0].shape[1]), *_LIMITS))
     worth = _worth_a_search(boxes, befores, afters, rests, reach, largest)
     for sheet in lay_out(worth, reach + 2):
-        came, went = _residuals(sheet.cut(befores), sheet.cut(afters), reach)
+        # Beyond the picture its border goes on, or what stands there would have no surroundings.
+        edge = cv2.BORDER_REPLICATE
+        came, went = _residuals(sheet.cut(befores, edge), sheet.cut(afters, edge), reach)
         found = (came < _RESIDUAL) & (went < _RESIDUAL)
         sheet.paste(found.astype(np.uint8) * 255, swayed)
     return [found & rest for found, rest in zip(swayed, rests, strict=True)]
