@@ -207,12 +207,14 @@ def _measure_camera(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    footage = os.environ.get("VEROALLARME_FOOTAGE")
-    parser.add_argument("--footage", nargs="?", const=footage, type=Path, metavar="DIR")
+    parser.add_argument("--footage", nargs="?", const="", metavar="DIR", help="real events as well")
     parser.add_argument("--every", type=int, default=8, help="take every so many real events")
     parser.add_argument("--repeats", type=int, default=5, help="of every drawn event")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     arguments = parser.parse_args(argv)
+    footage = arguments.footage or os.environ.get("VEROALLARME_FOOTAGE", "")
+    if arguments.footage is not None and not footage:
+        parser.error("--footage: name a folder, or set VEROALLARME_FOOTAGE to one")
     clock = time.perf_counter if arguments.clock == "wall" else time.process_time
     cv2.setNumThreads(1)
     pipeline = judging.EventPipeline.with_shipped_networks(1)
@@ -225,9 +227,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         title = f"Drawn, {width}x{height}"
         _measure_camera(title, pipeline, events, clock, arguments.repeats)
     if arguments.footage is not None:
-        cameras = sorted(path.parent for path in arguments.footage.glob("cameras/*/labels.csv"))
+        cameras = sorted(path.parent for path in Path(footage).glob("cameras/*/labels.csv"))
         if not cameras:
-            print(f"No cameras/*/labels.csv below {arguments.footage}.", file=sys.stderr)
+            print(f"No cameras/*/labels.csv below {footage}.", file=sys.stderr)
             return 2
         for camera in cameras:
             events = real_events(camera, arguments.every)
