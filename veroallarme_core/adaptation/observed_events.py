@@ -116,7 +116,7 @@ def _observe(
     outside = {region.region for region in judgement.regions if region.reason == OUTSIDE}
     regions = _with_unexplained(evidence.regions[:TAUGHT_REGIONS], motion, outside)
     evidence = replace(evidence, regions=regions)
-    is_whole = len(usable) == len(frames) >= 2 and bool(evidence.intact.all())
+    is_whole = len(usable) == len(frames) >= 2 and not any(damage.kinds for damage in motion.damage)
     is_whole = is_whole and len({frame.image.shape for frame in usable}) == 1
     objects = () if described.objects is None else described.objects.certain(CERTAIN_SCORE)
     return ObservedEvent(
