@@ -106,7 +106,7 @@ async def seen_of(number: int, reader: str, writer: str, topics: list[str]) -> s
 STATE = [TOPICS.info, TOPICS.health("main")] + [
     TOPICS.camera("drive", suffix) for suffix in (*RETAINED_SUFFIXES, "event", "analyze/01kb2m4f9s")
 ]
-PICTURES = TOPICS.camera("drive", "image")
+PICTURES = {TOPICS.camera("drive", suffix) for suffix in ("image", "suggestions_image")}
 ORDERS = [TOPICS.camera("drive", name) for name in COMMANDS]
 
 
@@ -115,7 +115,7 @@ async def test_the_worker_may_say_all_that_the_contract_has(port):
 
 
 async def test_a_display_sees_everything_but_pictures(port):
-    assert await seen_of(port, "display", "veroallarme", STATE) == {*STATE} - {PICTURES}
+    assert await seen_of(port, "display", "veroallarme", STATE) == {*STATE} - PICTURES
 
 
 async def test_a_display_sees_no_pictures_that_home_assistant_sends(port):

@@ -42,6 +42,7 @@ ROOMS = (
     "description",
     "camera_memory",
     "judgement",
+    "zone_suggestions",
     "pipeline",
     "relevance_mask",
     "adaptation",

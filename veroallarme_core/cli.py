@@ -1,4 +1,4 @@
-"""The command line: ``veroallarme run | app | check-config | analyze | adapt | score | demo``."""
+"""The command line: ``veroallarme``, a command each for worker, learning and evaluation."""
 
 from __future__ import annotations
 
@@ -196,6 +196,39 @@ def _score(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _suggest(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.adaptation import AdaptationInputError, ProgressLine
+    from veroallarme_core.camera_memory import StateFileError
+    from veroallarme_core.commands import ScoreError, SuggestError, suggest_folder
+    from veroallarme_core.contract import ZonesError
+    from veroallarme_core.inference import ModelError
+
+    line = ProgressLine()
+    try:
+        suggested = suggest_folder(
+            arguments.data_dir,
+            arguments.state_dir,
+            arguments.output,
+            zones=_zones(arguments),
+            labels=arguments.labels,
+            picture=arguments.picture,
+            detector=arguments.detector,
+            progress=lambda done, total: line("events", done, total),
+        )
+    except (
+        AdaptationInputError, ScoreError, StateFileError, SuggestError, ZonesError, ModelError
+    ) as error:  # fmt: skip
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename or arguments.output} cannot be written: {error.strerror}")
+    for suggestion in suggested:
+        print(f"{suggestion.zone.name}: {suggestion.sentence}")
+    if not suggested:
+        print("There is nothing to ignore: no place spares alarms without hiding people or cars.")
+    print(f"{arguments.output}: {len(suggested)} zones suggested")
+    return 0
+
+
 def _zones(arguments: argparse.Namespace) -> tuple[Zone, ...]:
     from veroallarme_core.contract import read_zones
 
@@ -288,6 +321,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_folders(sub, state_needed=False)
     sub.add_argument("--output", type=Path, required=True, metavar="FILE", help="CSV to write")
     sub.set_defaults(command=_score)
+
+    sub = commands.add_parser(
+        "suggest", parents=[common], help="suggest zones to ignore from a folder of events"
+    )
+    _add_folders(sub, state_needed=False)
+    sub.add_argument("--labels", type=Path, metavar="FILE", help="thumbs: event_id,label")
+    sub.add_argument(
+        "--output", type=Path, required=True, metavar="FILE", help="zones to write, for --zones"
+    )
+    sub.add_argument("--picture", type=Path, metavar="FILE", help="write a picture of them here")
+    sub.set_defaults(command=_suggest)
 
     sub = commands.add_parser(
         "demo", parents=[common], help="see it work: broker, camera and worker on this machine"

@@ -13,6 +13,7 @@ from .alarm import Alarm
 from .connection import Connection, MessageHandler
 from .contract import MAX_CAMERAS, CameraInfo, Settings, Stats, Verdict, read_review
 from .payload import PayloadError, is_valid_id, read_image, read_json, read_switch
+from .suggestions import Suggestion, read_suggestions
 
 REMEMBERED_EVENTS = 64
 """Decisions of a camera that are recognised when they are delivered again."""
@@ -25,6 +26,8 @@ ENCODINGS = {
     "review": "utf-8",
     "settings": "utf-8",
     "stats": "utf-8",
+    "suggestions": "utf-8",
+    "suggestions_image": None,
     "verdict": "utf-8",
 }
 """The kinds of a camera's topics; None leaves a payload in bytes."""
@@ -49,6 +52,10 @@ class Camera:
         self.calibrated_threshold: float | None = None
         """As the latest verdict under it tells; None where none has told."""
         self.review: list[dict[str, Any]] | None = None
+        self.suggestions: list[Suggestion] | None = None
+        self.suggestions_image: bytes | None = None
+        self.suggestions_image_at: datetime | None = None
+        """When this picture came."""
         self._verdict: Verdict | None = None
         self._decision: Verdict | None = None
         self._decided_ids: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
@@ -104,6 +111,10 @@ class Camera:
                 self.settings = Settings.from_json(read_json(payload))
             case "review":
                 self.review = read_review(read_json(payload))
+            case "suggestions":
+                self.suggestions = read_suggestions(read_json(payload))
+            case "suggestions_image":
+                return self._update_suggestions_image(read_image(payload))
         return True
 
     def _clear(self, kind: str) -> None:
@@ -116,8 +127,16 @@ class Camera:
                 self.alarm.clear_verdict()
             case "connectivity":
                 self.connected = None
-            case "image" | "stats" | "settings" | "review":
+            case "suggestions_image":
+                self.suggestions_image = self.suggestions_image_at = None
+            case "image" | "stats" | "settings" | "review" | "suggestions":
                 setattr(self, kind, None)
+
+    def _update_suggestions_image(self, image: bytes) -> bool:
+        if image == self.suggestions_image:
+            return False
+        self.suggestions_image, self.suggestions_image_at = image, dt_util.utcnow()
+        return True
 
     def _update_verdict(self, message: mqtt.ReceiveMessage) -> None:
         try:

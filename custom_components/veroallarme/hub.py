@@ -18,6 +18,7 @@ from .issues import Issues
 from .listeners import HEALTH, INFO, WORKER, Listeners
 from .payload import read_json
 from .site_issues import SiteIssues
+from .suggestions import SuggestionIssues
 from .workers import Workers
 
 _LOGGER = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Hub:
         self.commands = Commands(hass, self.connection, self.cameras)
         self.issues = Issues(hass, entry.entry_id)
         self._site_issues = SiteIssues(self.issues, root)
+        self._suggestion_issues = SuggestionIssues(hass, entry.entry_id)
         self._info_received = asyncio.Event()
         self._was_online = False
 
@@ -140,12 +142,14 @@ class Hub:
         self.workers.async_stop()
         self.commands.async_stop()
         self.issues.async_clear()
+        self._suggestion_issues.async_clear()
 
     @callback
     def async_remove_camera(self, camera_id: str) -> None:
         """Forget a camera that is gone; it may come again."""
         self.cameras.async_remove(camera_id)
         self.issues.async_clear(camera_id)
+        self._suggestion_issues.async_clear(camera_id)
 
     @callback
     def _on_connection_change(self) -> None:
@@ -191,7 +195,7 @@ class Hub:
         async_follow_cameras(self.hass, self.entry.entry_id, info.cameras, expected_ids)
         self.cameras.async_offer(info.cameras)
         for camera_id in self.cameras.by_id:
-            for kind in ("connectivity", "stats"):
+            for kind in ("connectivity", "stats", "suggestions"):
                 self._check_camera(camera_id, kind)
         self._site_issues.async_check_bridged(bridged_names, info.cameras)
 
@@ -205,3 +209,5 @@ class Hub:
         if self.serves(camera_id):
             camera, name = self.cameras.get(camera_id), self.cameras.name(camera_id)
             self._site_issues.async_check_camera(camera, name, kind)
+            if kind == "suggestions":
+                self._suggestion_issues.async_set(camera_id, name, camera.suggestions or [])

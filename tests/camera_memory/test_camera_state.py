@@ -76,6 +76,16 @@ def test_camera_that_was_never_adapted_judges_by_the_cues(tmp_path: Path) -> Non
     assert not any(tmp_path.iterdir()), "nothing is written before it is saved"
 
 
+def test_recurrence_is_that_of_the_memory(state: CameraState, tmp_path: Path) -> None:
+    assert CameraState.open(tmp_path / "new").recurrence() is None
+    known = state.recurrence()
+    assert known is not None
+    events, cells = known
+    assert events == state.progress.events_seen
+    assert cells.shape == learned_memory().grid
+    assert (cells == learned_memory().recurrence()).all()
+
+
 def test_progress_names_what_is_missing(tmp_path: Path) -> None:
     state = CameraState(tmp_path, SceneMemory(scene_encoder().name))
     assert state.progress.missing == f"{FEWEST_EVENTS} more events"

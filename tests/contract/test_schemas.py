@@ -28,12 +28,15 @@ from veroallarme_core.contract import (
     Promise,
     State,
     Stats,
+    SuggestionEvidence,
+    SuggestionList,
     Timing,
     Verdict,
     VerdictObject,
     VerdictRegion,
     Zone,
     ZoneKind,
+    ZoneSuggestion,
     dump,
     iso,
     new_event_id,
@@ -64,9 +67,18 @@ from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.storage.records import SuppressedEvent, Totals
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "contract"
-STATE = ("info", "health", "verdict", "stats", "settings", "review")
+STATE = ("info", "health", "verdict", "stats", "settings", "review", "suggestions")
 SENT = (*STATE, "analysis_error")
-RECEIVED = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
+RECEIVED = (
+    "set",
+    "feedback",
+    "learn",
+    "suggestion",
+    "analyze",
+    "config",
+    "burst",
+    "motion_end",
+)
 
 
 def load_schema(name: str) -> dict:
@@ -385,6 +397,41 @@ suppressed_events = st.builds(
 @given(events=st.lists(suppressed_events, max_size=60))
 def test_review_is_what_the_schema_says(events):
     assert mistakes("review", Review(events, [], 7.0, lambda _: None).payload()) == []
+
+
+shares = st.floats(0, 1)
+suggested_zones = st.builds(
+    ZoneSuggestion,
+    id=ids,
+    zone=st.builds(
+        Zone,
+        name=st.text(min_size=1, max_size=64),
+        kind=st.just(ZoneKind.IGNORE),
+        points=st.lists(st.tuples(shares, shares), min_size=3, max_size=12).map(tuple),
+    ),
+    evidence=st.builds(
+        SuggestionEvidence,
+        events=counts,
+        since=moments,
+        moving_share=shares,
+        alarms=counts,
+        suppressed=counts,
+        confirmed=st.just(0),
+        rejected=counts,
+        to_look_at=counts,
+        look_at=st.lists(ids, max_size=10),
+    ),
+)
+
+
+@given(suggestions=st.lists(suggested_zones, max_size=3))
+def test_suggestions_are_what_the_schema_says(suggestions):
+    payload = dump(SuggestionList(suggestions=suggestions).to_dict())
+    assert mistakes("suggestions", payload) == []
+    for sent, suggestion in zip(json.loads(payload)["suggestions"], suggestions, strict=True):
+        read = ZoneSuggestion.from_dict(sent)
+        assert read.zone == suggestion.zone
+        assert read.to_dict() == suggestion.to_dict()
 
 
 def motion_message(topic: str) -> Incoming:

@@ -17,6 +17,7 @@ def test_topics_of_a_site():
         "cams/vero/barn/camera/+/set",
         "cams/vero/barn/camera/+/feedback",
         "cams/vero/barn/camera/+/learn",
+        "cams/vero/barn/camera/+/suggestion",
         "cams/vero/barn/camera/+/analyze",
         "cams/vero/barn/camera/+/config",
         "cams/vero/barn/camera/+/burst",

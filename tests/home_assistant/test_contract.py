@@ -24,8 +24,9 @@ from custom_components.veroallarme.payload import (
     PayloadError,
     read_json,
 )
+from custom_components.veroallarme.suggestions import read_suggestions
 
-from .worker import HEALTH, INFO, REVIEW, SETTINGS, STATS, changed, nuisance, verdict
+from .worker import HEALTH, INFO, REVIEW, SETTINGS, STATS, SUGGESTIONS, changed, nuisance, verdict
 
 CONTRACT = Path(__file__).parents[2] / "docs" / "contract"
 
@@ -38,6 +39,7 @@ READERS = {
     "stats": (Stats.from_json, STATS),
     "settings": (Settings.from_json, changed(SETTINGS, zones=[GATE])),
     "review": (read_review, REVIEW),
+    "suggestions": (read_suggestions, SUGGESTIONS),
 }
 
 

@@ -16,7 +16,7 @@ async def test_one_subscription_for_each_kind_of_topic(
 ) -> None:
     topics = [call.args[0] for call in mqtt_mock.async_subscribe.call_args_list]
     ours = [topic for topic in topics if topic.startswith("veroallarme/home/")]
-    assert len(ours) == len(set(ours)) == 12
+    assert len(ours) == len(set(ours)) == 14
     assert not any("#" in topic for topic in ours)
 
 
@@ -51,7 +51,18 @@ async def test_a_flood_of_names_is_bounded(hass: HomeAssistant, site) -> None:
     assert len(site.runtime_data.workers.by_id) == MAX_WORKERS
 
 
-KINDS = ("relevant", "verdict", "event", "image", "connectivity", "stats", "settings", "review")
+KINDS = (
+    "relevant",
+    "verdict",
+    "event",
+    "image",
+    "connectivity",
+    "stats",
+    "settings",
+    "review",
+    "suggestions",
+    "suggestions_image",
+)
 
 
 TOPICS = [f"camera/drive/{kind}" for kind in KINDS] + [

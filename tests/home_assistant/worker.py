@@ -25,7 +25,16 @@ ROOT = "veroallarme/home"
 DRIVE = f"{ROOT}/camera/drive"
 JPEG = b"\xff\xd8\xff\xe0picture"
 ALARM = ("binary_sensor", "relevant_motion")
-CAPABILITIES = ["analyze", "burst", "config", "feedback", "learn", "motion_end", "set"]
+CAPABILITIES = [
+    "analyze",
+    "burst",
+    "config",
+    "feedback",
+    "learn",
+    "motion_end",
+    "set",
+    "suggestion",
+]
 
 INFO: dict[str, Any] = {
     "contract": 1,
@@ -72,6 +81,8 @@ STATS: dict[str, Any] = {
         "synthetic_recall": 0.995,
         "confirmed_recall": 1.0,
         "since": "2026-11-23T03:00:41.000+00:00",
+        "smallest_px": 14,
+        "by_height": [{"from_px": 0, "to_px": None, "synthetic": 1200, "recall": 0.993}],
     },
     "adaptation": {
         "at": "2026-11-23T03:00:41.000+00:00",
@@ -104,6 +115,30 @@ REVIEW: dict[str, Any] = {
             "threshold": 0.5,
             "reason": "sway",
             "why": "close_call",
+        }
+    ]
+}
+SUGGESTIONS: dict[str, Any] = {
+    "suggestions": [
+        {
+            "id": "zone_4c1f90ab",
+            "zone": {
+                "name": "Suggested 1",
+                "kind": "ignore",
+                "points": [[0.0, 0.1], [1.0, 0.1], [1.0, 0.3]],
+            },
+            "evidence": {
+                "events": 398,
+                "since": "2026-11-09T05:02:11.482+00:00",
+                "moving_share": 0.412,
+                "alarms": 300,
+                "suppressed": 212,
+                "confirmed": 0,
+                "rejected": 4,
+                "to_look_at": 1,
+                "look_at": ["20261121_154209_04c9aa"],
+            },
+            "sentence": "Something moves here in 41% of 398 events.",
         }
     ]
 }

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from veroallarme_core.contract import LearningProgress, Promise
 from veroallarme_core.pipeline import PipelineResult
@@ -32,6 +34,8 @@ class FakeState:
     faults: dict[str, Exception] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     calls: list[tuple[object, ...]] = field(default_factory=list)
+    moving: tuple[int, NDArray[np.float32]] | None = None
+    """What `recurrence` returns."""
 
     @property
     def promise(self) -> Promise | None:
@@ -50,6 +54,9 @@ class FakeState:
     def observe(self, event_id: str, motion_at: datetime, result: PipelineResult) -> None:
         self._call("observe", event_id)
         self.events_seen += 1
+
+    def recurrence(self) -> tuple[int, NDArray[np.float32]] | None:
+        return self.moving
 
     def save(self) -> None:
         self._call("save")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veroallarme_core.camera_memory.camera_model import CameraModel
 from veroallarme_core.camera_memory.region_bank import event_key
@@ -165,6 +166,16 @@ class CameraState:
         """Return what the user should be told, each sentence once."""
         notices, self._notices = self._notices, []
         return notices
+
+    def recurrence(self) -> tuple[int, NDArray[np.float32]] | None:
+        """Return the events of the present view, and in which share of them every cell moves.
+
+        None before the first event; cells as `SceneMemory.recurrence` has them.
+        """
+        with self._lock:
+            if self._memory.grid is None:
+                return None
+            return self._memory.events, self._memory.recurrence()
 
     # --- judging -------------------------------------------------------------------------
 

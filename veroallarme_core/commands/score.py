@@ -58,12 +58,12 @@ def score_folder(
     if output.is_dir():
         raise ScoreError(f"{output} is a folder: give the name of the file to write")
     events = list_events(data_dir)
-    state = None if state_dir is None else _read(state_dir)
+    state = None if state_dir is None else read_state(state_dir)
     pipeline = EventPipeline.with_shipped_networks(1, detector)
     settings = CameraSettings(mode=Mode.FILTER, zones=zones)
 
     def judge(event: EventFolder) -> PipelineResult:
-        return _judge(event, pipeline, settings, state)
+        return judge_event(event, pipeline, settings, state)
 
     with atomic_text_file(output) as file:
         writer = csv.writer(file)
@@ -76,7 +76,13 @@ def score_folder(
     return len(events)
 
 
-def _read(state_dir: Path) -> CameraState:
+def read_state(state_dir: Path) -> CameraState:
+    """Read what a camera has learned.
+
+    Raises:
+        ScoreError: there is no such folder.
+        StateFileError: a file cannot be used.
+    """
     if not state_dir.is_dir():
         raise ScoreError(
             f"there is no folder {state_dir}: run `veroallarme adapt` first, or leave it out to "
@@ -85,12 +91,13 @@ def _read(state_dir: Path) -> CameraState:
     return CameraState.read(state_dir)
 
 
-def _judge(
+def judge_event(
     event: EventFolder,
     pipeline: EventPipeline,
     settings: CameraSettings,
     state: CameraState | None,
 ) -> PipelineResult:
+    """Judge an event on disk; one whose pictures cannot be read is unknown."""
     try:
         frames = [path.read_bytes() for path in picture_files(event.folder)]
     except OSError as error:

@@ -17,6 +17,7 @@ from veroallarme_core.contract.commands import (
     CommandError,
     Feedback,
     MotionEnd,
+    SuggestionAnswer,
     read_command,
 )
 from veroallarme_core.contract.encoding import dump, iso
@@ -50,6 +51,13 @@ from veroallarme_core.contract.settings import (
     OnUnknown,
     raises_alarm,
 )
+from veroallarme_core.contract.suggestions import (
+    MAX_SUGGESTIONS,
+    MAX_TO_LOOK_AT,
+    SuggestionEvidence,
+    SuggestionList,
+    ZoneSuggestion,
+)
 from veroallarme_core.contract.topics import RETAINED_SUFFIXES, Topics
 from veroallarme_core.contract.validators import (
     Validator,
@@ -77,7 +85,14 @@ from veroallarme_core.contract.verdict import (
     VerdictObject,
     VerdictRegion,
 )
-from veroallarme_core.contract.zones import Zone, ZoneKind, ZonesError, read_zones
+from veroallarme_core.contract.zones import (
+    MAX_ZONES,
+    Zone,
+    ZoneKind,
+    ZonesError,
+    read_zones,
+    zones_from,
+)
 
 __all__ = [
     "BRIDGED",
@@ -85,6 +100,9 @@ __all__ = [
     "MAX_COMMAND_BYTES",
     "MAX_FRAMES",
     "MAX_REGIONS",
+    "MAX_SUGGESTIONS",
+    "MAX_TO_LOOK_AT",
+    "MAX_ZONES",
     "MOMENTARY",
     "OFF",
     "OFFLINE",
@@ -121,6 +139,9 @@ __all__ = [
     "ReviewList",
     "State",
     "Stats",
+    "SuggestionAnswer",
+    "SuggestionEvidence",
+    "SuggestionList",
     "Timing",
     "TopicHealth",
     "Topics",
@@ -130,6 +151,7 @@ __all__ = [
     "VerdictRegion",
     "Zone",
     "ZoneKind",
+    "ZoneSuggestion",
     "ZonesError",
     "advice",
     "dump",
@@ -150,4 +172,5 @@ __all__ = [
     "truth",
     "value_at",
     "whole_between",
+    "zones_from",
 ]

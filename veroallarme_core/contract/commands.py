@@ -102,6 +102,13 @@ _FEEDBACK_SCHEMA = vol.Schema(
 )
 # Unknown settings are ignored, as everywhere in the contract: a newer peer may send more.
 _SET_SCHEMA = SETTINGS_SCHEMA.extend({"zones": tolerant_zones}, extra=vol.REMOVE_EXTRA)
+_SUGGESTION_SCHEMA = vol.Schema(
+    {
+        vol.Required("id"): require_id,
+        vol.Required("take"): truth,
+    },
+    extra=vol.REMOVE_EXTRA,
+)
 _LEARN_SCHEMA = vol.Schema({}, extra=vol.REMOVE_EXTRA)
 
 
@@ -116,6 +123,7 @@ _COMMANDS = {
     "set": _Command(schema=_SET_SCHEMA, example='{"mode": "filter"}'),
     "feedback": _Command(schema=_FEEDBACK_SCHEMA, example='{"event_id": "...", "relevant": true}'),
     "learn": _Command(schema=_LEARN_SCHEMA, example="{}"),
+    "suggestion": _Command(schema=_SUGGESTION_SCHEMA, example='{"id": "zone_...", "take": true}'),
     "analyze": _Command(
         schema=_ANALYZE_SCHEMA, example='{"request_id": "..."}', max_bytes=MAX_BURST_BYTES
     ),
@@ -133,8 +141,8 @@ def read_command(name: str, payload: bytes) -> dict[str, Any]:
     """Parse and validate the payload of a command.
 
     Args:
-        name: ``set``, ``feedback``, ``learn``, ``analyze``, ``config``, ``burst`` or
-            ``motion_end``.
+        name: ``set``, ``feedback``, ``learn``, ``suggestion``, ``analyze``, ``config``, ``burst``
+            or ``motion_end``.
         payload: the message as it came: JSON in UTF-8.
 
     Raises:
@@ -173,6 +181,20 @@ class Feedback:
     def from_json(cls, payload: bytes) -> Feedback:
         """Read a `feedback`; raises `CommandError` as `read_command` does."""
         return cls(**read_command("feedback", payload))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestionAnswer:
+    """The user's word on a suggested zone."""
+
+    id: str
+    take: bool
+    """Whether it becomes a zone; False refuses it for good."""
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> SuggestionAnswer:
+        """Read a `suggestion`; raises `CommandError` as `read_command` does."""
+        return cls(**read_command("suggestion", payload))
 
 
 @dataclass(frozen=True, kw_only=True)

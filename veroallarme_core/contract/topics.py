@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-COMMAND_NAMES = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
+COMMAND_NAMES = (
+    "set",
+    "feedback",
+    "learn",
+    "suggestion",
+    "analyze",
+    "config",
+    "burst",
+    "motion_end",
+)
 """What a camera may be told; each has a topic of its name."""
-RETAINED_SUFFIXES = ("relevant", "verdict", "image", "connectivity", "stats", "settings", "review")
+RETAINED_SUFFIXES = (
+    "relevant",
+    "verdict",
+    "image",
+    "connectivity",
+    "stats",
+    "settings",
+    "review",
+    "suggestions",
+    "suggestions_image",
+)
 """What a camera keeps on the broker, and what is cleared when the camera goes."""
 
 

@@ -14,6 +14,8 @@ from veroallarme_core.contract.validators import number_between, one_of
 
 MAX_FILE_BYTES = 64 * 1024
 """Of a file of zones."""
+MAX_ZONES = 16
+"""Of one camera."""
 
 
 class ZonesError(ValueError):
@@ -65,7 +67,9 @@ def _zone(value: Any) -> Zone:
     return Zone(**schema(value))
 
 
-ZONES = vol.All([_zone], vol.Length(max=16, msg="give at most 16 zones"), vol.Coerce(tuple))
+ZONES = vol.All(
+    [_zone], vol.Length(max=MAX_ZONES, msg=f"give at most {MAX_ZONES} zones"), vol.Coerce(tuple)
+)
 """Validates a list of zones and makes a tuple of `Zone` of it."""
 
 
@@ -78,6 +82,17 @@ def tolerant_zones(value: Any) -> Any:
             for zone in value
         ]
     return ZONES(value)
+
+
+def zones_from(content: Any) -> tuple[Zone, ...]:
+    """Read any number of zones as the contract writes them.
+
+    Raises:
+        voluptuous.Invalid: it is no list of zones.
+    """
+    if not isinstance(content, list):
+        raise vol.Invalid("give a list of zones")
+    return tuple(zone for item in content for zone in tolerant_zones([item]))
 
 
 def read_zones(path: Path) -> tuple[Zone, ...]:

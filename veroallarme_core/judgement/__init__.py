@@ -14,17 +14,21 @@ from veroallarme_core.judgement.judgement import (
     candidates,
 )
 from veroallarme_core.judgement.learned import ALWAYS_ALERTING, judge_from_memory
-from veroallarme_core.judgement.premises import Premises
+from veroallarme_core.judgement.premises import BORDER, CLEAR_SHARE, INSIDE_SHARE, Premises
 from veroallarme_core.judgement.ranking import rank_regions
 from veroallarme_core.judgement.rules import RULES, Rule, judge_by_rules, judge_motion
-from veroallarme_core.judgement.still import add_faint, doubt_unseen
+from veroallarme_core.judgement.still import PROVING_SHARE, add_faint, doubt_unseen
 from veroallarme_core.judgement.zones import ALWAYS, OUTSIDE
 
 __all__ = [
     "ALWAYS",
     "ALWAYS_ALERTING",
+    "BORDER",
+    "CLEAR_SHARE",
     "GENERAL_THRESHOLD",
+    "INSIDE_SHARE",
     "OUTSIDE",
+    "PROVING_SHARE",
     "RULES",
     "Burst",
     "BurstJudgement",

@@ -15,6 +15,7 @@ from veroallarme_core.contract import (
     CommandError,
     FailedAnalysis,
     Feedback,
+    SuggestionAnswer,
     Topics,
     dump,
     read_command,
@@ -168,6 +169,10 @@ class Commands:
                 self._camera(camera)
                 read_command(name, message.payload)
                 self._adaptations.request(camera)
+                self._camera(camera).renew_suggestions()
+            case "suggestion":
+                answer = SuggestionAnswer.from_json(message.payload)
+                await self._camera(camera).answer_suggestion(answer)
         message.acknowledge()
 
     def _camera(self, camera: str) -> CameraWorker:

@@ -269,6 +269,7 @@ class Worker:
     def _note_adapted(self, camera: str) -> None:
         if camera in self.cameras:
             self.cameras[camera].publish_statistics()
+            self.cameras[camera].renew_suggestions()
 
     def _note_lost_mark(self) -> None:
         if self._listening.is_refused(self._echo):

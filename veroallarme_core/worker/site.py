@@ -33,6 +33,7 @@ from veroallarme_core.worker.camera import (
     CameraWorker,
     ReferencePicture,
     Review,
+    Suggestions,
     WorkerServices,
 )
 from veroallarme_core.worker.clock import now
@@ -85,6 +86,7 @@ class Site:
         self._background = background
         self._max_packet_bytes = max_packet_bytes
         self._learning_thread = ThreadPoolExecutor(1, thread_name_prefix="veroallarme-learning")
+        self._suggesting_thread = ThreadPoolExecutor(1, thread_name_prefix="veroallarme-suggesting")
         self._camera_tasks: dict[str, list[asyncio.Task[None]]] = {}
         self.removed: list[str] = []
         """Cameras whose topics are still to be cleared."""
@@ -125,7 +127,8 @@ class Site:
         """Close what the cameras hold open."""
         for camera in self.cameras.values():
             await camera.client.close()
-        await asyncio.to_thread(self._learning_thread.shutdown, cancel_futures=True)
+        for thread in (self._learning_thread, self._suggesting_thread):
+            await asyncio.to_thread(thread.shutdown, cancel_futures=True)
 
     async def prune(self) -> None:
         """Enforce the limits on disk for every camera."""
@@ -189,6 +192,7 @@ class Site:
             ReferencePicture(folder / "reference.jpg"),
             learning,
             await self._open_review(config),
+            await self._open_suggestions(learning, config.publish_image),
             services,
         )
         if can_learn:
@@ -216,6 +220,25 @@ class Site:
             days,
             lambda payload: self._services.publish(Outgoing(topic, payload, retain=True)),
         )
+
+    async def _open_suggestions(self, learning: CameraLearning, is_pictured: bool) -> Suggestions:
+        services = self._services
+
+        def publish(suffix: str, payload: bytes) -> None:
+            topic = self._config.topics.camera(learning.camera, suffix)
+            services.publish(Outgoing(topic, payload, retain=True))
+
+        suggestions = Suggestions(
+            learning,
+            services.storage,
+            self._suggesting_thread,
+            is_pictured,
+            publish,
+            services.complain,
+            services.resolve,
+        )
+        await suggestions.open()
+        return suggestions
 
     # --- what a former run has left ------------------------------------------------------
 

@@ -35,6 +35,7 @@ from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.camera.pending_event import Signal
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.review import REVIEW_DAYS, Review
+from veroallarme_core.worker.camera.suggestions import Suggestions
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config import BurstConfig, CameraConfig, InferenceConfig
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
@@ -130,6 +131,7 @@ class Stage:
             ReferencePicture(self.folder / "reference.jpg"),
             learning,
             Review([], [], REVIEW_DAYS, self.reviews.append),
+            Suggestions(learning, storage, thread, True, lambda *_: None, complain, self._resolve),
             WorkerServices(
                 topics=Topics(),
                 storage=storage,

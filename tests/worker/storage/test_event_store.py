@@ -591,6 +591,23 @@ def test_folders_of_a_clock_that_was_ahead_do_not_stay_for_ever(tmp_path: Path) 
 # --- review -----------------------------------------------------------------------------------
 
 
+def test_verdicts_come_newest_first_page_by_page(store: EventStore) -> None:
+    ids = [f"20261123_12{minute:02d}00_{minute:06x}" for minute in range(7)]
+    for minute, event_id in enumerate(ids):
+        moved_at = MOTION_AT + timedelta(minutes=minute // 2)
+        store.add_verdict(verdict(event_id, motion_at=moved_at))
+    store.add_verdict(verdict("20261123_120000_ffffff", camera="yard"))
+    found: list[str] = []
+    before = None
+    while page := store.verdicts_before("front", before, 3):
+        assert len(page) <= 3
+        for motion_at, event_id, text in page:
+            assert json.loads(text)["event_id"] == event_id
+            before = (motion_at, event_id)
+            found.append(event_id)
+    assert found == ids[::-1]
+
+
 def test_suppressed_events_come_newest_of_all_but_in_order(store: EventStore) -> None:
     def judged(minutes: int, camera: str = "front", **changes: object) -> str:
         motion_at = MOTION_AT + timedelta(minutes=minutes)

@@ -19,6 +19,7 @@ from veroallarme_core.worker.camera.learning import (
 from veroallarme_core.worker.camera.pending_event import Acknowledge, Signal
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
+from veroallarme_core.worker.camera.suggestions import Suggestions
 
 __all__ = [
     "MAX_SUPPRESSED",
@@ -36,5 +37,6 @@ __all__ = [
     "Resolve",
     "Review",
     "Signal",
+    "Suggestions",
     "WorkerServices",
 ]

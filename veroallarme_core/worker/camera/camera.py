@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from veroallarme_core.contract import (
+    MAX_ZONES,
     CameraSettings,
     CommandError,
     FrameCounts,
+    SuggestionAnswer,
     dump,
     iso,
 )
@@ -33,6 +35,7 @@ from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.reference_watch import ReferenceWatch
 from veroallarme_core.worker.camera.review import Review
 from veroallarme_core.worker.camera.statistics import CameraStatistics
+from veroallarme_core.worker.camera.suggestions import Suggestions
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.mqtt import Outgoing
@@ -51,6 +54,7 @@ class CameraWorker:
         reference: its picture without motion.
         learning: what it has learned.
         review: which of its suppressed events are worth a look.
+        suggestions: zones that its history proposes to ignore.
         services: what the worker gives to it.
     """
 
@@ -63,6 +67,7 @@ class CameraWorker:
         reference: ReferencePicture,
         learning: CameraLearning,
         review: Review,
+        suggestions: Suggestions,
         services: WorkerServices,
     ) -> None:
         self.client = client
@@ -70,6 +75,7 @@ class CameraWorker:
         self.alarm = _former_alarm(record, config, settings, self._alarm_ended)
         self._learning = learning
         self._review = review
+        self._suggestions = suggestions
         self._last_verdict = record.last_verdict
         self._publisher = CameraPublisher(context, self.alarm, record.last_verdict)
         self.connectivity = Connectivity(context, self._publisher)
@@ -154,6 +160,7 @@ class CameraWorker:
                 await self.context.finish()
         self.alarm.stop()
         self._review.stop()
+        self._suggestions.stop()
 
     async def prune(self) -> None:
         """Enforce the limits on disk."""
@@ -167,6 +174,8 @@ class CameraWorker:
         payload = self.context.settings.to_dict()
         self._publisher.publish("settings", dump(payload))
         await self._journal.set_settings(payload)
+        if "zones" in change and self._suggestions.is_offering:
+            self.renew_suggestions()  # a zone may have been drawn where one is suggested
 
     async def give_feedback(self, event_id: str, relevant: bool | None) -> None:
         """Store a thumb, or take it back, and let it act at once.
@@ -185,6 +194,28 @@ class CameraWorker:
         await self._learning.apply_feedback(event_id, relevant)
         self._review.answer(event_id, relevant)
         self.publish_statistics()
+        if self._suggestions.is_offering:
+            self.renew_suggestions()  # nothing may be suggested that hides a thumb up
+
+    def renew_suggestions(self) -> None:
+        """Look, beside the events, what the camera's history proposes to ignore."""
+        self.context.spawn(self._suggestions.renew(lambda: self.context.settings.zones))
+
+    async def answer_suggestion(self, answer: SuggestionAnswer) -> None:
+        """Ignore what the user has taken from now on, or suggest it no more.
+
+        Raises:
+            CommandError: nothing is suggested under this id, or there is no room for a zone.
+        """
+        if not answer.take:
+            return await self._suggestions.refuse(answer.id)
+        if len(self.context.settings.zones) >= MAX_ZONES:
+            raise CommandError(
+                f"the camera has {MAX_ZONES} zones, the most there may be: remove one by `set`"
+            )
+        zone = await self._suggestions.take(answer.id)
+        # Read after the wait: zones may have been set meanwhile.
+        await self.change_settings({"zones": (*self.context.settings.zones, zone)})
 
     # --- what the broker has -------------------------------------------------------------
 
@@ -195,6 +226,8 @@ class CameraWorker:
                 "settings": dump(self.context.settings.to_dict()),
                 "stats": self._statistics.payload(),
                 "review": self._review.payload(),
+                "suggestions_image": self._suggestions.picture,
+                "suggestions": self._suggestions.payload(),
                 "connectivity": self.connectivity.payload,
             }
         )

@@ -268,6 +268,24 @@ class EventStore:
         ).fetchone()
         return None if row is None else json.loads(row[0])
 
+    def verdicts_before(
+        self, camera: str, before: tuple[str, str] | None, limit: int
+    ) -> list[tuple[str, str, str]]:
+        """Return a page of a camera's verdicts, newest first: `motion_at`, id, JSON.
+
+        Args:
+            camera: its id.
+            before: `motion_at` and id of the last verdict of the page before; None begins.
+            limit: most verdicts of a page; the database thread serves alarms as well.
+        """
+        rows = self._db.execute(
+            "SELECT motion_at, event_id, verdict FROM events WHERE camera = ? "
+            "AND verdict IS NOT NULL AND (motion_at, event_id) < (?, ?) "
+            "ORDER BY motion_at DESC, event_id DESC LIMIT ?",
+            (camera, *(before or ("~", "")), limit),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
     def suppressed(self, camera: str, since: datetime, limit: int) -> list[SuppressedEvent]:
         """Return a camera's newest events that raised no alarm, oldest first."""
         rows = self._db.execute(

@@ -1,0 +1,21 @@
+"""Zones that a camera's own history proposes to ignore, each with its evidence.
+
+Where something moves again and again without ever mattering, a street, a tree, a flag, an `ignore`
+zone spares its alarms. Nothing is ignored before the user says so.
+"""
+
+from veroallarme_core.zone_suggestions.known import KnownSuggestions, SuggestionFileError
+from veroallarme_core.zone_suggestions.past_event import PastEvent
+from veroallarme_core.zone_suggestions.picture import clearest_frame, draw_suggestions
+from veroallarme_core.zone_suggestions.suggest import FEWEST_EVENTS, History, suggest_zones
+
+__all__ = [
+    "FEWEST_EVENTS",
+    "History",
+    "KnownSuggestions",
+    "PastEvent",
+    "SuggestionFileError",
+    "clearest_frame",
+    "draw_suggestions",
+    "suggest_zones",
+]
