@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from veroallarme_core import __version__
 
 if TYPE_CHECKING:
-    from veroallarme_core.contract import Zone
+    from veroallarme_core.contract import ObjectKind, Zone
     from veroallarme_core.worker.config import WorkerConfig
 
 EXIT_USAGE = 2
@@ -129,6 +129,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
             reference=arguments.reference,
             threshold=arguments.threshold,
             zones=_zones(arguments),
+            objects=arguments.objects,
             camera=arguments.camera,
         )
         print(json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False))
@@ -158,7 +159,10 @@ def _adapt(arguments: argparse.Namespace) -> int:
             arguments.state_dir,
             arguments.labels,
             AdaptationOptions(
-                recall=arguments.recall, seed=arguments.seed, zones=_zones(arguments)
+                recall=arguments.recall,
+                seed=arguments.seed,
+                zones=_zones(arguments),
+                objects=arguments.objects,
             ),
             keep_memory=arguments.keep_memory,
             detector=arguments.detector,
@@ -185,6 +189,7 @@ def _score(arguments: argparse.Namespace) -> int:
             arguments.state_dir,
             arguments.output,
             zones=_zones(arguments),
+            objects=arguments.objects,
             detector=arguments.detector,
             progress=lambda done, total: line("events", done, total),
         )
@@ -369,6 +374,22 @@ def _add_zones(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zones", type=Path, metavar="FILE", help="where motion counts: JSON, as in the settings"
     )
+    parser.add_argument(
+        "--objects",
+        type=_object_kinds,
+        default="person,animal,vehicle",
+        metavar="KINDS",
+        help="what counts: person, animal, vehicle, separated by commas (default: all)",
+    )
+
+
+def _object_kinds(text: str) -> tuple[ObjectKind, ...]:
+    from veroallarme_core.contract import parse_object_kinds
+
+    try:
+        return parse_object_kinds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Protocol
 
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import (
+    ALL_KINDS,
     CameraSettings,
     CueValue,
     FrameCounts,
@@ -46,6 +47,7 @@ from veroallarme_core.judgement import (
     doubt_unseen,
     judge_by_rules,
     judge_from_memory,
+    leave_out_unwanted,
     rank_by_appearance,
 )
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
@@ -253,7 +255,7 @@ class EventPipeline:
 
         Args:
             frames: encoded pictures (JPEG, PNG, WebP) in order of time; bad ones are reported.
-            settings: of the camera; its threshold and zones are used.
+            settings: of the camera; its threshold, zones and objects are used.
             reference: encoded picture of the camera without motion, to compare a burst with in
                 which nothing moved.
             state: what the camera has learned; it is read, not changed.
@@ -317,11 +319,11 @@ class EventPipeline:
         """Judge what Stage 1 found; adaptation promises a recall of this very function.
 
         Zones come first: what does not count is gone before anything is chosen or described. Then
-        what is proven, then what the camera has learned of the rest. Arguments: as for `judge`, but
-        `reference` is uint8 (H, W, 3) BGR.
+        what is proven, then objects of kinds that do not count, then what the camera has learned of
+        the rest. Arguments: as for `judge`, but `reference` is uint8 (H, W, 3) BGR.
         """
         threshold = threshold_in_force(settings)
-        premises = Premises.of(settings.zones, motion.frame_dimensions)
+        premises = Premises.of(settings.zones, motion.frame_dimensions, settings.objects)
         burst = Burst(motion, reference, threshold, premises)
         described = self._describe(burst, judge_by_rules(burst), is_taught=state is not None)
         learned = None
@@ -339,22 +341,29 @@ class EventPipeline:
         return replace(described, judgement=judgement, evidence=_best_first(evidence, judgement))
 
     def describe_motion(
-        self, motion: MotionDetectionResult, zones: Sequence[Zone] = ()
+        self,
+        motion: MotionDetectionResult,
+        zones: Sequence[Zone] = (),
+        objects: Iterable[ObjectKind] = ALL_KINDS,
     ) -> JudgedBurst:
         """Judge what Stage 1 found by the rules alone, and describe what a camera learns from.
 
         Args:
             motion: what Stage 1 found.
             zones: where motion counts.
+            objects: kinds that count.
         """
-        burst = Burst(motion, premises=Premises.of(zones, motion.frame_dimensions))
+        premises = Premises.of(zones, motion.frame_dimensions, objects)
+        burst = Burst(motion, premises=premises)
         return self._describe(burst, judge_by_rules(burst), is_taught=True)
 
     def _describe(self, burst: Burst, judgement: BurstJudgement, *, is_taught: bool) -> JudgedBurst:
         objects = self._look_for_objects(burst, judgement)
+        if objects is not None:
+            judgement = leave_out_unwanted(burst, judgement, objects)
         # Where nobody learns from the evidence, only what is open needs it.
         is_needed = is_taught or judgement.is_open
-        evidence = self._gather(burst.motion, judgement, objects) if is_needed else None
+        evidence = self._gather(burst, judgement, objects) if is_needed else None
         return JudgedBurst(judgement, evidence, objects)
 
     def _remember(
@@ -397,15 +406,18 @@ class EventPipeline:
             return None
 
     def _gather(
-        self,
-        motion: MotionDetectionResult,
-        judgement: BurstJudgement,
-        objects: MovingObjects | None,
+        self, burst: Burst, judgement: BurstJudgement, objects: MovingObjects | None
     ) -> BurstEvidence | None:
         if self._encoder is None:
             return None
         try:
-            return gather_evidence(self._encoder, motion, candidates(judgement), objects)
+            return gather_evidence(
+                self._encoder,
+                burst.motion,
+                candidates(judgement),
+                objects,
+                lambda region: burst.premises.kinds_in(burst.motion, region),
+            )
         except (InferenceError, ValueError):
             # The cues stand on their own, and they alert when in doubt.
             _LOGGER.exception("the scene encoder failed")

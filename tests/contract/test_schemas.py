@@ -305,10 +305,14 @@ def test_verdicts_of_real_bursts_are_what_the_schema_says():
 
 
 names = st.text(min_size=1, max_size=64)
+kinds = st.sets(st.sampled_from(ObjectKind), min_size=1).map(
+    lambda chosen: tuple(kind for kind in ObjectKind if kind in chosen)
+)
 zones = st.builds(
     Zone,
     name=names,
     kind=st.sampled_from(ZoneKind),
+    objects=st.none() | kinds,
     points=st.lists(st.tuples(scores, scores), min_size=3, max_size=8).map(tuple),
 )
 settings_of_cameras = st.builds(
@@ -319,6 +323,7 @@ settings_of_cameras = st.builds(
     threshold=st.none() | scores,
     hold_s=st.floats(0, 3600),
     zones=st.lists(zones, max_size=3).map(tuple),
+    objects=kinds,
 )
 
 
@@ -509,11 +514,13 @@ json_values = st.recursive(
     max_leaves=10,
 )
 corners = st.lists(scores | st.integers(-1, 2) | json_values, min_size=1, max_size=3)
+kind_documents = st.lists(st.sampled_from([*ObjectKind, "people"]), max_size=4)
 zone_documents = st.fixed_dictionaries(
     {"name": st.text(max_size=3) | json_values},
     optional={
         "kind": st.sampled_from([*ZoneKind, "never", "Only"]) | json_values,
         "points": st.lists(corners, min_size=2, max_size=5) | json_values,
+        "objects": kind_documents | json_values,
         "colour": json_values,
     },
 )
@@ -526,6 +533,7 @@ set_documents = st.fixed_dictionaries(
         "threshold": st.none() | scores | st.sampled_from([-0.1, 1.1, 10**20]) | json_values,
         "hold_s": st.floats(-1, 3601) | st.integers(-1, 3601) | json_values,
         "zones": st.lists(zone_documents, max_size=18) | json_values,
+        "objects": kind_documents | json_values,
         "colour": json_values,
     },
 )

@@ -8,6 +8,11 @@ import voluptuous as vol
 from hypothesis import given
 from hypothesis import strategies as st
 
+from veroallarme_core.contract.object_kinds import (
+    ObjectKind,
+    parse_object_kinds,
+    write_object_kinds,
+)
 from veroallarme_core.contract.settings import (
     SETTING_NAMES,
     SETTINGS_SCHEMA,
@@ -63,9 +68,13 @@ def test_fresh_camera_alerts_on_everything() -> None:
 
 
 shares = st.floats(0, 1)
+kinds = st.sets(st.sampled_from(ObjectKind), min_size=1).map(
+    lambda chosen: tuple(kind for kind in ObjectKind if kind in chosen)
+)
 zones = st.builds(
     Zone,
     kind=st.sampled_from(ZoneKind),
+    objects=st.none() | kinds,
     name=st.text(min_size=1, max_size=64),
     points=st.lists(st.tuples(shares, shares), min_size=3, max_size=64).map(tuple),
 )
@@ -77,6 +86,7 @@ all_settings = st.builds(
     threshold=st.none() | shares,
     hold_s=st.floats(0, 3600),
     zones=st.lists(zones, max_size=4).map(tuple),
+    objects=kinds,
 )
 
 
@@ -124,6 +134,19 @@ TRIANGLE = [[0, 0], [1, 0], [1, 1]]
         ({"zones": [{"name": "a", "kind": [], "points": TRIANGLE}]}, "zones"),
         ({"zones": [{"name": "", "points": TRIANGLE}]}, "zones"),
         ({"zones": [{"name": "a", "points": TRIANGLE}] * 17}, "zones"),
+        *[
+            ({"objects": wrong}, "objects")
+            for wrong in (
+                [],
+                None,
+                "person",
+                ["people"],
+                ["person", 1],
+                [["person"]],
+                {"a": 1},
+            )
+        ],
+        ({"zones": [{"name": "a", "points": TRIANGLE, "objects": []}]}, "zones"),
         ({"volume": 11}, "volume"),
     ],
 )
@@ -137,6 +160,28 @@ def test_zones_of_before_there_were_kinds_mean_only() -> None:
     [zone] = CameraSettings().changed({"zones": [{"name": "a", "points": TRIANGLE}]}).zones
     assert zone.kind is ZoneKind.ONLY
     assert zone.to_dict()["kind"] == "only"
+
+
+def test_kinds_of_objects_come_once_and_in_one_order() -> None:
+    changed = CameraSettings().changed({"objects": ["vehicle", "person", "vehicle"]})
+    assert changed.objects == (ObjectKind.PERSON, ObjectKind.VEHICLE)
+    assert changed.to_dict()["objects"] == ["person", "vehicle"]
+    with pytest.raises(vol.Invalid, match="give a list of one or more of person, animal, vehicle"):
+        CameraSettings().changed({"objects": ["car"]})
+
+
+def test_settings_of_before_there_were_kinds_of_objects_count_all() -> None:
+    old = {name: value for name, value in CameraSettings().to_dict().items() if name != "objects"}
+    assert CameraSettings().changed(old).objects == tuple(ObjectKind)
+
+
+def test_kinds_on_the_command_line_are_read_as_they_are_written() -> None:
+    for chosen in ((ObjectKind.PERSON,), tuple(ObjectKind)):
+        assert parse_object_kinds(write_object_kinds(chosen)) == chosen
+    assert parse_object_kinds("animal, person") == (ObjectKind.PERSON, ObjectKind.ANIMAL)
+    for wrong in ("", "person,", "people", "person;animal"):
+        with pytest.raises(ValueError, match="give one or more of person, animal, vehicle"):
+            parse_object_kinds(wrong)
 
 
 def test_all_mistakes_are_told_at_once() -> None:

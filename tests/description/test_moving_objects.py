@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from veroallarme_core.contract import ObjectKind
 from veroallarme_core.description import DetectedObject, MovingObjects, find_moving_objects
 from veroallarme_core.description.moving_objects import CROPPED_REGIONS
 from veroallarme_core.drawing import draw_event
@@ -93,6 +94,31 @@ def test_what_is_found_twice_is_one(motion, regions):
     twice = (found("person", 0.6, box_of(regions[0])), found("person", 0.8, box_of(regions[0])))
     objects = look(Drawer(twice), motion, regions)
     assert [seen.score for seen in objects.told] == [0.8]
+
+
+def test_only_kinds_that_count_are_asked_for(motion, regions):
+    box = box_of(regions[0])
+    objects = look(Drawer((found("car", 0.9, box), found("cat", 0.4, box))), motion, regions)
+    assert objects.score_in(regions[0]) == 0.9
+    assert objects.score_in(regions[0], [ObjectKind.ANIMAL, ObjectKind.PERSON]) == 0.4
+    assert objects.score_in(regions[0], frozenset([ObjectKind.PERSON])) == 0.0
+    assert objects.best_in(regions[0], ("animal",)).class_name == "cat"
+
+
+def test_what_no_square_holds_was_not_looked_at_closely(motion, regions):
+    objects = look(Drawer(()), motion, regions)
+    assert objects.was_looked_at(regions[0])
+    height, width = motion.frame_dimensions
+    assert not objects.was_looked_at(MotionRegion(0, 0, width, height, 9, (9, 9)))
+
+
+def test_what_is_at_the_same_place_in_another_frame_stands():
+    car, other = (found(name, 0.9, (50, 50, 80, 40)) for name in ("car", "cat"))
+    same = found("bus", 0.9, (53, 50, 80, 40))
+    gone = found("car", 0.9, (90, 50, 80, 40))
+    assert MovingObjects("by-heart", ((car,), (same,))).is_standing(0, car)
+    for objects in ((), (gone,), (other,)):
+        assert not MovingObjects("by-heart", ((car,), objects)).is_standing(0, car)
 
 
 def test_a_verdict_tells_of_one_frame_only():

@@ -65,7 +65,7 @@ def adapt_camera(
     event_ranks = taught.event_ranks(model)
     pass_on_thumbs(memory, taught, model)
     cast = Cast.of(known)
-    trial = Trial(pipeline, memory, model, options.zones, cast)
+    trial = Trial(pipeline, memory, model, options.zones, cast, options.objects)
     attempts = try_intruders(trial, trial.sources(known, event_ranks), options, progress)
     missing = missing_for_promise(known, memory, attempts, options)
     if not missing:

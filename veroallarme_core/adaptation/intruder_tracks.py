@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -19,6 +19,7 @@ from veroallarme_core.adaptation.sprites import (
     Sprite,
     is_infrared,
 )
+from veroallarme_core.contract import ObjectKind
 from veroallarme_core.drawing import (
     AMBIENT,
     COLOUR,
@@ -40,6 +41,7 @@ _HIGHEST_FOOT = 0.2  # share of the picture's height above which nobody stands
 _LEAST_COVER = 8  # pixels of a mover below which a frame does not show it
 _GRID = (36, 64)  # cells of a picture of which it is not known where motion recurs
 _KINDS = {"person": 0.7, "pet": 0.12, "car": 0.18}
+_COUNTS_AS = {"person": ObjectKind.PERSON, "pet": ObjectKind.ANIMAL, "car": ObjectKind.VEHICLE}
 _SMALL_PX = (12.0, 17.0)  # the camera blurs away a pixel or two of them
 _LARGEST = 0.9  # share of the picture's height: nearer ones are cut off at its border
 _TALLEST = {"person": 0.5, "pet": 0.15, "car": 0.25}  # share of the picture's height
@@ -49,6 +51,15 @@ _LENGTH_M = {"person": 1.75, "pet": 0.6, "car": 4.2}
 _HEIGHT = {"person": 1.0, "pet": 0.33, "car": 0.85}  # in heights of a person
 _DOG_COATS = ("#2a2420", "#7a5a3a", "#c9b79a", "#e4ded2", "#4a4a4c")
 _CAR_COLOURS = ("#e3e4e3", "#b9bdc0", "#7c8084", "#26282b", "#2f4466", "#8c2a26", "#5d5a50")
+
+
+KindCounts = Callable[[str, float, float], bool]
+"""Tells whether an object of a kind (see `ObjectKind`) counts at a row and a column."""
+
+
+def counts_anywhere(kind: str, row: float, column: float) -> bool:
+    """Tell that every kind counts everywhere."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -212,6 +223,7 @@ def plan_track(
     is_slow: bool = False,
     within: NDArray[np.uint8] | None = None,
     perspective: Perspective | None = None,
+    counts: KindCounts = counts_anywhere,
 ) -> Track | None:
     """Let a cut sprite, or a drawn mover where it is None, go through a burst.
 
@@ -221,17 +233,22 @@ def plan_track(
         is_small: a distant person, about 10-15 px tall when it is seen.
         is_slow: it stands almost still or creeps, and all frames show it.
         perspective: how tall people are where; None where the camera has not shown it.
+        counts: tells whether a kind of object counts at a pixel.
 
     Returns:
-        The track, or None where the place chosen and its perspective do not agree.
+        The track, or None where the place chosen and its perspective do not agree, or where only
+        other kinds count there.
     """
     size = (frames[0].shape[0], frames[0].shape[1])
     place = choose_place(size, rng, places, is_busy=is_busy, within=within)
-    kind = "person" if is_small else str(rng.choice(tuple(_KINDS), p=tuple(_KINDS.values())))
+    kind = _choose_kind(rng, place, counts, is_small=is_small) if sprite is None else sprite.kind
+    if kind is None or not counts(_COUNTS_AS.get(kind, kind), place.row, place.column):
+        return None
     if sprite is None:
+        is_small = is_small and kind == "person"
         stand = choose_stand(size, rng, place, kind, is_small=is_small, perspective=perspective)
     else:
-        kind, stand = sprite.kind, _choose_cut_stand(size, rng, place, sprite, perspective)
+        stand = _choose_cut_stand(size, rng, place, sprite, perspective)
     if stand is None:
         return None
     shown = range(len(frames)) if is_slow else choose_shown(len(frames), rng)
@@ -243,6 +260,23 @@ def plan_track(
     else:
         placed = _cut_track(rng, stand, (sprite, steps), shown, anchor)
     return Track(tuple(placed), kind, place.is_recurring) if placed[anchor] else None
+
+
+def _choose_kind(
+    rng: np.random.Generator, place: Place, counts: KindCounts, *, is_small: bool
+) -> str | None:
+    """Choose who appears among those who count at a place; None where nobody does."""
+    shares = {
+        kind: share
+        for kind, share in _KINDS.items()
+        if counts(_COUNTS_AS[kind], place.row, place.column)
+    }
+    if not shares:
+        return None
+    if is_small and "person" in shares:
+        return "person"
+    total = sum(shares.values())
+    return str(rng.choice(tuple(shares), p=[share / total for share in shares.values()]))
 
 
 def _steps(rng: np.random.Generator, count: int, pace: tuple[float, float]) -> Floats:

@@ -24,8 +24,14 @@ from veroallarme_core.adaptation.synthetic_intruders import (
 from veroallarme_core.adaptation.teacher import TaughtRegions
 from veroallarme_core.adaptation.threads import map_in_order
 from veroallarme_core.camera_memory import CameraModel, CameraState, SceneMemory
-from veroallarme_core.contract import CameraSettings, Mode, State, Zone
-from veroallarme_core.judgement import ALWAYS_ALERTING, OUTSIDE, BurstJudgement, Premises
+from veroallarme_core.contract import ALL_KINDS, CameraSettings, Mode, ObjectKind, State, Zone
+from veroallarme_core.judgement import (
+    ALWAYS_ALERTING,
+    OUTSIDE,
+    UNWANTED,
+    BurstJudgement,
+    Premises,
+)
 from veroallarme_core.motion_detection import MotionDetectionResult
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
@@ -74,6 +80,7 @@ class Trial:
     model: CameraModel
     zones: tuple[Zone, ...] = ()
     cast: Cast = field(default_factory=Cast)
+    objects: tuple[ObjectKind, ...] = ALL_KINDS
 
     def sources(self, known: Sequence[ObservedEvent], event_ranks: Floats) -> list[ObservedEvent]:
         """Return the undamaged events that hardly show a real mover: intruders go over these."""
@@ -94,7 +101,7 @@ class Trial:
         state = CameraState.on_trial(source.folder, self.memory, self.model)
         return self.pipeline.judge_motion(
             motion,
-            CameraSettings(mode=Mode.FILTER, zones=self.zones),
+            CameraSettings(mode=Mode.FILTER, zones=self.zones, objects=self.objects),
             state=state,
             event_id=source.event_id,
             motion_at=datetime.fromtimestamp(source.at, UTC),
@@ -146,7 +153,8 @@ def try_intruders(
 def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:
     """Return the ranks of the events that the user called relevant, (n,).
 
-    Where nothing moved that counts by now the user has said since that it does not matter.
+    Where nothing moved that counts by now the user has said since that it does not matter: by a
+    zone, or by the kinds of objects.
     """
     ranks_of_events = []
     for index, is_up in taught.thumbs.items():
@@ -154,7 +162,7 @@ def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:
         frames = read_frames(source) if is_up else []
         if any(frame is not None for frame in frames):
             judged = trial.judge(find_motion(frames), source)
-            if judged.reason != OUTSIDE:
+            if judged.reason not in (OUTSIDE, UNWANTED):
                 ranks_of_events.append(trial.rank(judged))
     return np.array(ranks_of_events, np.float64)
 
@@ -173,7 +181,8 @@ def _paste(
     except (OSError, FrameError):
         return None
     height, width = frames[0].shape[:2]
-    within = Premises.of(trial.zones, (height, width)).judged
+    premises = Premises.of(trial.zones, (height, width), trial.objects)
+    within = premises.judged
     if within is not None and not within.any():
         return None
     cast = trial.cast
@@ -185,4 +194,5 @@ def _paste(
         options=options,
         within=within,
         perspective=cast.perspective,
+        counts=premises.counts_at,
     )

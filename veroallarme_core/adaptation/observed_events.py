@@ -15,14 +15,19 @@ from veroallarme_core.adaptation.progress import ReportProgress
 from veroallarme_core.adaptation.sprites import Sprite, cut_sprite
 from veroallarme_core.adaptation.threads import map_in_order
 from veroallarme_core.camera_memory import RegionCues, SceneMemory
-from veroallarme_core.contract import Zone
 from veroallarme_core.description import (
     TAUGHT_REGIONS,
     BurstEvidence,
     DetectedObject,
     RegionEvidence,
 )
-from veroallarme_core.judgement import ALWAYS, GENERAL_THRESHOLD, OUTSIDE, rank_regions
+from veroallarme_core.judgement import (
+    ALWAYS,
+    GENERAL_THRESHOLD,
+    OUTSIDE,
+    UNWANTED,
+    rank_regions,
+)
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, min_area_for
 from veroallarme_core.pictures import Frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
@@ -42,7 +47,7 @@ class ObservedEvent:
     is_whole: bool
     """Whether no frame is damaged: intruders are pasted over these."""
     counts: NDArray[np.bool_]
-    """(n,): which regions lie where motion counts."""
+    """(n,): which regions lie where motion counts, and are no object that does not."""
     is_alerting: bool = False
     """Whether it alerts by where something moved, whatever the model says."""
     objects: tuple[DetectedObject, ...] = ()
@@ -83,9 +88,7 @@ def observe_history(
     memory = SceneMemory(pipeline.encoder_name)
     known: list[ObservedEvent] = []
     unreadable = 0
-    looked = map_in_order(
-        lambda event: _observe(event, pipeline, options.zones), events, options.threads
-    )
+    looked = map_in_order(lambda event: _observe(event, pipeline, options), events, options.threads)
     for count, event in enumerate(looked, 1):
         if event is None:
             unreadable += 1
@@ -102,18 +105,20 @@ def observe_history(
 
 
 def _observe(
-    source: EventFolder, pipeline: EventPipeline, zones: Sequence[Zone]
+    source: EventFolder, pipeline: EventPipeline, options: AdaptationOptions
 ) -> ObservedEvent | None:
     frames = read_frames(source)
     usable = [frame for frame in frames if frame is not None]
     if not usable:
         return None
     motion = find_motion(frames)
-    described = pipeline.describe_motion(motion, zones)
+    described = pipeline.describe_motion(motion, options.zones, options.objects)
     if described.evidence is None:
         return None
     judgement, evidence = described.judgement, described.evidence
     outside = {region.region for region in judgement.regions if region.reason == OUTSIDE}
+    unwanted = {region.region for region in judgement.regions if region.reason == UNWANTED}
+    left_out = outside | unwanted
     regions = _with_unexplained(evidence.regions[:TAUGHT_REGIONS], motion, outside)
     evidence = replace(evidence, regions=regions)
     is_whole = len(usable) == len(frames) >= 2 and not any(damage.kinds for damage in motion.damage)
@@ -123,7 +128,7 @@ def _observe(
         source,
         evidence,
         is_whole,
-        np.array([region.region not in outside for region in evidence.regions], np.bool_),
+        np.array([region.region not in left_out for region in evidence.regions], np.bool_),
         judgement.reason == ALWAYS,
         objects,
         _cut_movers([frame.image for frame in usable], objects) if is_whole else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from veroallarme_core.contract import Zone
+from veroallarme_core.contract import ALL_KINDS, ObjectKind, Zone
 
 
 class AdaptationInputError(ValueError):
@@ -25,6 +25,8 @@ class AdaptationOptions:
     """Only the latest events are learned from."""
     zones: tuple[Zone, ...] = ()
     """Where motion counts: only there a recall is promised."""
+    objects: tuple[ObjectKind, ...] = ALL_KINDS
+    """Kinds that count: only of these a recall is promised."""
     threads: int = 2
     seed: int = 0
 

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.intruder_tracks import (
+    KindCounts,
     choose_place,
     choose_shown,
     choose_stand,
+    counts_anywhere,
     plan_track,
 )
 from veroallarme_core.adaptation.perspective import Perspective
@@ -130,6 +132,7 @@ def paste_intruder(
     options: IntruderOptions | None = None,
     within: NDArray[np.uint8] | None = None,
     perspective: Perspective | None = None,
+    counts: KindCounts = counts_anywhere,
 ) -> SyntheticEvent | None:
     """Let an intruder cross a burst.
 
@@ -141,6 +144,7 @@ def paste_intruder(
         within: uint8 (H, W), 255 where motion counts: half of the intruder and more is there in
             one frame at least. None is everywhere.
         perspective: how tall people are where; None where the camera has not shown it.
+        counts: tells whether a kind of object counts at a pixel: only such intruders appear.
 
     Returns:
         The event, or None where no place was found at which an intruder could be seen.
@@ -174,6 +178,7 @@ def paste_intruder(
             is_slow=is_slow,
             within=within,
             perspective=perspective,
+            counts=counts,
         )
         if track is None:
             continue

@@ -27,7 +27,7 @@ class TaughtRegions:
     owner: NDArray[np.intp]
     """(n,): index of the event."""
     counts: NDArray[np.bool_]
-    """(n,): whether it lies where motion counts."""
+    """(n,): whether it lies where motion counts, and is no object that does not."""
     fold: NDArray[np.intp]
     values: Floats
     """(n, 4): what the teacher weighs."""

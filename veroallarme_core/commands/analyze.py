@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from veroallarme_core.contract import (
+    ALL_KINDS,
     CameraSettings,
     FrameCounts,
     Mode,
+    ObjectKind,
     Verdict,
     Zone,
     is_valid_id,
@@ -28,6 +30,7 @@ def analyze_files(
     reference: Path | None = None,
     threshold: float | None = None,
     zones: tuple[Zone, ...] = (),
+    objects: tuple[ObjectKind, ...] = ALL_KINDS,
     camera: str = "camera",
 ) -> tuple[Verdict, bytes | None]:
     """Judge a burst of picture files as mode ``filter`` would.
@@ -37,6 +40,7 @@ def analyze_files(
         reference: a picture of the camera without motion.
         threshold: a score from 0 to 1; None takes the general one.
         zones: where motion counts.
+        objects: kinds that count.
         camera: the id to name in the verdict.
 
     Returns:
@@ -52,7 +56,7 @@ def analyze_files(
     if not is_valid_id(camera):
         raise AnalyzeError(f"--camera {camera!r}: use 1 to 64 of the characters a-z, 0-9 and _")
     data = [_read(path) for path in frames]
-    settings = CameraSettings(mode=Mode.FILTER, threshold=threshold, zones=zones)
+    settings = CameraSettings(mode=Mode.FILTER, threshold=threshold, zones=zones, objects=objects)
     motion_at = datetime.now(UTC)
     pipeline = EventPipeline.with_shipped_networks(None)
     result = pipeline.judge(data, settings, None if reference is None else _read(reference))

@@ -12,7 +12,7 @@ from typing import Any
 
 from veroallarme_core.adaptation import EventFolder, list_events, picture_files
 from veroallarme_core.camera_memory import CameraState
-from veroallarme_core.contract import MAX_REGIONS, CameraSettings, Mode, Zone
+from veroallarme_core.contract import ALL_KINDS, MAX_REGIONS, CameraSettings, Mode, ObjectKind, Zone
 from veroallarme_core.files import atomic_text_file
 from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
 
@@ -29,6 +29,7 @@ def score_folder(
     output: Path,
     *,
     zones: tuple[Zone, ...] = (),
+    objects: tuple[ObjectKind, ...] = ALL_KINDS,
     detector: Path | None = None,
     threads: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -41,6 +42,7 @@ def score_folder(
             installation would.
         output: the file to write, in one step. An event without a score gets 1.0.
         zones: where motion counts.
+        objects: kinds that count.
         detector: an object detector of the user's own; None takes the one that ships.
         threads: events that are judged at the same time.
         progress: told how many are done, of how many.
@@ -60,7 +62,7 @@ def score_folder(
     events = list_events(data_dir)
     state = None if state_dir is None else read_state(state_dir)
     pipeline = EventPipeline.with_shipped_networks(1, detector)
-    settings = CameraSettings(mode=Mode.FILTER, zones=zones)
+    settings = CameraSettings(mode=Mode.FILTER, zones=zones, objects=objects)
 
     def judge(event: EventFolder) -> PipelineResult:
         return judge_event(event, pipeline, settings, state)

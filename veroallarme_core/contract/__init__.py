@@ -22,6 +22,12 @@ from veroallarme_core.contract.commands import (
 )
 from veroallarme_core.contract.encoding import dump, iso
 from veroallarme_core.contract.ids import is_valid_id, new_event_id
+from veroallarme_core.contract.object_kinds import (
+    ALL_KINDS,
+    ObjectKind,
+    parse_object_kinds,
+    write_object_kinds,
+)
 from veroallarme_core.contract.payloads import (
     OFF,
     OFFLINE,
@@ -78,7 +84,6 @@ from veroallarme_core.contract.verdict import (
     MAX_REGIONS,
     CueValue,
     FrameCounts,
-    ObjectKind,
     State,
     Timing,
     Verdict,
@@ -95,6 +100,7 @@ from veroallarme_core.contract.zones import (
 )
 
 __all__ = [
+    "ALL_KINDS",
     "BRIDGED",
     "MAX_BURST_BYTES",
     "MAX_COMMAND_BYTES",
@@ -164,6 +170,7 @@ __all__ = [
     "one_of",
     "one_word_of",
     "or_none",
+    "parse_object_kinds",
     "raises_alarm",
     "read_command",
     "read_zones",
@@ -172,5 +179,6 @@ __all__ = [
     "truth",
     "value_at",
     "whole_between",
+    "write_object_kinds",
     "zones_from",
 ]

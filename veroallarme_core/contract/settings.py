@@ -9,6 +9,7 @@ from typing import Any
 
 import voluptuous as vol
 
+from veroallarme_core.contract.object_kinds import ALL_KINDS, ObjectKind, object_kinds
 from veroallarme_core.contract.validators import number_between, one_of, truth
 from veroallarme_core.contract.verdict import State
 from veroallarme_core.contract.zones import ZONES, Zone
@@ -44,6 +45,8 @@ class CameraSettings:
     """The shortest time that an alarm stays on, in seconds."""
     zones: tuple[Zone, ...] = ()
     """Motion that touches none of these does not count; without zones everything counts."""
+    objects: tuple[ObjectKind, ...] = ALL_KINDS
+    """Kinds that count: where only others are recognised for certain nothing counts."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as the contract writes them."""
@@ -54,6 +57,7 @@ class CameraSettings:
             "threshold": self.threshold,
             "hold_s": self.hold_s,
             "zones": [zone.to_dict() for zone in self.zones],
+            "objects": [kind.value for kind in self.objects],
         }
 
     def changed(self, change: Mapping[str, Any]) -> CameraSettings:
@@ -75,6 +79,7 @@ SETTINGS_SCHEMA = vol.Schema(
         ),
         "hold_s": number_between(0, 3600, "seconds"),
         "zones": ZONES,
+        "objects": object_kinds,
     }
 )
 

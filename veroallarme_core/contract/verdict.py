@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from veroallarme_core.contract.encoding import iso
+from veroallarme_core.contract.object_kinds import ObjectKind
 
 MAX_REGIONS = 16
 """Regions carried in a verdict; the rest is only counted, so that an attribute stays small."""
@@ -64,14 +65,6 @@ class VerdictRegion:
             "is_relevant": self.is_relevant,
             "reason": self.reason,
         }
-
-
-class ObjectKind(StrEnum):
-    """Kinds of objects that a user may ask for."""
-
-    PERSON = "person"
-    ANIMAL = "animal"
-    VEHICLE = "vehicle"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import voluptuous as vol
 
+from veroallarme_core.contract.object_kinds import ObjectKind, object_kinds
 from veroallarme_core.contract.reading import describe_mistakes, parse_json
 from veroallarme_core.contract.validators import number_between, one_of
 
@@ -40,14 +41,19 @@ class Zone:
     name: str
     kind: ZoneKind = ZoneKind.ONLY
     points: tuple[tuple[float, float], ...]
+    objects: tuple[ObjectKind, ...] | None = None
+    """Kinds that count in a zone of kind `only`; None takes the camera's."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the zone as the contract writes it."""
-        return {
+        content: dict[str, Any] = {
             "name": self.name,
             "kind": self.kind.value,
             "points": [list(point) for point in self.points],
         }
+        if self.objects is not None:
+            content["objects"] = [kind.value for kind in self.objects]
+        return content
 
 
 def _zone(value: Any) -> Zone:
@@ -59,6 +65,7 @@ def _zone(value: Any) -> Zone:
         {
             vol.Required("name"): vol.All(str, vol.Length(min=1, max=64)),
             vol.Optional("kind"): one_of(ZoneKind),
+            vol.Optional("objects"): object_kinds,
             vol.Required("points"): vol.All(
                 [corner], vol.Length(min=3, max=64, msg="give 3 to 64 corners"), vol.Coerce(tuple)
             ),

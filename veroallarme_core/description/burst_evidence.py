@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.contract import ALL_KINDS
 from veroallarme_core.description.moving_objects import MovingObjects
 from veroallarme_core.description.region_crops import Frame, frames_of_place
 from veroallarme_core.description.scene_encoder import (
@@ -91,8 +92,8 @@ class RegionEvidence:
     unexplained: float
     """Largest connected change that neither light nor swaying explains, in smallest regions."""
     object_score: float = math.nan
-    """Largest score of a person, animal or vehicle that moves there, in [0, 1]; NaN where nobody
-    looked for any."""
+    """Largest score of a person, animal or vehicle that moves there and counts, in [0, 1]; NaN
+    where nobody looked for any."""
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
@@ -126,6 +127,7 @@ def gather_evidence(
     motion: MotionDetectionResult,
     candidates: Sequence[Candidate],
     objects: MovingObjects | None = None,
+    kinds_in: Callable[[MotionRegion], Collection[str]] = lambda region: ALL_KINDS,
 ) -> BurstEvidence | None:
     """Describe a burst.
 
@@ -135,6 +137,7 @@ def gather_evidence(
         candidates: its regions in the order in which they are looked at; of those that are
             undecided at most `MAX_REGIONS`, of the others what is missing of `TAUGHT_REGIONS`.
         objects: what the detector found; None where nobody looked.
+        kinds_in: tells which kinds of objects count in a region.
 
     Returns:
         The evidence; None where no frame has the size of the burst.
@@ -176,7 +179,11 @@ def gather_evidence(
                 sketch=sketch,
                 change=change,
                 unexplained=one.unexplained_px / smallest,
-                object_score=math.nan if objects is None else objects.score_in(one.region),
+                object_score=(
+                    math.nan
+                    if objects is None
+                    else objects.score_in(one.region, kinds_in(one.region))
+                ),
             )
         )
     detector = "" if objects is None else objects.detector

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.contract import ALL_KINDS
 from veroallarme_core.description.object_detector import DetectedObject, ObjectDetector
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
 from veroallarme_core.pictures import Frame
@@ -23,6 +24,7 @@ CROPPED_REGIONS = 4
 """Regions that are looked at closely, those first that are hardest to explain."""
 _CROP_MARGIN = 1.5  # edge of the square, in longer edges of the region
 _LEAST_CROP = 160  # pixels of the edge: smaller ones would only be enlarged
+_STANDING = 0.7  # intersection over union from which an object has not moved between two frames
 _SAME = 0.5  # intersection over union from which two boxes of a kind are one object
 LEAST_SCORE = 0.05
 """What scores less is not told of."""
@@ -38,26 +40,47 @@ class MovingObjects:
     """What moves in a burst.
 
     `detector` is the name of what looked, `by_frame` holds the objects of every frame of the burst,
-    largest score first; none where a frame could not be looked at.
+    largest score first; none where a frame could not be looked at. `squares` are the parts of the
+    frames that were looked at closely, (x1, y1, x2, y2).
     """
 
     detector: str
     by_frame: tuple[tuple[DetectedObject, ...], ...] = ()
+    squares: tuple[tuple[int, int, int, int], ...] = ()
 
-    def score_in(self, region: MotionRegion) -> float:
-        """Return the largest score that overlaps a region's box, in [0, 1]; 0 where none does."""
-        best = self.best_in(region)
+    def score_in(self, region: MotionRegion, kinds: Collection[str] = ALL_KINDS) -> float:
+        """Return the largest score in a region's box, in [0, 1]; 0 where none of `kinds` is."""
+        best = self.best_in(region, kinds)
         return 0.0 if best is None else best.score
 
-    def best_in(self, region: MotionRegion) -> DetectedObject | None:
-        """Return the object with the largest score that overlaps a region's box."""
+    def best_in(
+        self, region: MotionRegion, kinds: Collection[str] = ALL_KINDS
+    ) -> DetectedObject | None:
+        """Return the object of some kinds with the largest score that overlaps a region's box."""
         inside = (
             found
             for objects in self.by_frame
             for found in objects
-            if _overlap(found.to_bbox(), region.to_bbox())
+            if found.group in kinds and _overlap(found.to_bbox(), region.to_bbox())
         )
         return max(inside, key=lambda found: found.score, default=None)
+
+    def was_looked_at(self, region: MotionRegion) -> bool:
+        """Tell whether all of a region was looked at closely."""
+        x1, y1, x2, y2 = region.to_bbox()
+        return any(
+            left <= x1 and top <= y1 and right >= x2 and bottom >= y2
+            for left, top, right, bottom in self.squares
+        )
+
+    def is_standing(self, frame: int, found: DetectedObject) -> bool:
+        """Tell whether an object of a frame is at the same place in another frame as well."""
+        return any(
+            other.group == found.group and _union(found, other) > _STANDING
+            for index, objects in enumerate(self.by_frame)
+            if index != frame
+            for other in objects
+        )
 
     def certain(self, score: float) -> tuple[DetectedObject, ...]:
         """Return the objects of all frames that have at least this score."""
@@ -123,7 +146,7 @@ def find_moving_objects(
     for index, objects in zip(usable, found, strict=True):
         damaged = motion.damage[index].pixel_mask(dimensions)
         by_frame[index] = _moving(_without_twins(objects), moved, damaged)
-    return MovingObjects(detector.name, tuple(by_frame))
+    return MovingObjects(detector.name, tuple(by_frame), tuple(squares))
 
 
 def _detect(

@@ -18,6 +18,7 @@ from veroallarme_core.judgement.premises import BORDER, CLEAR_SHARE, INSIDE_SHAR
 from veroallarme_core.judgement.ranking import rank_regions
 from veroallarme_core.judgement.rules import RULES, Rule, judge_by_rules, judge_motion
 from veroallarme_core.judgement.still import PROVING_SHARE, add_faint, doubt_unseen
+from veroallarme_core.judgement.unwanted import UNWANTED, leave_out_unwanted
 from veroallarme_core.judgement.zones import ALWAYS, OUTSIDE
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "OUTSIDE",
     "PROVING_SHARE",
     "RULES",
+    "UNWANTED",
     "Burst",
     "BurstJudgement",
     "Premises",
@@ -41,6 +43,7 @@ __all__ = [
     "judge_by_rules",
     "judge_from_memory",
     "judge_motion",
+    "leave_out_unwanted",
     "rank_by_appearance",
     "rank_regions",
 ]

@@ -18,7 +18,7 @@ def rank_movement(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
         return judgement
     regions = [one.region for one in moving]
     ranked = rank_regions(burst.motion, regions, burst.threshold, burst.parted.moved)
-    return judgement.relevant("moved", _sentence(ranked[0]), ranked, is_open=True)
+    return judgement.relevant("moved", describe_movement(ranked[0]), ranked, is_open=True)
 
 
 def _is_only_light(burst: Burst) -> bool:
@@ -34,7 +34,8 @@ def _is_only_light(burst: Burst) -> bool:
     )
 
 
-def _sentence(best: RegionJudgement) -> str:
+def describe_movement(best: RegionJudgement) -> str:
+    """Return a sentence on a region that moved, and on what may explain it."""
     what = best.what_moved
     if best.cues["unexplained"] >= CLEAR:
         return f"{what} that neither light nor swaying explains."

@@ -1,4 +1,4 @@
-"""Where motion counts: the zones that a user draws, laid over what moved."""
+"""Where motion counts, and of what: the zones that a user draws, laid over what moved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import Zone, ZoneKind
+from veroallarme_core.contract import ALL_KINDS, ObjectKind, Zone, ZoneKind
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionRegion,
@@ -60,25 +60,35 @@ class Premises:
     """The part of a picture in which motion counts.
 
     `mask` is None where everything counts, `always` where no motion alerts by its place alone;
-    what is in `always` is in `mask` as well.
+    what is in `always` is in `mask` as well. `kinds` of objects count, but in the parts of the
+    picture of which `kinds_by_area` says otherwise.
     """
 
     mask: Mask | None = None
     always: Mask | None = None
+    kinds: frozenset[ObjectKind] = frozenset(ALL_KINDS)
+    kinds_by_area: tuple[tuple[Mask, frozenset[ObjectKind]], ...] = ()
 
     @classmethod
-    def of(cls, zones: Sequence[Zone], frame_dimensions: tuple[int, int]) -> Premises:
-        """Lay zones over frames of (height, width) in pixels."""
+    def of(
+        cls,
+        zones: Sequence[Zone],
+        frame_dimensions: tuple[int, int],
+        objects: Iterable[ObjectKind] = ALL_KINDS,
+    ) -> Premises:
+        """Lay zones over frames of (height, width) in pixels; `objects` count in the picture."""
+        kinds = frozenset(objects)
         only, ignore, always = (
             _drawn((zone for zone in zones if zone.kind is kind), frame_dimensions)
             for kind in (ZoneKind.ONLY, ZoneKind.IGNORE, ZoneKind.ALWAYS)
         )
+        areas = _areas(zones, frame_dimensions, kinds)
         if only is None and ignore is None:
-            return cls(None, always)
+            return cls(None, always, kinds, areas)
         mask = np.full(frame_dimensions, 255, np.uint8) if only is None else only
         if ignore is not None:
             mask = mask & ~ignore
-        return cls(mask if always is None else mask | always, always)
+        return cls(mask if always is None else mask | always, always, kinds, areas)
 
     @property
     def judged(self) -> Mask | None:
@@ -123,6 +133,32 @@ class Premises:
             )
             >= _enough(region, motion)
         )
+
+    def kinds_in(
+        self, motion: MotionDetectionResult, region: MotionRegion
+    ) -> frozenset[ObjectKind]:
+        """Return the kinds of objects that count in a region: those of all zones it reaches into.
+
+        Like motion, they count where enough pixels moved; what is faint has none and is in all of
+        its box.
+        """
+        if not self.kinds_by_area:
+            return self.kinds
+        pixels = region_pixels(motion.motion_mask, region)
+        if not pixels.any():
+            pixels = np.full_like(pixels, 255)
+        reached = [
+            kinds
+            for area, kinds in self.kinds_by_area
+            if np.count_nonzero(pixels & _crop(area, region)) >= _enough(region, motion)
+        ]
+        return frozenset[ObjectKind]().union(*reached) if reached else frozenset(ALL_KINDS)
+
+    def counts_at(self, kind: str, row: float, column: float) -> bool:
+        """Tell whether an object of a kind counts at a pixel, wherever motion does."""
+        at = int(row), int(column)
+        in_areas = [kinds for area, kinds in self.kinds_by_area if area[at]]
+        return any(kind in kinds for kinds in in_areas or [self.kinds])
 
     def touches_always(self, region: MotionRegion) -> bool:
         """Tell whether any pixel of a region's box lies where motion always alerts."""
@@ -193,6 +229,19 @@ def _drawn(zones: Iterable[Zone], frame_dimensions: tuple[int, int]) -> Mask | N
         corners = [[round(x * (width - 1)), round(y * (height - 1))] for x, y in zone.points]
         cv2.fillPoly(mask, [np.array(corners, np.int32)], 255)
     return mask
+
+
+def _areas(
+    zones: Sequence[Zone], frame_dimensions: tuple[int, int], kinds: frozenset[ObjectKind]
+) -> tuple[tuple[Mask, frozenset[ObjectKind]], ...]:
+    """Return the zones where motion counts, each with its kinds; none where all have the same."""
+    counting = [zone for zone in zones if zone.kind is ZoneKind.ONLY]
+    areas = []
+    for zone in counting if any(zone.objects for zone in counting) else ():
+        mask = _drawn((zone,), frame_dimensions)
+        if mask is not None:
+            areas.append((mask, frozenset(zone.objects or kinds)))
+    return tuple(areas)
 
 
 def _crop(mask: Mask, region: MotionRegion) -> Mask:

@@ -83,11 +83,33 @@ def add_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """
     if not judgement.is_open or not burst.faint_beside_motion:
         return judgement
-    faint = _faint_regions(burst, burst.faint_beside_motion)
-    if any(map(burst.premises.touches_always, burst.faint_beside_motion)):
+    known = {one.region for one in judgement.regions}
+    blobs = [blob for blob in burst.faint_beside_motion if blob not in known]
+    if not blobs:
+        return judgement
+    faint = _faint_regions(burst, blobs)
+    if any(map(burst.premises.touches_always, blobs)):
         sentence = "Something faint changed where motion always alerts."
         return replace(judgement.unknown("faint_change", sentence, faint), is_open=False)
     return replace(judgement, regions=judgement.undecided + faint + judgement.proven)
+
+
+def doubt_faint(burst: Burst, judgement: BurstJudgement, sentence: str) -> BurstJudgement:
+    """Leave to the memory what is faint beside clear motion that is proven to be nuisance.
+
+    Args:
+        burst: in which all that clearly moved is proven to be nuisance.
+        judgement: by the rules.
+        sentence: why it is, without a full stop.
+    """
+    blobs = burst.faint_beside_motion
+    if not blobs:
+        return judgement
+    x, y = blobs[0].centroid
+    sentence = f"{sentence}, but near ({x}, {y}) something faint changed."
+    unknown = judgement.unknown("faint_change", sentence, _faint_regions(burst, blobs))
+    is_always = any(map(burst.premises.touches_always, blobs))
+    return replace(unknown, is_open=False) if is_always else unknown
 
 
 def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:

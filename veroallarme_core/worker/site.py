@@ -196,7 +196,7 @@ class Site:
             services,
         )
         if can_learn:
-            self._adaptations.add(learning, lambda: camera.context.settings.zones)
+            self._adaptations.add(learning, lambda: camera.context.settings)
         self._listening.add(config)
         camera.connectivity.note_heard(self._listening.can_hear(camera.id))
         return camera

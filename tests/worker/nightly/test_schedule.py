@@ -16,7 +16,14 @@ import pytest
 from benchmarks.peers import until
 from tests.worker.fake_state import FakeState, install
 from tests.worker.storage.test_event_store import verdict
-from veroallarme_core.contract import CommandError, Zone, ZoneKind, read_zones
+from veroallarme_core.contract import (
+    CameraSettings,
+    CommandError,
+    ObjectKind,
+    Zone,
+    ZoneKind,
+    read_zones,
+)
 from veroallarme_core.worker.camera.learning import CameraLearning, Outcome
 from veroallarme_core.worker.config import LearningConfig
 from veroallarme_core.worker.nightly import adaptation_process
@@ -41,7 +48,7 @@ class Bench:
     config: LearningConfig = field(default_factory=LearningConfig)
     complaints: dict[str, str] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
-    zones: tuple[Zone, ...] = ()
+    settings: CameraSettings = field(default_factory=CameraSettings)
 
     @property
     def data(self) -> Path:
@@ -72,7 +79,7 @@ class Bench:
             lambda key: None,
         )
         assert await learning.open()
-        self.adaptations.add(learning, lambda: self.zones)
+        self.adaptations.add(learning, lambda: self.settings)
         return learning
 
     def program(self, lines: str) -> None:
@@ -145,6 +152,7 @@ async def test_process_is_given_the_camera_its_thumbs_and_the_recall(bench: Benc
             *("--state-dir", str(bench.state)),
             *("--labels", str(labels)),
             *("--zones", str(bench.state / "zones.json")),
+            *("--objects", "person,animal,vehicle"),
             *("--recall", "0.99"),
             "--keep-memory",
         ],
@@ -194,12 +202,27 @@ async def test_a_zone_changed_since_is_something_new_to_learn_from(bench: Bench)
         "    print(zones.read_text(), file=file)\n" + ANSWER
     )
     await bench.adapt()
-    bench.zones = (STREET,)
+    bench.settings = CameraSettings(zones=(STREET,))
     bench.ended.clear()
     await bench.adapt()
     seen = (bench.folder / "zones.txt").read_text().splitlines()
     assert [json.loads(line) for line in seen] == [[], [STREET.to_dict()]]
     assert not (bench.state / "zones.json").exists()
+
+
+async def test_kinds_changed_since_are_something_new_to_learn_from(bench: Bench) -> None:
+    await bench.camera()
+    bench.program(
+        "kinds = sys.argv[sys.argv.index('--objects') + 1]\n"
+        "with pathlib.Path(folder, 'kinds.txt').open('a') as file:\n"
+        "    print(kinds, file=file)\n" + ANSWER
+    )
+    await bench.adapt()
+    bench.settings = CameraSettings(objects=(ObjectKind.PERSON, ObjectKind.ANIMAL))
+    bench.ended.clear()
+    await bench.adapt()
+    seen = (bench.folder / "kinds.txt").read_text().splitlines()
+    assert seen == ["person,animal,vehicle", "person,animal"]
 
 
 def test_labels_are_what_adapt_reads() -> None:

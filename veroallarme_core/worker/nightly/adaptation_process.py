@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from veroallarme_core.contract import Zone
+from veroallarme_core.contract import ALL_KINDS, ObjectKind, Zone, write_object_kinds
 
 ADAPT_LIMIT_S = 3600.0
 THREADS = 2
@@ -45,6 +45,8 @@ class Guidance:
     """Where motion counts; see `write_zones`."""
     recall: float
     """That is promised."""
+    objects: tuple[ObjectKind, ...] = ALL_KINDS
+    """Kinds that count."""
     detector: Path | None = None
     """An object detector of the user's own, the one that judges."""
 
@@ -79,6 +81,7 @@ async def run_adaptation(
             *("--state-dir", str(state_dir)),
             *("--labels", str(labels_file)),
             *("--zones", str(zones_file)),
+            *("--objects", write_object_kinds(guidance.objects)),
             *("--recall", str(guidance.recall)),
             *(("--detector", str(guidance.detector)) if guidance.detector else ()),
             "--keep-memory",

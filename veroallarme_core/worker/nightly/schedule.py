@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from veroallarme_core.contract import CommandError, Zone, iso
+from veroallarme_core.contract import CameraSettings, CommandError, iso
 from veroallarme_core.worker.camera import Adaptation, CameraLearning, Complain, Outcome, Resolve
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config import LearningConfig
@@ -26,8 +26,8 @@ from veroallarme_core.worker.storage import Storage
 
 _LOGGER = logging.getLogger(__name__)
 
-ZonesInForce = Callable[[], Sequence[Zone]]
-"""Tells the zones of a camera as they are now."""
+SettingsInForce = Callable[[], CameraSettings]
+"""Tells the settings of a camera as they are now."""
 
 TICK_S = 30.0
 """How often it is looked whether a camera is due; a clock may be set meanwhile."""
@@ -66,16 +66,16 @@ class Adaptations:
         self._adapted = adapted
         self._complain = complain
         self._resolve = resolve
-        self._cameras: dict[str, tuple[CameraLearning, ZonesInForce]] = {}
+        self._cameras: dict[str, tuple[CameraLearning, SettingsInForce]] = {}
         # Keeps the order of coming, and each camera once.
         self._queue: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._night: date | None = None
         self._looked_at: datetime | None = None
 
-    def add(self, learning: CameraLearning, zones: ZonesInForce) -> None:
-        """Adapt this camera from now on, by the zones that are in force by then."""
-        self._cameras[learning.camera] = learning, zones
+    def add(self, learning: CameraLearning, settings: SettingsInForce) -> None:
+        """Adapt this camera from now on, by the settings that are in force by then."""
+        self._cameras[learning.camera] = learning, settings
 
     def remove(self, camera: str) -> None:
         """Adapt this camera no more; what runs already ends."""
@@ -135,12 +135,14 @@ class Adaptations:
         self._night = begins.date()
         return True
 
-    async def _adapt(self, learning: CameraLearning, zones: ZonesInForce) -> None:
+    async def _adapt(self, learning: CameraLearning, settings: SettingsInForce) -> None:
         camera = learning.camera
         feedback = await self._storage.database(lambda store: store.feedback(camera))
+        in_force = settings()
         guidance = Guidance(
             labels=write_labels(feedback),
-            zones=write_zones(zones()),
+            zones=write_zones(in_force.zones),
+            objects=in_force.objects,
             recall=self._config.recall,
             detector=self._detector,
         )

@@ -1,0 +1,126 @@
+"""Rule: what is only an object of a kind that the user did not ask for is left out.
+
+What counts is the user's word, and what is recognised for certain is proof; that nobody is
+recognised is none. A region is left out only where an unwanted object explains all that moved in
+it, and where nothing that counts is even suspected. Somebody beside a car makes a region that is
+larger than the car, and somebody who passes before a parked one leaves most of it as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veroallarme_core.contract import ALL_KINDS, ObjectKind
+from veroallarme_core.description import DetectedObject, MovingObjects
+from veroallarme_core.judgement.burst import Burst
+from veroallarme_core.judgement.judgement import BurstJudgement
+from veroallarme_core.judgement.movement import describe_movement
+from veroallarme_core.judgement.still import doubt_faint, doubt_unseen
+from veroallarme_core.motion_detection import MotionRegion, min_area_for
+
+UNWANTED = "unwanted_object"
+
+CERTAIN_SCORE = 0.5
+"""Score from which what the detector recognises is taken for what it says."""
+SUSPECTED_SCORE = 0.1
+"""Score from which something that counts keeps the region in which it may be."""
+MOVING_SHARE = 0.5
+"""Share of an object's box that moves where it goes away or comes; of a parked car that somebody
+passes a third changes."""
+_MARGIN = 1 / 8  # of a box's sides: shadow and blur around what moves, and the box's own error
+_SHARE_LEFT = 0.5  # of a region's moving pixels that at most lie outside the boxes, small as it is
+
+_WORDS: Mapping[ObjectKind, str] = {
+    ObjectKind.PERSON: "people",
+    ObjectKind.ANIMAL: "animals",
+    ObjectKind.VEHICLE: "vehicles",
+}
+
+
+def leave_out_unwanted(
+    burst: Burst, judgement: BurstJudgement, objects: MovingObjects
+) -> BurstJudgement:
+    """Leave out the regions that are only objects of kinds that do not count there.
+
+    What a rule has decided stays so, and so does what is too faint or corrupt to be judged.
+    """
+    if judgement.score is None:
+        return judgement
+    left_out = {
+        one.region: unwanted
+        for one in judgement.undecided
+        if (unwanted := _unwanted_in(burst, one.region, objects))
+    }
+    if not left_out:
+        return judgement
+    regions = tuple(
+        one.proven(UNWANTED, 0.0) if one.region in left_out else one for one in judgement.regions
+    )
+    rest = replace(judgement, regions=regions)
+    # What is faint has no cues, and tells nothing by itself.
+    clear = next((one for one in rest.undecided if "unexplained" in one.cues), None)
+    if clear is not None:
+        sentence = describe_movement(clear)
+        return rest.relevant(clear.reason, sentence, rest.undecided, is_open=True)
+    recognised = _recognised(found for objects in left_out.values() for found in objects)
+    doubted = doubt_faint(burst, rest, recognised)
+    if doubted is not rest:
+        return doubted
+    kinds = frozenset[ObjectKind]().union(
+        *(burst.premises.kinds_in(burst.motion, region) for region in left_out)
+    )
+    sentence = f"{recognised}, and you asked for {_asked_for(kinds)} alone."
+    return doubt_unseen(burst, rest.nuisance(UNWANTED, sentence, burst.threshold, 0.0))
+
+
+def _unwanted_in(
+    burst: Burst, region: MotionRegion, objects: MovingObjects
+) -> tuple[DetectedObject, ...]:
+    """Return the unwanted objects that are all that moved in a region; none where more may be."""
+    counting = burst.premises.kinds_in(burst.motion, region)
+    if counting.issuperset(ALL_KINDS) or not objects.was_looked_at(region):
+        return ()
+    if objects.score_in(region, counting) >= SUSPECTED_SCORE:
+        return ()
+    moved = burst.moved_within([region]) > 0
+    recognised = tuple(
+        found
+        for frame, in_frame in enumerate(objects.by_frame)
+        for found in in_frame
+        if found.group not in counting
+        and found.score >= CERTAIN_SCORE
+        and _moving_share(moved, found) >= MOVING_SHARE
+        and not objects.is_standing(frame, found)
+    )
+    rest = moved.copy()
+    for found in recognised:
+        across, down = round(_MARGIN * found.width), round(_MARGIN * found.height)
+        rows = slice(max(0, found.y - down), found.y + found.height + down)
+        columns = slice(max(0, found.x - across), found.x + found.width + across)
+        rest[rows, columns] = False
+    most = min(min_area_for(burst.motion.frame_dimensions), _SHARE_LEFT * np.count_nonzero(moved))
+    return recognised if np.count_nonzero(rest) < most else ()
+
+
+def _moving_share(moved: NDArray[np.bool_], found: DetectedObject) -> float:
+    x1, y1, x2, y2 = found.to_bbox()
+    return float(np.count_nonzero(moved[y1:y2, x1:x2])) / (found.width * found.height)
+
+
+def _recognised(found: Iterable[DetectedObject]) -> str:
+    """Return who or what was recognised as the beginning of a sentence: "Only a car was ..."."""
+    names = sorted({one.class_name for one in found})
+    named = [f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names]
+    return f"Only {_listed(named)} {'was' if len(named) == 1 else 'were'} recognised"
+
+
+def _asked_for(kinds: frozenset[ObjectKind]) -> str:
+    return _listed([_WORDS[kind] for kind in ObjectKind if kind in kinds])
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
