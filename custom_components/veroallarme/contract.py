@@ -350,6 +350,39 @@ class OnUnknown(StrEnum):
     SUPPRESS = "suppress"
 
 
+OBJECT_KINDS = ("person", "animal", "vehicle")
+"""Kinds of objects that may count."""
+
+
+class Objects(StrEnum):
+    """Which kinds of objects count, as one of a few words; the value names the kinds."""
+
+    ALL = "person_animal_vehicle"
+    PERSON_ANIMAL = "person_animal"
+    PERSON_VEHICLE = "person_vehicle"
+    ANIMAL_VEHICLE = "animal_vehicle"
+    PERSON = "person"
+    ANIMAL = "animal"
+    VEHICLE = "vehicle"
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds as the contract writes them."""
+        return self.value.split("_")
+
+
+def _objects(content: Mapping[str, Any]) -> Objects | None:
+    """Read which kinds of objects count; None where the worker knows no such setting."""
+    kinds = content.get("objects")
+    if kinds is None:
+        return None
+    if isinstance(kinds, list):
+        for objects in Objects:
+            if all(kind in kinds for kind in objects.kinds) and len(kinds) == len(objects.kinds):
+                return objects
+    raise PayloadError("objects is no list of kinds")
+
+
 class ZoneKind(StrEnum):
     """What motion inside a zone means."""
 
@@ -364,11 +397,14 @@ def _zone(content: Mapping[str, Any]) -> dict[str, Any]:
     points = content.get("points")
     if not isinstance(points, list) or not MIN_CORNERS <= len(points) <= MAX_CORNERS:
         raise PayloadError("points is no polygon")
-    return {
+    zone: dict[str, Any] = {
         "name": read_text(content, "name"),
         "kind": (kind or ZoneKind.ONLY).value,
         "points": [_corner(point) for point in points],
     }
+    if (objects := _objects(content)) is not None:
+        zone["objects"] = objects.kinds
+    return zone
 
 
 def _corner(point: Any) -> list[float]:
@@ -390,6 +426,8 @@ class Settings:
     """None takes the calibrated threshold."""
     hold_s: float
     zones: list[dict[str, Any]]
+    objects: Objects | None
+    """None where the worker knows no such setting."""
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -401,6 +439,7 @@ class Settings:
             threshold=read_optional(read_share, content, "threshold"),
             hold_s=read_number(content, "hold_s", 3600.0),
             zones=[_zone(zone) for zone in read_objects(content.get("zones"), "zones", MAX_ZONES)],
+            objects=_objects(content),
         )
 
 

@@ -8,12 +8,12 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .contract import CameraInfo, Mode, OnUnknown
+from .contract import CameraInfo, Mode, Objects, OnUnknown
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
 
 PARALLEL_UPDATES = 0
-OPTIONS: dict[str, type[StrEnum]] = {"mode": Mode, "on_unknown": OnUnknown}
+OPTIONS: dict[str, type[StrEnum]] = {"mode": Mode, "objects": Objects, "on_unknown": OnUnknown}
 
 
 async def async_setup_entry(
@@ -52,4 +52,5 @@ class SettingSelect(CameraEntity, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         """Ask the worker to change the setting."""
-        await self.hub.commands.async_set(self.camera_id, **{self._setting: option})
+        value = Objects(option).kinds if self._setting == "objects" else option
+        await self.hub.commands.async_set(self.camera_id, **{self._setting: value})

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .contract import MAX_CORNERS, MAX_ZONES, MIN_CORNERS, ZoneKind
+from .contract import MAX_CORNERS, MAX_ZONES, MIN_CORNERS, OBJECT_KINDS, ZoneKind
 
 MAX_NAME_CHARACTERS = 64
-_KEYS = ("name", "kind", "points")
+_KEYS = ("name", "kind", "points", "objects")
 
 
 class ZoneError(ValueError):
@@ -50,7 +50,14 @@ def _check(number: str, zone: Any) -> dict[str, Any]:
     )
     if not is_polygon:
         raise ZoneError("zone_points", number=number, name=name)
-    return {"name": name, "kind": str(kind), "points": points}
+    checked = {"name": name, "kind": str(kind), "points": points}
+    if "objects" in content:
+        objects = content["objects"]
+        is_list = isinstance(objects, list) and bool(objects)
+        if not is_list or any(word not in OBJECT_KINDS for word in objects):
+            raise ZoneError("zone_objects", number=number, name=name)
+        checked["objects"] = objects
+    return checked
 
 
 def _is_corner(point: Any) -> bool:

@@ -15,6 +15,7 @@ from custom_components.veroallarme.contract import (
     Health,
     Info,
     Mode,
+    Objects,
     Settings,
     Stats,
     Verdict,
@@ -177,5 +178,12 @@ def test_settings_are_words_of_the_contract() -> None:
     ):
         with pytest.raises(PayloadError, match=next(iter(wrong))):
             Settings.from_json(changed(SETTINGS, zones=[GATE | wrong]))
+    mine = GATE | {"objects": ["vehicle", "person"]}
+    read = Settings.from_json(changed(SETTINGS, zones=[mine], objects=["animal"]))
+    assert read.zones == [GATE | {"objects": ["person", "vehicle"]}]
+    assert read.objects is Objects.ANIMAL
+    for kinds in ([], ["car"], ["person", "person"], "person", {"person": 1}, [["person"]]):
+        with pytest.raises(PayloadError, match="objects"):
+            Settings.from_json(changed(SETTINGS, objects=kinds))
     with pytest.raises(PayloadError, match="mode"):
         Settings.from_json(changed(SETTINGS, mode="party"))

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util.yaml import load_yaml_dict
 
-from custom_components.veroallarme.contract import EventState, Mode, OnUnknown, ZoneKind
+from custom_components.veroallarme.contract import EventState, Mode, Objects, OnUnknown, ZoneKind
 
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "veroallarme"
 ENGLISH = json.loads((INTEGRATION / "translations" / "en.json").read_text())
@@ -58,6 +58,7 @@ def test_words_are_those_of_the_contract() -> None:
     selects, events = ENGLISH["entity"]["select"], ENGLISH["entity"]["event"]
     assert set(selects["mode"]["state"]) == set(Mode)
     assert set(selects["on_unknown"]["state"]) == set(OnUnknown)
+    assert set(selects["objects"]["state"]) == set(Objects)
     decided = events["decision"]["state_attributes"]["event_type"]["state"]
     assert set(decided) == set(EventState)
 

@@ -31,6 +31,18 @@ async def test_a_zone_without_a_kind_alone_counts(hass: HomeAssistant, site, mqt
     assert command == {"zones": [{"name": "Yard", "kind": "only", "points": STREET["points"]}]}
 
 
+async def test_a_zone_may_have_kinds_of_objects_of_its_own(
+    hass: HomeAssistant, site, mqtt_mock
+) -> None:
+    yard = STREET | {"name": "Yard", "kind": "only", "objects": ["person", "animal"]}
+    response = await act(hass, "set_zones", zones=[yard])
+    assert response == {"camera": "drive", "zones": [yard]}
+    (command,) = sent(mqtt_mock, "camera/drive/set")
+    validate("set", command)
+    await say(hass, "camera/drive/settings", changed(SETTINGS, zones=[yard]))
+    assert attributes(hass, "sensor", "zones")["zones"] == [yard]
+
+
 async def test_an_empty_list_removes_all_zones(hass: HomeAssistant, site, mqtt_mock) -> None:
     await act(hass, "set_zones", zones=[])
     assert sent(mqtt_mock, "camera/drive/set") == [{"zones": []}]
@@ -45,13 +57,17 @@ async def test_an_empty_list_removes_all_zones(hass: HomeAssistant, site, mqtt_m
         ([STREET | {"name": 12}], "Zone 1: give it a name"),
         (
             [STREET | {"kinds": "always"}],
-            "Zone 1 (Street): kinds is not known; a zone has name, kind and points",
+            "Zone 1 (Street): kinds is not known; a zone has name, kind, points and objects",
         ),
         (
             [STREET | {"kind": "never"}],
             "Zone 1 (Street): never is no kind; choose only, ignore or always",
         ),
         ([STREET | {"kind": None}], "is no kind"),
+        *[
+            ([STREET | {"objects": objects}], "choose one or more of person, animal, vehicle")
+            for objects in ([], None, "person", ["car"], [["person"]])
+        ],
         *[
             ([STREET | {"points": points}], "Zone 1 (Street): give 3 to 64 corners [x, y]")
             for points in (

@@ -105,6 +105,7 @@ SETTINGS: dict[str, Any] = {
     "threshold": None,
     "hold_s": 30.0,
     "zones": [],
+    "objects": ["person", "animal", "vehicle"],
 }
 REVIEW: dict[str, Any] = {
     "events": [
