@@ -20,11 +20,13 @@ from veroallarme_core.contract import (
     CameraSettings,
     FrameCounts,
     Mode,
+    ObjectKind,
     OnUnknown,
     State,
     Zone,
     ZoneKind,
 )
+from veroallarme_core.description import DetectedObject
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.judgement import GENERAL_THRESHOLD
 from veroallarme_core.pipeline import (
@@ -184,6 +186,65 @@ def test_any_bytes_give_a_result(frames: list[bytes]) -> None:
     result = EventPipeline().judge(frames, FILTER)
     check(result)
     assert result.state is State.UNKNOWN
+
+
+# --- what counts ------------------------------------------------------------------------------
+
+
+class ByHeart:
+    """A detector that sees a car wherever the bright box is, and maybe somebody in it."""
+
+    name = "by-heart"
+
+    def __init__(self, *, person: float = 0.0) -> None:
+        self.person = person
+
+    def detect(self, frames, *, size, min_score):
+        return tuple(self._see(frame) for frame in frames)
+
+    def _see(self, frame):
+        rows, columns = np.nonzero(frame.min(axis=2) > 200)
+        if not len(rows):
+            return ()
+        box = (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+        whole = tuple(int(edge) for edge in box)
+        seen = [DetectedObject("car", 0.9, *whole), DetectedObject("person", self.person, *whole)]
+        return tuple(found for found in seen if found.score)
+
+
+PEOPLE = dataclasses.replace(FILTER, objects=(ObjectKind.PERSON,))
+COMING = [jpeg(scene(noise=1)), jpeg(scene((20, 60), noise=2)), jpeg(scene((110, 60), noise=3))]
+
+
+def test_a_car_alone_is_left_out_where_people_count() -> None:
+    result = EventPipeline(detector=ByHeart()).judge(COMING, PEOPLE)
+    check(result)
+    assert (result.state, result.reason) == (State.IRRELEVANT, "unwanted_object")
+    assert "Only a car was recognised, and you asked for people alone." in result.explanation
+    assert [found.name for found in result.objects] == ["car"], "it is told of all the same"
+    assert {region.reason for region in result.regions} == {"unwanted_object"}
+
+
+@pytest.mark.parametrize(
+    ("settings_", "detector"),
+    [(FILTER, ByHeart()), (PEOPLE, ByHeart(person=0.1)), (PEOPLE, None)],
+    ids=["all kinds count", "somebody is suspected", "nobody looked"],
+)
+def test_what_may_count_is_judged_as_ever(
+    settings_: CameraSettings, detector: ByHeart | None
+) -> None:
+    result = EventPipeline(detector=detector).judge(COMING, settings_)
+    plain = EventPipeline().judge(COMING, FILTER)
+    assert (result.state, result.reason) == (State.RELEVANT, plain.reason)
+    assert result.regions == plain.regions
+
+
+def test_only_kinds_that_count_speak_for_a_region() -> None:
+    pipeline = EventPipeline(encoder=SceneEncoder(), detector=ByHeart(person=0.15))
+    for chosen, score in ((FILTER, 0.9), (PEOPLE, 0.15)):
+        evidence = pipeline.judge(COMING, chosen).evidence
+        assert evidence is not None
+        assert max(region.object_score for region in evidence.regions) == score
 
 
 # --- orientation --------------------------------------------------------------------------------

@@ -138,6 +138,41 @@ def test_a_cut_sprite_grows_towards_the_camera():
     assert compared > 10
 
 
+def test_only_who_counts_at_a_place_appears():
+    """People count in the upper half, animals in the lower one."""
+
+    def counts(kind, row, column):
+        return kind == ("person" if row < SIZE[0] / 2 else "animal")
+
+    seen = {}
+    for rng in rngs(200):
+        is_small = bool(rng.random() < 0.3)
+        track = plan_track(FRAMES, rng, None, None, is_small=is_small, is_busy=False, counts=counts)
+        if track is not None:
+            tops = [placed.top + len(placed.sprite.alpha) / 2 for placed in track.placed if placed]
+            seen.setdefault(track.kind, []).append(np.median(tops))
+    assert set(seen) == {"person", "pet"}
+    assert np.median(seen["person"]) < SIZE[0] / 2 < np.median(seen["pet"])
+
+
+def test_nobody_appears_where_nothing_counts():
+    sprite = Sprite(
+        np.ones((60, 30, 3), np.float32), np.ones((60, 30), np.float32), "vehicle", foot=200.0
+    )
+    for rng in rngs(20):
+        for cut, kind in ((None, "nothing"), (sprite, "person")):
+            track = plan_track(
+                FRAMES,
+                rng,
+                None,
+                cut,
+                is_small=False,
+                is_busy=False,
+                counts=lambda asked, row, column, kind=kind: asked == kind,
+            )
+            assert track is None
+
+
 def test_movers_move_and_sometimes_stand():
     steps = []
     for rng in rngs(150):

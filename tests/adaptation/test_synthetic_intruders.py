@@ -221,6 +221,16 @@ def test_intruders_are_well_inside_the_area_that_counts():
         assert max(shares) >= 0.5
 
 
+@pytest.mark.parametrize(("counting", "drawn"), [("person", "person"), ("vehicle", "car")])
+def test_intruders_are_of_kinds_that_count(counting, drawn):
+    rng = np.random.default_rng(4)
+    events = [
+        paste_intruder(COLOUR, rng, PLACES, counts=lambda kind, row, column: kind == counting)
+        for _ in range(12)
+    ]
+    assert {event.kind for event in events if event is not None} == {drawn}
+
+
 def test_wrong_shares_are_refused():
     with pytest.raises(ValueError, match=r"small_share is 1\.5"):
         IntruderOptions(small_share=1.5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import Zone, ZoneKind
+from veroallarme_core.contract import ObjectKind, Zone, ZoneKind
 from veroallarme_core.judgement.premises import BORDER, Premises
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,
@@ -186,3 +186,36 @@ def test_intruders_are_tried_where_something_is_judged() -> None:
     assert area(LEFT, GATE) == pytest.approx(0.45, abs=0.01)
     everywhere = zone("all", ZoneKind.ALWAYS, (0, 0), (1, 0), (1, 1), (0, 1))
     assert area(LEFT, everywhere) == 1.0, "nothing is left to judge, so what alerts is tried"
+
+
+# --- what counts ------------------------------------------------------------------------------
+
+PEOPLE = (ObjectKind.PERSON,)
+RIGHT = dataclasses.replace(LEFT, points=((0.5, 0), (1, 0), (1, 1), (0.5, 1)), objects=PEOPLE)
+
+
+def kinds_of(premises: Premises, *box: int) -> set[ObjectKind]:
+    motion = moved((box[0], box[1], box[2], box[3]))
+    (region,) = motion.motion_regions
+    return set(premises.kinds_in(motion, region))
+
+
+def test_without_zones_of_their_own_the_kinds_of_the_camera_count() -> None:
+    for zones in ((), (LEFT,), (dataclasses.replace(LEFT, kind=ZoneKind.ALWAYS, objects=PEOPLE),)):
+        premises = Premises.of(zones, SIZE, (ObjectKind.ANIMAL,))
+        assert kinds_of(premises, 20, 60, 20, 40) == {ObjectKind.ANIMAL}
+        assert premises.counts_at("animal", 60.0, 20.0)
+        assert not premises.counts_at("person", 60.0, 20.0)
+    assert kinds_of(Premises.of((), SIZE), 20, 60, 20, 40) == set(ObjectKind)
+
+
+def test_the_kinds_of_all_zones_count_that_a_mover_reaches_into() -> None:
+    premises = Premises.of((LEFT, RIGHT), SIZE, (ObjectKind.VEHICLE,))
+    assert kinds_of(premises, 20, 60, 20, 40) == {ObjectKind.VEHICLE}
+    assert kinds_of(premises, 300, 60, 20, 40) == {ObjectKind.PERSON}
+    assert kinds_of(premises, 166, 60, 20, 40) == {ObjectKind.PERSON, ObjectKind.VEHICLE}
+    # A leaf over the border is not enough.
+    assert kinds_of(premises, 178, 60, 40, 40) == {ObjectKind.PERSON}
+    assert premises.counts_at("vehicle", 287.0, 10.0)
+    assert premises.counts_at("person", 0.0, 351.0)
+    assert not premises.counts_at("vehicle", 0.0, 351.0)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
-from veroallarme_core.contract import CameraSettings, Mode, OnUnknown, Topics, ZoneKind
+from veroallarme_core.contract import CameraSettings, Mode, ObjectKind, OnUnknown, Topics, ZoneKind
 from veroallarme_core.worker.config.loading import load_config, parse_config
 from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
 from veroallarme_core.worker.config.presets import PRESETS
@@ -138,7 +138,8 @@ cameras:
       timeout_s: 7
     burst: {size: 5, spacing_s: 1, limit_s: 20, max_age_s: 30}
     keep: {days: 7, size_mb: 200}
-    settings: {enabled: no, mode: shadow, on_unknown: suppress, threshold: 0.25, hold_s: 5}
+    settings: {enabled: no, mode: shadow, on_unknown: suppress, threshold: 0.25, hold_s: 5,
+      objects: [vehicle, person]}
     publish_image: false
     merge_window_s: 0
     reference_every_s: 0
@@ -207,6 +208,7 @@ cameras:
             on_unknown=OnUnknown.SUPPRESS,
             threshold=0.25,
             hold_s=5.0,
+            objects=(ObjectKind.PERSON, ObjectKind.VEHICLE),
         ),
         publish_image=False,
         merge_window_s=0.0,
