@@ -94,17 +94,17 @@ def add_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     return replace(judgement, regions=judgement.undecided + faint + judgement.proven)
 
 
-def doubt_faint(burst: Burst, judgement: BurstJudgement, sentence: str) -> BurstJudgement:
+def doubt_faint(
+    burst: Burst, judgement: BurstJudgement, blobs: Sequence[MotionRegion], sentence: str
+) -> BurstJudgement:
     """Leave to the memory what is faint beside clear motion that is proven to be nuisance.
 
     Args:
         burst: in which all that clearly moved is proven to be nuisance.
         judgement: by the rules.
-        sentence: why it is, without a full stop.
+        blobs: what is faint, one or more.
+        sentence: why the rest is nuisance, without a full stop.
     """
-    blobs = burst.faint_beside_motion
-    if not blobs:
-        return judgement
     x, y = blobs[0].centroid
     sentence = f"{sentence}, but near ({x}, {y}) something faint changed."
     unknown = judgement.unknown("faint_change", sentence, _faint_regions(burst, blobs))

@@ -24,6 +24,9 @@ from veroallarme_core.motion_detection import MotionRegion, min_area_for
 
 UNWANTED = "unwanted_object"
 
+Box = tuple[int, int, int, int]
+"""(x1, y1, x2, y2) in pixels of the frame, x2 and y2 exclusive."""
+
 CERTAIN_SCORE = 0.5
 """Score from which what the detector recognises is taken for what it says."""
 SUSPECTED_SCORE = 0.1
@@ -67,9 +70,14 @@ def leave_out_unwanted(
         sentence = describe_movement(clear)
         return rest.relevant(clear.reason, sentence, rest.undecided, is_open=True)
     recognised = _recognised(found for objects in left_out.values() for found in objects)
-    doubted = doubt_faint(burst, rest, recognised)
-    if doubted is not rest:
-        return doubted
+    boxes = [_widened(found) for objects in left_out.values() for found in objects]
+    faint = [
+        blob
+        for blob in burst.faint_beside_motion
+        if not any(_is_within(blob.to_bbox(), box) for box in boxes)
+    ]
+    if faint:
+        return doubt_faint(burst, rest, faint, recognised)
     kinds = frozenset[ObjectKind]().union(
         *(burst.premises.kinds_in(burst.motion, region) for region in left_out)
     )
@@ -98,10 +106,8 @@ def _unwanted_in(
     )
     rest = moved.copy()
     for found in recognised:
-        across, down = round(_MARGIN * found.width), round(_MARGIN * found.height)
-        rows = slice(max(0, found.y - down), found.y + found.height + down)
-        columns = slice(max(0, found.x - across), found.x + found.width + across)
-        rest[rows, columns] = False
+        x1, y1, x2, y2 = _widened(found)
+        rest[y1:y2, x1:x2] = False
     most = min(min_area_for(burst.motion.frame_dimensions), _SHARE_LEFT * np.count_nonzero(moved))
     return recognised if np.count_nonzero(rest) < most else ()
 
@@ -109,6 +115,18 @@ def _unwanted_in(
 def _moving_share(moved: NDArray[np.bool_], found: DetectedObject) -> float:
     x1, y1, x2, y2 = found.to_bbox()
     return float(np.count_nonzero(moved[y1:y2, x1:x2])) / (found.width * found.height)
+
+
+def _widened(found: DetectedObject) -> Box:
+    across, down = round(_MARGIN * found.width), round(_MARGIN * found.height)
+    x1, y1, x2, y2 = found.to_bbox()
+    return max(0, x1 - across), max(0, y1 - down), x2 + across, y2 + down
+
+
+def _is_within(inner: Box, outer: Box) -> bool:
+    starts = zip(inner[:2], outer[:2], strict=True)
+    ends = zip(inner[2:], outer[2:], strict=True)
+    return all(mine >= its for mine, its in starts) and all(mine <= its for mine, its in ends)
 
 
 def _recognised(found: Iterable[DetectedObject]) -> str:
