@@ -453,7 +453,7 @@ async def test_cameras_are_adapted_once_a_night(
 
 
 def note_of(asked: list[Any]) -> Callable[[CameraLearning], Any]:
-    async def adapt(learning: CameraLearning, zones: object) -> None:
+    async def adapt(learning: CameraLearning, settings: object) -> None:
         asked.append(learning.folder)
 
     return adapt
@@ -466,7 +466,7 @@ async def test_a_night_without_news_is_slept_through_but_a_failure_is_tried_agai
     bench.program(LOG_A_RUN)
 
     async def next_night() -> int:
-        await bench.adaptations._adapt(learning, lambda: ())
+        await bench.adaptations._adapt(learning, CameraSettings)
         return len(runs(bench)) // 2
 
     assert [await next_night() for _ in range(3)] == [1, 1, 1]
