@@ -29,6 +29,7 @@ from veroallarme_core.contract import (
 from veroallarme_core.description import DetectedObject
 from veroallarme_core.description.scene_encoder import SceneEncoder
 from veroallarme_core.judgement import GENERAL_THRESHOLD
+from veroallarme_core.judgement.unwanted import SUSPECTED_SCORE
 from veroallarme_core.pipeline import (
     MODEL,
     EventPipeline,
@@ -227,7 +228,7 @@ def test_a_car_alone_is_left_out_where_people_count() -> None:
 
 @pytest.mark.parametrize(
     ("settings_", "detector"),
-    [(FILTER, ByHeart()), (PEOPLE, ByHeart(person=0.1)), (PEOPLE, None)],
+    [(FILTER, ByHeart()), (PEOPLE, ByHeart(person=SUSPECTED_SCORE)), (PEOPLE, None)],
     ids=["all kinds count", "somebody is suspected", "nobody looked"],
 )
 def test_what_may_count_is_judged_as_ever(
@@ -240,8 +241,8 @@ def test_what_may_count_is_judged_as_ever(
 
 
 def test_only_kinds_that_count_speak_for_a_region() -> None:
-    pipeline = EventPipeline(encoder=SceneEncoder(), detector=ByHeart(person=0.15))
-    for chosen, score in ((FILTER, 0.9), (PEOPLE, 0.15)):
+    pipeline = EventPipeline(encoder=SceneEncoder(), detector=ByHeart(person=0.3))
+    for chosen, score in ((FILTER, 0.9), (PEOPLE, 0.3)):
         evidence = pipeline.judge(COMING, chosen).evidence
         assert evidence is not None
         assert max(region.object_score for region in evidence.regions) == score

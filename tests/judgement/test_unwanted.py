@@ -18,6 +18,7 @@ from veroallarme_core.judgement import (
     judge_by_rules,
     leave_out_unwanted,
 )
+from veroallarme_core.judgement.unwanted import SUSPECTED_SCORE
 from veroallarme_core.motion_detection import (
     MotionDetectionResult,
     MotionDetector,
@@ -110,11 +111,11 @@ def test_nothing_changes_where_vehicles_count(kinds: tuple[ObjectKind, ...]) -> 
         pytest.param([found("car", 0.49, CAR)], id="a car, but not for certain"),
         pytest.param([found("person", 0.9, CAR)], id="somebody"),
         pytest.param(
-            [found("car", 0.95, CAR), found("person", 0.1, (90, 125, 15, 40))],
+            [found("car", 0.95, CAR), found("person", SUSPECTED_SCORE, (90, 125, 15, 40))],
             id="a car, and faintly somebody before it",
         ),
         pytest.param(
-            [found("car", 0.95, CAR), found("person", 0.1, (145, 100, 15, 40))],
+            [found("car", 0.95, CAR), found("person", SUSPECTED_SCORE, (145, 100, 15, 40))],
             id="a car, and faintly somebody at its side",
         ),
         pytest.param([found("car", 0.95, (60, 120, 40, 50))], id="a car that is half of it"),

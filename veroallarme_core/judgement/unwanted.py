@@ -30,10 +30,17 @@ Box = tuple[int, int, int, int]
 CERTAIN_SCORE = 0.5
 """Score from which what the detector recognises is taken for what it says."""
 SUSPECTED_SCORE = 0.1
-"""Score from which something that counts keeps the region in which it may be."""
+"""Score from which something that counts keeps the region in which it may be.
+
+Before 27 real cameras 15 of 301 regions with a car for certain are left out where people alone
+count, and none of the 156 in events with people. From 0.2 on it were 58, and 5 of the 156, all of
+them cars alone."""
 MOVING_SHARE = 0.5
-"""Share of an object's box that moves where it goes away or comes; of a parked car that somebody
-passes a third changes."""
+"""Share of an object's box that moves where it goes away or comes.
+
+Of a parked car that somebody passes a third changes: without this and without asking whether it
+stands where it stood, 4 regions in events with people would be left out, one of them a man before a
+parked car of whom the detector sees nothing."""
 _MARGIN = 1 / 8  # of a box's sides: shadow and blur around what moves, and the box's own error
 _SHARE_LEFT = 0.5  # of a region's moving pixels that at most lie outside the boxes, small as it is
 
