@@ -269,7 +269,9 @@ def test_zones_in_a_file_act_on_all_that_judges(
     assert output.read_text(encoding="utf-8").count(",irrelevant,0.000000,outside_zones,") == 3
 
 
-@pytest.mark.parametrize("words", [["analyze", "a.jpg", "b.jpg"], ["adapt"], ["score"]])
+@pytest.mark.parametrize(
+    "words", [["analyze", "a.jpg", "b.jpg"], ["adapt"], ["score"], ["suggest"]]
+)
 @pytest.mark.parametrize("kinds", ["people", "", "person,,animal"])
 def test_kinds_of_objects_that_are_none_are_refused(
     words: list[str], kinds: str, capsys: pytest.CaptureFixture[str]

@@ -215,6 +215,7 @@ def _suggest(arguments: argparse.Namespace) -> int:
             arguments.state_dir,
             arguments.output,
             zones=_zones(arguments),
+            objects=arguments.objects,
             labels=arguments.labels,
             picture=arguments.picture,
             detector=arguments.detector,

@@ -50,7 +50,7 @@ async def test_every_entity_has_a_name_and_an_icon(hass: HomeAssistant, site) ->
         domain = entity.entity_id.partition(".")[0]
         assert key == "problem" or "name" in ENGLISH["entity"][domain][key]
         assert key in by_class or key in ICONS["entity"][domain]
-    assert len(entities) == 2 + 2 * 22
+    assert len(entities) == 2 + 2 * 23
 
 
 def test_words_are_those_of_the_contract() -> None:

@@ -20,9 +20,11 @@ from veroallarme_core.adaptation import (
 from veroallarme_core.camera_memory import CameraState, SceneMemory
 from veroallarme_core.commands.score import judge_event, read_state
 from veroallarme_core.contract import (
+    ALL_KINDS,
     CameraSettings,
     FrameCounts,
     Mode,
+    ObjectKind,
     Zone,
     ZoneSuggestion,
 )
@@ -51,6 +53,7 @@ def suggest_folder(
     output: Path,
     *,
     zones: tuple[Zone, ...] = (),
+    objects: tuple[ObjectKind, ...] = ALL_KINDS,
     labels: Path | None = None,
     picture: Path | None = None,
     detector: Path | None = None,
@@ -65,6 +68,7 @@ def suggest_folder(
             None judges as a fresh installation would.
         output: the file to write, in one step: `zones` and what is suggested, for `--zones`.
         zones: that are in force.
+        objects: kinds that count.
         labels: the user's thumbs.
         picture: a picture of the suggestion to write; its suffix says how.
         detector: an object detector of the user's own; None takes the one that ships.
@@ -85,7 +89,8 @@ def suggest_folder(
     thumbs = {} if labels is None else read_labels(labels)
     events = list_events(data_dir)
     pipeline = EventPipeline.with_shipped_networks(1, detector)
-    history = _look_at(events, pipeline, state_dir, zones, thumbs, threads, progress)
+    settings = CameraSettings(mode=Mode.FILTER, zones=zones, objects=objects)
+    history = _look_at(events, pipeline, state_dir, settings, thumbs, threads, progress)
     suggested = suggest_zones(history, zones)
     content = [zone.to_dict() for zone in (*zones, *(found.zone for found in suggested))]
     write_atomically(output, json.dumps(content, indent=2) + "\n")
@@ -98,7 +103,7 @@ def _look_at(
     events: Sequence[EventFolder],
     pipeline: EventPipeline,
     state_dir: Path | None,
-    zones: tuple[Zone, ...],
+    settings: CameraSettings,
     thumbs: Mapping[str, bool],
     threads: int,
     progress: Callable[[int, int], None],
@@ -109,7 +114,6 @@ def _look_at(
     else:
         state = read_state(state_dir)
     observed = SceneMemory(pipeline.encoder_name)
-    settings = CameraSettings(mode=Mode.FILTER, zones=zones)
     past: list[PastEvent] = []
 
     def judge(event: EventFolder) -> PipelineResult:
