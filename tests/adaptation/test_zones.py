@@ -13,9 +13,9 @@ from veroallarme_core.adaptation.camera_run import adapt_camera
 from veroallarme_core.adaptation.history import list_events
 from veroallarme_core.adaptation.observed_events import observe_history
 from veroallarme_core.adaptation.options import AdaptationOptions
-from veroallarme_core.camera_memory.camera_model import CameraModel
 from veroallarme_core.contract import Zone, ZoneKind
 from veroallarme_core.judgement import Premises
+from veroallarme_core.pipeline import EventPipeline
 
 EVERYTHING = Zone(name="all", kind=ZoneKind.IGNORE, points=((0, 0), (1, 0), (1, 1), (0, 1)))
 RIGHT = Zone(name="right", points=((0.5, 0), (1, 0), (1, 1), (0.5, 1)))
@@ -33,19 +33,29 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def adapt(some: Path, zones: tuple[Zone, ...], labels: dict[str, bool] | None = None) -> Any:
     options = replace(FEW, zones=zones)
-    return adapt_camera(list_events(some), scene_encoder(), labels or {}, options)
+    return adapt_camera(
+        list_events(some), EventPipeline(encoder=scene_encoder()), labels or {}, options
+    )
 
 
 @pytest.fixture
-def calibrations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Synthetic and confirmed ranks of every calibration."""
-    calls: list[tuple[np.ndarray, np.ndarray]] = []
+def trials(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, np.ndarray]]:
+    """How intruders and confirmed events fared in every adaptation."""
+    attempts, confirmed = [], []
 
-    def spy(model: CameraModel, synthetic: Any, confirmed: Any, *_: Any, **__: Any) -> CameraModel:
-        calls.append((synthetic, confirmed))
-        return model
+    def tried(*arguments: Any) -> Any:
+        attempts.append(try_intruders(*arguments))
+        return attempts[-1]
 
-    monkeypatch.setattr(camera_run, "calibrated", spy)
+    def asked(*arguments: Any) -> Any:
+        confirmed.append(try_confirmed(*arguments))
+        calls.append((attempts[-1], confirmed[-1]))
+        return confirmed[-1]
+
+    calls: list[tuple[Any, np.ndarray]] = []
+    try_intruders, try_confirmed = camera_run.try_intruders, camera_run.try_confirmed
+    monkeypatch.setattr(camera_run, "try_intruders", tried)
+    monkeypatch.setattr(camera_run, "try_confirmed", asked)
     return calls
 
 
@@ -62,7 +72,9 @@ def test_the_whole_picture_is_remembered_whatever_counts(some: Path) -> None:
 
 def test_regions_that_count_come_first_and_are_marked(some: Path) -> None:
     options = replace(FEW, zones=(RIGHT,))
-    _, known, _ = observe_history(list_events(some), scene_encoder(), options, lambda *_: None)
+    _, known, _ = observe_history(
+        list_events(some), EventPipeline(encoder=scene_encoder()), options, lambda *_: None
+    )
     assert any(event.counts.any() and not event.counts.all() for event in known)
     outside = [
         region.unexplained
@@ -106,22 +118,22 @@ def test_where_nothing_counts_nothing_is_promised(some: Path) -> None:
 
 
 def test_a_thumb_up_for_what_lies_outside_by_now_is_no_miss(
-    some: Path, calibrations: list[tuple[np.ndarray, np.ndarray]]
+    some: Path, trials: list[tuple[Any, np.ndarray]]
 ) -> None:
     labels = {history()[2].event_id: True}
     adapt(some, (), labels)
     adapt(some, (EVERYTHING,), labels)
-    (_, before), (_, after) = calibrations
+    (_, before), (_, after) = trials
     assert len(before) == 1
     assert len(after) == 0
 
 
 def test_what_alerts_by_its_place_hosts_no_intruder(
-    some: Path, calibrations: list[tuple[np.ndarray, np.ndarray]]
+    some: Path, trials: list[tuple[Any, np.ndarray]]
 ) -> None:
     """An intruder in such an event would be found whatever the model says of it."""
     always = replace(EVERYTHING, kind=ZoneKind.ALWAYS)
     _, _, report = adapt(some, (always,))
-    [(synthetic, _)] = calibrations
+    [(synthetic, _)] = trials
     assert len(synthetic) == 0
     assert report.suppressed == 0

@@ -67,9 +67,9 @@ def adapt_camera(
     cast = Cast.of(known)
     trial = Trial(pipeline, memory, model, options.zones, cast, options.objects)
     attempts = try_intruders(trial, trial.sources(known, event_ranks), options, progress)
+    confirmed = try_confirmed(trial, taught)
     missing = missing_for_promise(known, memory, attempts, options)
     if not missing:
-        confirmed = try_confirmed(trial, taught)
         model = calibrated(model, attempts, confirmed, event_ranks, options)
     return (
         memory,
