@@ -72,7 +72,7 @@ def test_the_whole_picture_is_remembered_whatever_counts(some: Path) -> None:
 
 
 def test_regions_that_count_come_first_and_are_marked(some: Path) -> None:
-    options = replace(FEW, zones=(RIGHT,))
+    options = replace(FEW, zones=(MOST,))
     _, known, _ = observe_history(
         list_events(some), EventPipeline(encoder=scene_encoder()), options, lambda *_: None
     )
