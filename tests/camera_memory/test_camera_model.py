@@ -1,5 +1,6 @@
 """A camera's model: ranks, scores, and the file that it is kept in."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.watched import (
 from veroallarme_core.camera_memory.camera_model import (
     CUES,
     FOLDS,
+    FORMAT_VERSION,
     QUANTILES,
     CameraModel,
     cue_values,
@@ -30,6 +32,7 @@ from veroallarme_core.camera_memory.camera_model import (
 )
 from veroallarme_core.camera_memory.state_file import StateFileError, read_state, write_state
 from veroallarme_core.contract import Promise
+from veroallarme_core.description import Light
 
 FINITE = st.floats(-1e6, 1e6, width=32)
 SAMPLES = hnp.arrays(np.float64, st.integers(1, 300), elements=FINITE)
@@ -102,6 +105,25 @@ def test_person_ranks_above_all_that_the_tree_does() -> None:
     assert model.rank([], [], "any").shape == (0,)
 
 
+def test_who_is_recognised_ranks_higher_and_in_the_dark_silence_ranks_nobody_low() -> None:
+    memory = learned_memory()
+    event = other_tree()
+    regions = event.evidence.regions
+    cues = memory.assess(regions, event.evidence.light, event.at)
+
+    def best(score: float, light: Light = Light.DAY, detector: str = "any") -> float:
+        model = replace(garden_model(memory), detector=detector)
+        seen = [replace(region, object_score=score, light=light) for region in regions]
+        return float(model.rank(seen, cues, event.event_id).max())
+
+    assert best(0.0) < best(0.2) < best(0.9) <= 1.0
+    for light in (Light.DUSK, Light.INFRARED):
+        assert best(0.0, light) == best(0.3, light) > best(0.3)
+        assert best(0.9, light) == best(0.9)
+    # A model that was learned without a detector ranks as it did then.
+    assert best(math.nan, detector="") == best(0.9, detector="")
+
+
 def test_score_is_half_at_the_threshold() -> None:
     model = replace(garden_model(learned_memory()), threshold=0.7)
     scores = model.score(np.array([0.0, 0.6999, 0.7, 0.7001, 1.0]))
@@ -124,6 +146,7 @@ MODEL = CameraModel(
     head_quantiles=np.zeros((FOLDS, QUANTILES)),
     threshold=0.625,
     promise=PROMISE,
+    detector="nanodet-1",
     view=2,
 )
 
@@ -137,14 +160,15 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, promise: Promise | Non
     replace(MODEL, promise=promise).save(path)
     read = CameraModel.load(path, "lite0-1")
     assert (read.events, read.threshold, read.view, read.promise) == (812, 0.625, 2, promise)
+    assert read.detector == "nanodet-1"
     for name in ("cue_quantiles", "teacher_quantiles", "heads", "head_quantiles"):
         assert np.array_equal(getattr(read, name), getattr(MODEL, name)), name
 
 
 def write_changed(path: Path, facts: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
     MODEL.save(path)
-    good, good_arrays = read_state(path, "camera model", 1)
-    write_state(path, "camera model", 1, good | facts, good_arrays | arrays)
+    good, good_arrays = read_state(path, "camera model", FORMAT_VERSION)
+    write_state(path, "camera model", FORMAT_VERSION, good | facts, good_arrays | arrays)
 
 
 @pytest.mark.parametrize(
@@ -179,11 +203,20 @@ def test_foreign_content_is_refused(
 def test_file_without_an_array_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "model.npz"
     MODEL.save(path)
-    facts, arrays = read_state(path, "camera model", 1)
+    facts, arrays = read_state(path, "camera model", FORMAT_VERSION)
     del arrays[name]
-    write_state(path, "camera model", 1, facts, arrays)
+    write_state(path, "camera model", FORMAT_VERSION, facts, arrays)
     with pytest.raises(StateFileError, match=name):
         CameraModel.load(path, "lite0-1")
+
+
+def test_model_without_a_detector_in_mind_is_refused(tmp_path: Path) -> None:
+    """Its line was drawn for other ranks: below it real people might lie now."""
+    MODEL.save(tmp_path / "model.npz")
+    facts, arrays = read_state(tmp_path / "model.npz", "camera model", FORMAT_VERSION)
+    write_state(tmp_path / "model.npz", "camera model", FORMAT_VERSION - 1, facts, arrays)
+    with pytest.raises(StateFileError, match="of version 1, not"):
+        CameraModel.load(tmp_path / "model.npz", "lite0-1")
 
 
 def test_memory_is_no_model(tmp_path: Path) -> None:

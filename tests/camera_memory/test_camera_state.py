@@ -31,6 +31,7 @@ from veroallarme_core.camera_memory.camera_state import (
     CameraState,
     write_report,
 )
+from veroallarme_core.camera_memory.region_bank import RegionBank
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import State
@@ -119,6 +120,18 @@ def test_model_without_a_promise_suppresses_nothing(tmp_path: Path) -> None:
     assert not state.learned
 
 
+def test_what_was_learned_with_another_detector_suppresses_nothing(tmp_path: Path) -> None:
+    memory = learned_memory()
+    model = replace(garden_model(memory), detector="other-1")
+    state = CameraState(tmp_path, memory, model)
+    assert judge(state, other_tree()) is other_tree().judgement
+    [notice] = state.notices()
+    assert "other-1" in notice
+    assert "next adaptation" in notice
+    judge(state, other_tree())
+    assert state.notices() == []
+
+
 def test_light_that_it_does_not_know_is_judged_by_the_cues(state: CameraState) -> None:
     night = watch(70, light=("infrared",) * 3)
     assert judge(state, night) is night.judgement
@@ -159,14 +172,39 @@ def visits(state: CameraState) -> list[Watched]:
     return events
 
 
+@pytest.fixture
+def less_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the visitor look a little different each time."""
+    likeness = RegionBank.likeness
+    monkeypatch.setattr(RegionBank, "likeness", lambda *given: 0.8 * likeness(*given))
+
+
+def rejects(state: CameraState) -> bool:
+    """Whether the visitor himself is rejected by now."""
+    judgement = judge(state, person_over_the_tree())
+    rejected = {
+        region.region.to_bbox() for region in judgement.regions if region.reason == "like_rejected"
+    }
+    return person_over_the_tree().on_mover.bbox in rejected
+
+
+def test_one_thumb_down_suppresses_the_same_thing(
+    state: CameraState, visits: list[Watched]
+) -> None:
+    assert not rejects(state)
+    state.apply_feedback(visits[0].event_id, False)
+    assert rejects(state)
+    state.apply_feedback(visits[0].event_id, None)
+    assert not rejects(state)
+
+
+@pytest.mark.usefixtures("less_alike")
 def test_three_thumbs_down_suppress_their_like(state: CameraState, visits: list[Watched]) -> None:
     for event in visits[: THUMBS_DOWN - 1]:
         state.apply_feedback(event.event_id, False)
-        assert judge(state, person_over_the_tree()).state is State.RELEVANT
+        assert not rejects(state)
     state.apply_feedback(visits[THUMBS_DOWN - 1].event_id, False)
-    judgement = judge(state, person_over_the_tree())
-    rejected = {one.region.to_bbox() for one in judgement.regions if one.reason == "like_rejected"}
-    assert person_over_the_tree().on_mover.bbox in rejected
+    assert rejects(state)
     state.apply_feedback(visits[0].event_id, None)
     assert judge(state, person_over_the_tree()).state is State.RELEVANT
 
@@ -178,6 +216,7 @@ def test_one_thumb_up_outweighs_all_thumbs_down(state: CameraState, visits: list
     assert judge(state, person_over_the_tree()).state is State.RELEVANT
 
 
+@pytest.mark.usefixtures("less_alike")
 def test_thumbs_down_of_one_session_count_once(state: CameraState, visits: list[Watched]) -> None:
     for number in range(THUMBS_DOWN):
         event = replace(visits[0], event_id=f"same_time_{number}")

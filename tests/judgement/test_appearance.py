@@ -35,7 +35,7 @@ def region(x, *, score=0.9):
     return RegionJudgement(moving(x), score, score >= 0.5, max(score, 1 - score), "moved", {})
 
 
-def seen(x, change, score=0.0):
+def seen(x, change, score, light):
     return RegionEvidence(
         region=moving(x),
         place=np.zeros(2, np.float32),
@@ -46,6 +46,7 @@ def seen(x, change, score=0.0):
         change=change,
         unexplained=5.0,
         object_score=score,
+        light=light,
     )
 
 
@@ -53,7 +54,7 @@ def burst(changes, *, scores=None, light=Light.DAY):
     grid = np.zeros((4, 4), np.bool_)
     scores = scores or [0.0] * len(changes)
     regions = tuple(
-        seen(20 * index, change, score)
+        seen(20 * index, change, score, light)
         for index, (change, score) in enumerate(zip(changes, scores, strict=True))
     )
     return BurstEvidence(light, np.zeros((3, 4, 4, 40), np.float32), ~grid[None], grid, regions)

@@ -64,7 +64,7 @@ class CameraModel:
         unusual = self.rank_here(regions, cues, event_id)
         if not self.detector:
             return unusual
-        likeness = np.sqrt([region.object_score for region in regions])
+        likeness = np.array([region.likeness for region in regions])
         return np.asarray((unusual + OBJECT_WEIGHT * likeness) / (1.0 + OBJECT_WEIGHT))
 
     def rank_here(

@@ -52,6 +52,10 @@ _CHANGED_PLACES = 4  # of the 49 of a crop: those where a mover shows
 _MOVED = 0.005  # share of a cell from which it counts as moved
 
 
+UNSEEN_AT_NIGHT = 0.6
+"""What the silence of the detector counts for in the dark: a score of .36."""
+
+
 class Light(IntEnum):
     """Kinds of light under which the same place looks different."""
 
@@ -94,6 +98,18 @@ class RegionEvidence:
     object_score: float = math.nan
     """Largest score of a person, animal or vehicle that moves there and counts, in [0, 1]; NaN
     where nobody looked for any."""
+    light: Light = Light.DAY
+    """Of the burst."""
+
+    @property
+    def likeness(self) -> float:
+        """How much it looks like an object, in [0, 1]: the root of the score; NaN as that.
+
+        Where it is not day it is `UNSEEN_AT_NIGHT` at least: there the detector overlooks most
+        people, and its silence must not rank them among the leaves.
+        """
+        likeness = math.sqrt(self.object_score)
+        return likeness if self.light is Light.DAY else max(likeness, UNSEEN_AT_NIGHT)
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
@@ -162,7 +178,7 @@ def gather_evidence(
     described = _describe(encoder, motion, chosen)
     features = encoder.encode_frames(frames, grid)
     intact = np.stack([_intact_cells(damage, dimensions, grid) for _, damage in usable])
-    smallest = min_area_for(dimensions)
+    smallest, light = min_area_for(dimensions), light_of(frames)
     regions = []
     for one, (sketch, change) in zip(chosen, described, strict=True):
         bbox = one.region.to_bbox()
@@ -184,10 +200,11 @@ def gather_evidence(
                     if objects is None
                     else objects.score_in(one.region, kinds_in(one.region))
                 ),
+                light=light,
             )
         )
     detector = "" if objects is None else objects.detector
-    return BurstEvidence(light_of(frames), features, intact, moved, tuple(regions), detector)
+    return BurstEvidence(light, features, intact, moved, tuple(regions), detector)
 
 
 def light_of(frames: Sequence[Frame]) -> Light:

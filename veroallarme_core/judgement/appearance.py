@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import math
 
-from veroallarme_core.description import BurstEvidence, Light, RegionEvidence
+from veroallarme_core.description import BurstEvidence, RegionEvidence
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement, undecided_score
 
 _CHANGE_WEIGHT, _UNEXPLAINED_WEIGHT = 0.3, 0.2
 _LARGEST_CHANGE = 2.0  # standard deviations over ImageNet: a mover that fills the crop
 _MUCH_UNEXPLAINED = 2.0  # decades of smallest regions
-_UNSEEN_AT_NIGHT = 0.6  # what the silence of a detector counts for that finds nobody at night
 _LARGEST_SUM = 1.0 + _CHANGE_WEIGHT * _LARGEST_CHANGE + _UNEXPLAINED_WEIGHT
 
 
@@ -38,24 +37,20 @@ def rank_by_appearance(
         return judgement
     described = {region.region: region for region in evidence.regions}
     ranked = [
-        _rank(region, described.get(region.region), evidence.light, threshold)
-        for region in judgement.undecided
+        _rank(region, described.get(region.region), threshold) for region in judgement.undecided
     ]
     return judgement.relevant(judgement.reason, judgement.explanation, ranked, is_open=True)
 
 
 def _rank(
-    region: RegionJudgement, seen: RegionEvidence | None, light: Light, threshold: float
+    region: RegionJudgement, seen: RegionEvidence | None, threshold: float
 ) -> RegionJudgement:
     # What nobody looked at stays what the rules made of it, and so does what has one frame only.
     if seen is None or math.isnan(seen.change) or math.isnan(seen.object_score):
         return region
     cues = {"change": round(seen.change, 4), "object_score": round(seen.object_score, 4)}
-    likeness = math.sqrt(seen.object_score)
-    if light is not Light.DAY:
-        likeness = max(likeness, _UNSEEN_AT_NIGHT)
     total = (
-        likeness
+        seen.likeness
         + _CHANGE_WEIGHT * min(seen.change, _LARGEST_CHANGE)
         + _UNEXPLAINED_WEIGHT * min(1.0, math.log10(1.0 + seen.unexplained) / _MUCH_UNEXPLAINED)
     )
