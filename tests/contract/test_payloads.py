@@ -16,7 +16,10 @@ def test_info_says_what_the_site_offers():
         "version": "1.2.3",
         "site": "home",
         "cameras": cameras,
-        "capabilities": ["analyze", "burst", "config", "feedback", "learn", "motion_end", "set"],
+        "capabilities": [
+            *("analyze", "burst", "config", "feedback", "learn", "motion_end", "set"),
+            "suggestion",
+        ],
         "inference": "openvino 2026.4 on cpu",
         "max_burst_bytes": 24 * 1024 * 1024,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def adapt_folder(
         replace(model, view=view).save(state_dir / MODEL_FILE)
     else:
         report = replace(report, learned=False, promise=None, missing=_TURNED)
-    content = asdict(report)
+    content = report.to_dict()
     write_report(state_dir, content)
     return content
 

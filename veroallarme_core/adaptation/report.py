@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from veroallarme_core.contract import Promise
 
@@ -30,3 +31,8 @@ class AdaptationReport:
     what else moves decides about them."""
     promise: Promise | None
     seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-serialisable values."""
+        promise = None if self.promise is None else self.promise.to_dict()
+        return {**asdict(self), "promise": promise}
