@@ -16,7 +16,7 @@ from veroallarme_core.description.scene_encoder import ENCODER_NAME
 from veroallarme_training.histories import HistoryOptions, write_history
 
 pytestmark = pytest.mark.evaluation
-OPTIONS = AdaptationOptions(recall=0.9, confidence=0.9, intruders=30)
+OPTIONS = AdaptationOptions(recall=0.9, confidence=0.9, intruders=60)
 
 
 def rows_of(path: Path) -> dict[str, dict[str, str]]:
