@@ -106,7 +106,7 @@ def draw_verdict(
         x1, y1, x2, y2 = found.to_bbox()
         cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), OBJECT_BGR, line)
         name = f"{found.class_name} {found.score:.2f}"
-        _label(picture, name, (x1, y2), _NAME_BGR, scale)
+        _label(picture, name, (x1, y2), _NAME_BGR, scale, is_below=True)
     for region in sorted(regions, key=lambda region: region.relevance_score):
         colour = RELEVANT_BGR if region.is_relevant else IRRELEVANT_BGR
         corner = (region.x, region.y)
@@ -119,14 +119,21 @@ def draw_verdict(
 
 
 def _label(
-    picture: Frame, text: str, corner: tuple[int, int], colour: tuple[int, int, int], scale: float
+    picture: Frame,
+    text: str,
+    corner: tuple[int, int],
+    colour: tuple[int, int, int],
+    scale: float,
+    *,
+    is_below: bool = False,
 ) -> None:
-    """Write text on a filled bar whose lower left corner is ``corner``, kept inside the frame."""
+    """Write text on a filled bar above or below a corner, kept inside the frame."""
     (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     pad = max(2, round(4 * scale))
     bar_height = height + baseline + 2 * pad
     x = max(0, min(corner[0], picture.shape[1] - width - 2 * pad))
-    bottom = min(max(corner[1], bar_height), picture.shape[0])
+    bottom = corner[1] + bar_height * is_below
+    bottom = min(max(bottom, bar_height), picture.shape[0])
     cv2.rectangle(picture, (x, bottom - bar_height), (x + width + 2 * pad, bottom), colour, -1)
     origin = (x + pad, bottom - pad - baseline)
     cv2.putText(picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, _TEXT_BGR, 1, cv2.LINE_AA)
