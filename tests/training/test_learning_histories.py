@@ -32,6 +32,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.timeout(600)  # it looks for objects in 120 bursts
 def test_street_without_labels(street: Path) -> None:
     """Nuisance is suppressed, and hardly anybody who comes onto the premises is missed."""
     (street / "data" / "labels.csv").rename(street / "labels.csv")
