@@ -189,8 +189,8 @@ class Burst:
         return rest
 
 
-def _overlap(one: MotionRegion, other: MotionRegion) -> bool:
-    a, b = one.to_bbox(), other.to_bbox()
+def _overlap(region: MotionRegion, other: MotionRegion) -> bool:
+    a, b = region.to_bbox(), other.to_bbox()
     return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
 
 
@@ -202,7 +202,9 @@ def is_text(region: MotionRegion, lines: tuple[TextLine, ...]) -> bool:
 def text_lines(motion: MotionDetectionResult) -> tuple[TextLine, ...]:
     """Find the lines of text in the frames of a burst that have its size."""
     frames = (frame for frame in motion.frames if frame is not None)
-    return find_text_lines([one for one in frames if one.shape[:2] == motion.frame_dimensions])
+    return find_text_lines(
+        [frame for frame in frames if frame.shape[:2] == motion.frame_dimensions]
+    )
 
 
 def burst_cues(motion: MotionDetectionResult) -> Mapping[str, Cue]:

@@ -163,11 +163,11 @@ def _explained_by_infrared(
     two frames of the same light show at the same place stands there and did not move; an edge that
     a single frame shows must be in the other light as well.
     """
-    one, other = gradient(switch.before), gradient(switch.after)
-    strengths = (strength(one), strength(other))
+    edges_before, edges_after = gradient(switch.before), gradient(switch.after)
+    strengths = (strength(edges_before), strength(edges_after))
     ratio = _EDGE_RATIO_INFRARED
-    gone = is_little(new_edges(one, other, strengths, ratio), strengths[0])
-    come = is_little(new_edges(other, one, strengths[::-1], ratio), strengths[1])
+    gone = is_little(new_edges(edges_before, edges_after, strengths, ratio), strengths[0])
+    come = is_little(new_edges(edges_after, edges_before, strengths[::-1], ratio), strengths[1])
     stood = _stood_still(pairs, switch.pair.previous, rest.shape)
     stands = _stood_still(pairs, switch.pair.current, rest.shape)
     return np.where((gone | stood) & (come | stands), rest, 0).astype(np.uint8)

@@ -118,7 +118,7 @@ class BurstJudgement:
             score=best.relevance_score,
             reason=reason,
             explanation=explanation,
-            cues={**self.cues, "regions_relevant": sum(one.is_relevant for one in ranked)},
+            cues={**self.cues, "regions_relevant": sum(region.is_relevant for region in ranked)},
             regions=ranked + self.proven,
             is_open=is_open,
         )
@@ -168,12 +168,14 @@ def candidates(judgement: BurstJudgement) -> list[Candidate]:
     """
     undecided = sorted(
         judgement.undecided,
-        key=lambda one: (-one.cues.get("largest_unexplained_px", 0.0), -one.region.area),
+        key=lambda region: (-region.cues.get("largest_unexplained_px", 0.0), -region.region.area),
     )
-    decided = [one for one in judgement.regions if not judgement.is_open or one.is_proven]
-    decided.sort(key=lambda one: (one.is_proven, -one.region.area))
+    decided = [region for region in judgement.regions if not judgement.is_open or region.is_proven]
+    decided.sort(key=lambda region: (region.is_proven, -region.region.area))
     return [
-        Candidate(one.region, one.cues.get("largest_unexplained_px", 0.0), is_decided=is_decided)
+        Candidate(
+            region.region, region.cues.get("largest_unexplained_px", 0.0), is_decided=is_decided
+        )
         for regions, is_decided in ((undecided, False), (decided, True))
-        for one in regions
+        for region in regions
     ]

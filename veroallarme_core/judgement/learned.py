@@ -98,27 +98,29 @@ def judge_learned(
     if not judgement.undecided or not cues:
         return judgement
     if model is None:
-        before = {one.region: one.relevance_score for one in judgement.regions}
-        scores = np.array([before[one.region] for one in evidence.regions])
+        before = {region.region: region.relevance_score for region in judgement.regions}
+        scores = np.array([before[region.region] for region in evidence.regions])
         numbers = [_numbers(cue) for cue in cues]
     else:
         rank = model.rank(evidence.regions, cues, event_id)
         scores = model.score(rank)
         numbers = [
-            {"rank": round(float(one), 4), **_numbers(cue)}
-            for one, cue in zip(rank, cues, strict=True)
+            {"rank": round(float(region_rank), 4), **_numbers(cue)}
+            for region_rank, cue in zip(rank, cues, strict=True)
         ]
     judged = {
-        region.region: _judge(float(score), _why(region, cue, model), thumb, told, threshold)
-        for region, cue, thumb, score, told in zip(
+        region.region: _judge(
+            float(score), _why(region, cue, model), thumb, region_numbers, threshold
+        )
+        for region, cue, thumb, score, region_numbers in zip(
             evidence.regions, cues, thumbs, scores, numbers, strict=True
         )
     }
     regions = [
-        _region(one, judged.get(one.region, _NOT_LOOKED_AT), threshold)
-        for one in judgement.undecided
+        _region(region, judged.get(region.region, _NOT_LOOKED_AT), threshold)
+        for region in judgement.undecided
     ]
-    best = max(regions, key=lambda one: one.relevance_score)
+    best = max(regions, key=lambda region: region.relevance_score)
     reasons = judged.get(best.region, _NOT_LOOKED_AT)
     decided = judgement.relevant(best.reason, _explanation(best, reasons), regions, is_open=False)
     return replace(decided, cues={**decided.cues, **reasons.cues})
@@ -177,18 +179,20 @@ def _rank(value: float, quantiles: NDArray[np.float64]) -> float:
     return float(ranks(np.array([value]), quantiles)[0])
 
 
-def _region(one: RegionJudgement, judged: _Judged, threshold: float) -> RegionJudgement:
+def _region(region: RegionJudgement, judged: _Judged, threshold: float) -> RegionJudgement:
     says_why = judged.score < threshold or judged.reason in ALWAYS_ALERTING
-    return one.scored(judged.score, threshold, judged.reason if says_why else "moved", judged.cues)
+    return region.scored(
+        judged.score, threshold, judged.reason if says_why else "moved", judged.cues
+    )
 
 
-def _explanation(best: RegionJudgement, told: _Judged) -> str:
-    what = best.what_moved
-    if told.reason in ("like_confirmed", "like_rejected", "not_looked_at"):
-        return f"{what}. {told.sentence}"
+def _explanation(best: RegionJudgement, judged: _Judged) -> str:
+    what_moved = best.what_moved
+    if judged.reason in ("like_confirmed", "like_rejected", "not_looked_at"):
+        return f"{what_moved}. {judged.sentence}"
     if best.is_relevant:
-        sessions = int(told.cues["sessions_alike"])
+        sessions = int(judged.cues["sessions_alike"])
         before = f"its like moved here at {_times(sessions)}" if sessions else "nothing like it"
         before = before if sessions else f"{before} moved here before"
-        return f"{what} that is not usual there: {before}."
-    return f"{what}, but {told.sentence}."
+        return f"{what_moved} that is not usual there: {before}."
+    return f"{what_moved}, but {judged.sentence}."

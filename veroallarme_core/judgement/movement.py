@@ -16,7 +16,7 @@ def rank_movement(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     moving = judgement.unproven
     if judgement.is_decided or not moving or _is_only_light(burst):
         return judgement
-    regions = [one.region for one in moving]
+    regions = [region.region for region in moving]
     ranked = rank_regions(burst.motion, regions, burst.threshold, burst.parted.moved)
     return judgement.relevant("moved", describe_movement(ranked[0]), ranked, is_open=True)
 

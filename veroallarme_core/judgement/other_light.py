@@ -169,11 +169,11 @@ def _same_edges(
 
 def _edges_that_stayed(before: Grey, after: Grey) -> Mask:
     """Return uint8 (h, w), 255 along edges that both pictures have."""
-    one, other = gradient(before), gradient(after)
-    strengths = (strength(one), strength(other))
+    edges_before, edges_after = gradient(before), gradient(after)
+    strengths = (strength(edges_before), strength(edges_after))
     new = cv2.max(
-        new_edges(one, other, strengths, _EDGE_RATIO),
-        new_edges(other, one, strengths[::-1], _EDGE_RATIO),
+        new_edges(edges_before, edges_after, strengths, _EDGE_RATIO),
+        new_edges(edges_after, edges_before, strengths[::-1], _EDGE_RATIO),
     )
     is_edge = cv2.dilate(cv2.min(*strengths), np.ones((3, 3), np.uint8)) > _EDGE_FLOOR
     stayed = is_little(np.asarray(new, np.float32), np.maximum(*strengths)) & is_edge
@@ -268,10 +268,10 @@ def remnants_of_light(before: Grey, after: Grey, rest: Mask, light: Mask, min_ar
 
 def _coherence(before: Grey, after: Grey) -> Floats:
     """Return how well the gradients of 7 x 7 surroundings agree, in [0, 1], whatever their sign."""
-    one, other = gradient(before), gradient(after)
-    common = np.abs(one[0] * other[0] + one[1] * other[1])
+    edges_before, edges_after = gradient(before), gradient(after)
+    common = np.abs(edges_before[0] * edges_after[0] + edges_before[1] * edges_after[1])
     size = (7, 7)
-    power = cv2.blur(one[0] ** 2 + one[1] ** 2, size) * cv2.blur(
-        other[0] ** 2 + other[1] ** 2, size
+    power = cv2.blur(edges_before[0] ** 2 + edges_before[1] ** 2, size) * cv2.blur(
+        edges_after[0] ** 2 + edges_after[1] ** 2, size
     )
     return np.asarray(cv2.blur(common, size) / (np.sqrt(power) + 0.3), np.float32)

@@ -39,7 +39,7 @@ def rank_regions(
     moved = motion.motion_mask if moved is None else moved
     change = explain_change(motion.pairs, moved, min_area_for(motion.frame_dimensions))
     ranked = [_rank(region, motion, change.crop(region.to_bbox()), threshold) for region in regions]
-    return tuple(sorted(ranked, key=lambda one: -one.relevance_score))
+    return tuple(sorted(ranked, key=lambda region: -region.relevance_score))
 
 
 def _rank(

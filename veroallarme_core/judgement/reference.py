@@ -30,7 +30,9 @@ def standing_regions(burst: Burst) -> tuple[RegionJudgement, ...]:
     lines = burst.text_lines + text_lines(compared)
     standing = [region for region in parted.counted if not is_text(region, lines)]
     ranked = rank_regions(compared, standing, burst.threshold, parted.moved)
-    light = sum(one.region.area * one.cues["explained_by_light"] for one in ranked)
+    light = sum(region.region.area * region.cues["explained_by_light"] for region in ranked)
     if light > OTHER_LIGHT_SHARE * compared.motion_mask.size:
         return ()
-    return tuple(one for one in ranked if one.cues["unexplained"] >= CLEAR and one.is_relevant)
+    return tuple(
+        region for region in ranked if region.cues["unexplained"] >= CLEAR and region.is_relevant
+    )

@@ -45,7 +45,9 @@ def prove_light(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """
     if judgement.is_decided or not judgement.unproven:
         return judgement
-    regions = tuple(one if one.is_proven else one.proven("light") for one in judgement.regions)
+    regions = tuple(
+        region if region.is_proven else region.proven("light") for region in judgement.regions
+    )
     return _nuisance(burst, replace(judgement, regions=regions), "light")
 
 
@@ -83,7 +85,7 @@ def add_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """
     if not judgement.is_open or not burst.faint_beside_motion:
         return judgement
-    known = {one.region for one in judgement.regions}
+    known = {region.region for region in judgement.regions}
     blobs = [blob for blob in burst.faint_beside_motion if blob not in known]
     if not blobs:
         return judgement
@@ -114,7 +116,7 @@ def doubt_faint(
 
 def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """Explain the motion message by what moved outside the zones, where nothing moved inside."""
-    is_outside = any(one.reason == OUTSIDE for one in judgement.proven)
+    is_outside = any(region.reason == OUTSIDE for region in judgement.proven)
     if judgement.is_decided or not is_outside:
         return judgement
     return judgement.nuisance(OUTSIDE, _SENTENCES[OUTSIDE], burst.threshold, 0.0)
@@ -151,7 +153,7 @@ def prove_stillness(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     if change is not None:
         sentence = f"{change.explanation.rstrip('.')}; nothing in it moved."
         return judgement.nuisance(change.kind.value, sentence, burst.threshold)
-    is_text = any(one.reason == TEXT for one in judgement.proven)
+    is_text = any(region.reason == TEXT for region in judgement.proven)
     return _nuisance(burst, judgement, TEXT if is_text else "no_motion")
 
 

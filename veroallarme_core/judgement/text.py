@@ -13,7 +13,9 @@ TEXT = "burnt_in_text"
 def leave_out_text(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     """Prove the regions that lie in a line of burnt-in text, such as a clock."""
     regions = tuple(
-        one.proven(TEXT) if not one.is_proven and is_text(one.region, burst.text_lines) else one
-        for one in judgement.regions
+        region.proven(TEXT)
+        if not region.is_proven and is_text(region.region, burst.text_lines)
+        else region
+        for region in judgement.regions
     )
     return replace(judgement, regions=regions)

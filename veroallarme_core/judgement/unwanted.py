@@ -61,18 +61,19 @@ def leave_out_unwanted(
     if judgement.score is None:
         return judgement
     left_out = {
-        one.region: unwanted
-        for one in judgement.undecided
-        if (unwanted := _unwanted_in(burst, one.region, objects))
+        region.region: unwanted
+        for region in judgement.undecided
+        if (unwanted := _unwanted_in(burst, region.region, objects))
     }
     if not left_out:
         return judgement
     regions = tuple(
-        one.proven(UNWANTED, 0.0) if one.region in left_out else one for one in judgement.regions
+        region.proven(UNWANTED, 0.0) if region.region in left_out else region
+        for region in judgement.regions
     )
     rest = replace(judgement, regions=regions)
     # What is faint has no cues, and tells nothing by itself.
-    clear = next((one for one in rest.undecided if "unexplained" in one.cues), None)
+    clear = next((region for region in rest.undecided if "unexplained" in region.cues), None)
     if clear is not None:
         sentence = describe_movement(clear)
         return rest.relevant(clear.reason, sentence, rest.undecided, is_open=True)
@@ -133,12 +134,14 @@ def _widened(found: DetectedObject) -> Box:
 def _is_within(inner: Box, outer: Box) -> bool:
     starts = zip(inner[:2], outer[:2], strict=True)
     ends = zip(inner[2:], outer[2:], strict=True)
-    return all(mine >= its for mine, its in starts) and all(mine <= its for mine, its in ends)
+    return all(inner_edge >= outer_edge for inner_edge, outer_edge in starts) and all(
+        inner_edge <= outer_edge for inner_edge, outer_edge in ends
+    )
 
 
 def _recognised(found: Iterable[DetectedObject]) -> str:
     """Return who or what was recognised as the beginning of a sentence: "Only a car was ..."."""
-    names = sorted({one.class_name for one in found})
+    names = sorted({detected.class_name for detected in found})
     named = [f"{'an' if name[0] in 'aeiou' else 'a'} {name}" for name in names]
     return f"Only {_listed(named)} {'was' if len(named) == 1 else 'were'} recognised"
 

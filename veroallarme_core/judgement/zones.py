@@ -17,7 +17,8 @@ def leave_out_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     if not outside:
         return judgement
     regions = tuple(
-        one.proven(OUTSIDE, 0.0) if one.region in outside else one for one in judgement.regions
+        region.proven(OUTSIDE, 0.0) if region.region in outside else region
+        for region in judgement.regions
     )
     return replace(judgement, regions=regions)
 
@@ -29,14 +30,14 @@ def alert_in_always_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudge
     there. What the rules before have proven, burnt-in text and mere light, did not move.
     """
     alerting = burst.premises.always_alerting(
-        burst.motion, [one.region for one in judgement.undecided]
+        burst.motion, [region.region for region in judgement.undecided]
     )
     if not alerting:
         return judgement
     regions = [
-        one.scored(1.0, burst.threshold, ALWAYS) if one.region in alerting else one
-        for one in judgement.undecided
+        region.scored(1.0, burst.threshold, ALWAYS) if region.region in alerting else region
+        for region in judgement.undecided
     ]
-    best = next(one for one in regions if one.reason == ALWAYS)
+    best = next(region for region in regions if region.reason == ALWAYS)
     sentence = f"{best.what_moved}, in a zone where motion always alerts."
     return judgement.relevant(ALWAYS, sentence, regions, is_open=False)
