@@ -396,7 +396,9 @@ class EventPipeline:
         """Look for who or what moves, where something counts that is not decided yet."""
         if self._detector is None or not judgement.undecided:
             return None
-        regions = [one.region for one in candidates(judgement) if not one.is_decided]
+        regions = [
+            candidate.region for candidate in candidates(judgement) if not candidate.is_decided
+        ]
         moved = burst.moved_within(regions)
         try:
             return find_moving_objects(self._detector, burst.motion, moved, regions)
@@ -428,7 +430,7 @@ class EventPipeline:
     ) -> PipelineResult:
         """Add what the network makes of the largest regions that count to the cues."""
         frame = next((frame for frame in motion.frames if frame is not None), None)
-        counted = [one.region for one in judgement.regions if one.reason != OUTSIDE]
+        counted = [region.region for region in judgement.regions if region.reason != OUTSIDE]
         if self._network is None or frame is None or not counted:
             return result
         largest = sorted(counted, key=lambda region: -region.area)
@@ -463,7 +465,7 @@ def _may_suppress(learned: BurstJudgement, state: CameraState) -> bool:
 
 
 def _best_first(evidence: BurstEvidence, judgement: BurstJudgement) -> BurstEvidence:
-    score = {one.region: one.relevance_score for one in judgement.regions}
+    score = {region.region: region.relevance_score for region in judgement.regions}
     regions = sorted(evidence.regions, key=lambda seen: -score.get(seen.region, 0.0))
     return replace(evidence, regions=tuple(regions))
 
