@@ -172,20 +172,20 @@ def gather_evidence(
     grid = grid_for(dimensions)
     frames = [frame for frame, _ in usable]
     moved = _shares(motion.motion_mask > 0, grid) > _MOVED
-    undecided = [one for one in candidates if not one.is_decided]
-    decided = [one for one in candidates if one.is_decided]
+    undecided = [candidate for candidate in candidates if not candidate.is_decided]
+    decided = [candidate for candidate in candidates if candidate.is_decided]
     chosen = undecided[:MAX_REGIONS] + decided[: max(0, TAUGHT_REGIONS - len(undecided))]
     described = _describe(encoder, motion, chosen)
     features = encoder.encode_frames(frames, grid)
     intact = np.stack([_intact_cells(damage, dimensions, grid) for _, damage in usable])
     smallest, light = min_area_for(dimensions), light_of(frames)
     regions = []
-    for one, (sketch, change) in zip(chosen, described, strict=True):
-        bbox = one.region.to_bbox()
+    for candidate, (sketch, change) in zip(chosen, described, strict=True):
+        bbox = candidate.region.to_bbox()
         cells = _cells(bbox, dimensions, moved)
         regions.append(
             RegionEvidence(
-                region=one.region,
+                region=candidate.region,
                 place=_place(bbox, dimensions),
                 cells=cells,
                 features=features.reshape(len(frames), -1, CELL_CHANNELS)[:, cells].astype(
@@ -194,11 +194,11 @@ def gather_evidence(
                 intact=intact.reshape(len(frames), -1)[:, cells],
                 sketch=sketch,
                 change=change,
-                unexplained=one.unexplained_px / smallest,
+                unexplained=candidate.unexplained_px / smallest,
                 object_score=(
                     math.nan
                     if objects is None
-                    else objects.score_in(one.region, kinds_in(one.region))
+                    else objects.score_in(candidate.region, kinds_in(candidate.region))
                 ),
                 light=light,
             )
@@ -210,7 +210,7 @@ def gather_evidence(
 def light_of(frames: Sequence[Frame]) -> Light:
     """Tell the light of frames, uint8 (H, W, 3) BGR, by the brightest of them."""
     small = [cv2.resize(frame, (32, 24), interpolation=cv2.INTER_AREA) for frame in frames]
-    brightest = max(small, key=lambda one: float(one.mean())).astype(np.int16)
+    brightest = max(small, key=lambda picture: float(picture.mean())).astype(np.int16)
     if float(np.median(np.ptp(brightest, axis=2))) < _INFRARED_COLOUR:
         return Light.INFRARED
     return Light.DUSK if float(brightest.mean()) < _DUSK_GREY else Light.DAY
@@ -250,17 +250,20 @@ def _describe(
 ) -> list[tuple[NDArray[np.float32], float]]:
     """Return sketch and change of every region."""
     crops, owners = [], []
-    for index, one in enumerate(regions):
-        bbox = one.region.to_bbox()
+    for index, candidate in enumerate(regions):
+        bbox = candidate.region.to_bbox()
         for frame in frames_of_place(motion.frames, motion.damage, bbox, motion.frame_dimensions):
             crops.append(crop_region(frame, bbox))
             owners.append(index)
     if not crops:
         return []
     seen = encoder.describe_crops(np.stack(crops))
-    of = np.array(owners)
+    region_of_crop = np.array(owners)
     return [
-        (sketch_of(seen.embedding[of == index]), change_of(seen.structure[of == index]))
+        (
+            sketch_of(seen.embedding[region_of_crop == index]),
+            change_of(seen.structure[region_of_crop == index]),
+        )
         for index in range(len(regions))
     ]
 

@@ -182,13 +182,13 @@ def _without_twins(objects: Sequence[DetectedObject]) -> list[DetectedObject]:
     return kept
 
 
-def _union(one: DetectedObject, other: DetectedObject) -> float:
+def _union(found: DetectedObject, other: DetectedObject) -> float:
     """Return the intersection of two boxes over their union."""
-    a, b = one.to_bbox(), other.to_bbox()
-    across = min(a[2], b[2]) - max(a[0], b[0])
-    down = min(a[3], b[3]) - max(a[1], b[1])
+    box, other_box = found.to_bbox(), other.to_bbox()
+    across = min(box[2], other_box[2]) - max(box[0], other_box[0])
+    down = min(box[3], other_box[3]) - max(box[1], other_box[1])
     common = max(0, across) * max(0, down)
-    return common / (one.width * one.height + other.width * other.height - common)
+    return common / (found.width * found.height + other.width * other.height - common)
 
 
 def _moving(
@@ -205,7 +205,7 @@ def _moving(
     )
 
 
-def _overlap(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    return min(one[2], other[2]) > max(one[0], other[0]) and min(one[3], other[3]) > max(
-        one[1], other[1]
+def _overlap(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
+    return min(box[2], other[2]) > max(box[0], other[0]) and min(box[3], other[3]) > max(
+        box[1], other[1]
     )

@@ -129,7 +129,7 @@ def cut_regions(
         if not frames and frame is not None:
             frames = [frame]
         rgb = input_mode is InputMode.RGB
-        for view in ([one] for one in frames) if rgb else [frames] * bool(frames):
+        for view in ([single] for single in frames) if rgb else [frames] * bool(frames):
             pixels = cut_crop(view, square, size=size, input_mode=input_mode)
             yield RegionCrop(index, square, pixels)
 
