@@ -81,9 +81,9 @@ class CameraModel:
     def student(self, regions: Sequence[RegionEvidence], event_id: str) -> Floats:
         """Return how high the head that was not fitted to the event ranks its regions, (n,)."""
         fold = fold_of(event_id)
-        sketches = np.stack([one.sketch for one in regions]).astype(np.float64)
-        said = sketches @ self.heads[fold, :-1] + self.heads[fold, -1]
-        return ranks(said, self.head_quantiles[fold])
+        sketches = np.stack([region.sketch for region in regions]).astype(np.float64)
+        head_outputs = sketches @ self.heads[fold, :-1] + self.heads[fold, -1]
+        return ranks(head_outputs, self.head_quantiles[fold])
 
     def score(self, rank: Floats) -> Floats:
         """Return scores in (0, 1); at the calibrated threshold the score is 0.5."""
@@ -169,8 +169,8 @@ def cue_values(regions: Sequence[RegionEvidence], cues: Sequence[RegionCues]) ->
 
 def teacher_ranks(values: Floats, quantiles: Floats) -> Floats:
     """Return the weighted mean rank of each row of cues, (n,)."""
-    each = [ranks(values[:, k], quantiles[k]) for k in range(len(CUES))]
-    return np.asarray(np.average(each, axis=0, weights=_CUE_WEIGHTS))
+    rank_by_cue = [ranks(values[:, k], quantiles[k]) for k in range(len(CUES))]
+    return np.asarray(np.average(rank_by_cue, axis=0, weights=_CUE_WEIGHTS))
 
 
 def quantiles_of(values: Floats) -> Floats:
