@@ -56,7 +56,9 @@ class KnownSuggestions:
 
     def without(self, suggestion: ZoneSuggestion) -> KnownSuggestions:
         """Propose it no more: it was taken."""
-        return replace(self, offered=tuple(one for one in self.offered if one.id != suggestion.id))
+        return replace(
+            self, offered=tuple(known for known in self.offered if known.id != suggestion.id)
+        )
 
     def refusing(self, suggestion: ZoneSuggestion) -> KnownSuggestions:
         """Propose it no more, nor its like."""
@@ -100,5 +102,5 @@ class KnownSuggestions:
         write_atomically(path, json.dumps(content, indent=2) + "\n")
 
 
-def _is_same(one: Mask, other: Mask) -> bool:
-    return bool((one & other).sum() >= SAME_AREA * max(1, (one | other).sum()))
+def _is_same(area: Mask, other: Mask) -> bool:
+    return bool((area & other).sum() >= SAME_AREA * max(1, (area | other).sum()))

@@ -128,7 +128,12 @@ def _choose(scene: Scene, polygons: Sequence[Points]) -> list[Proposal]:
     while zones:
         spared = scene.spared(zones)
         known = [
-            (gather_evidence(scene, zone, [one for one in zones if one is not zone], spared), zone)
+            (
+                gather_evidence(
+                    scene, zone, [other for other in zones if other is not zone], spared
+                ),
+                zone,
+            )
             for zone in zones
         ]
         # Where people are recognised there goes first, then what spares least.
