@@ -116,9 +116,9 @@ def _difference_beyond_neighbours(
     """
     kernel = np.ones((3, 3), np.uint8)
 
-    def beyond(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        above = cv2.subtract(one, cv2.dilate(other, kernel))
-        below = cv2.subtract(cv2.erode(other, kernel), one)
+    def beyond(picture: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        above = cv2.subtract(picture, cv2.dilate(other, kernel))
+        below = cv2.subtract(cv2.erode(other, kernel), picture)
         return np.asarray(cv2.max(above, below), np.uint8)
 
     return np.asarray(cv2.max(beyond(previous, current), beyond(current, previous)), np.uint8)

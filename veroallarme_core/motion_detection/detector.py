@@ -122,7 +122,7 @@ class MotionDetector:
         ]
         greys = [None if image is None else self._grey(image) for image in fitting]
         wholes = [None if image is None else WholePicture(image) for image in fitting]
-        sound = [self._sound(one, size) for one in damage]
+        sound = [self._sound(frame_damage, size) for frame_damage in damage]
         for current, grey in enumerate(greys):
             after = wholes[current]
             if grey is None or after is None or not sound[current].any():
