@@ -47,7 +47,7 @@ class SuggestedZonesFlow(RepairsFlow):
         if (hub := self._hub) is None:
             return self.async_abort(reason="gone")
         suggestions = hub.cameras.get(self._camera_id).suggestions or []
-        left = [one for one in suggestions if one.id not in self._answered]
+        left = [suggestion for suggestion in suggestions if suggestion.id not in self._answered]
         if not left:
             if not self._answered:
                 return self.async_abort(reason="gone")
