@@ -174,7 +174,9 @@ def drawn_events(size: tuple[int, int]) -> list[Frames]:
 def real_events(camera: Path, every: int) -> list[Frames]:
     """Read every so many events of a camera's folder, one folder of pictures each."""
     folders = sorted(path.parent for path in camera.glob("*/0.jpg"))[::every]
-    return [tuple(path.read_bytes() for path in sorted(one.glob("[0-9].jpg"))) for one in folders]
+    return [
+        tuple(path.read_bytes() for path in sorted(folder.glob("[0-9].jpg"))) for folder in folders
+    ]
 
 
 def print_table(title: str, times: Times) -> None:
