@@ -36,11 +36,11 @@ def _is_only_light(burst: Burst) -> bool:
 
 def describe_movement(best: RegionJudgement) -> str:
     """Return a sentence on a region that moved, and on what may explain it."""
-    what = best.what_moved
+    what_moved = best.what_moved
     if best.cues["unexplained"] >= CLEAR:
-        return f"{what} that neither light nor swaying explains."
+        return f"{what_moved} that neither light nor swaying explains."
     if best.cues["explained_by_light"] >= max(best.cues["explained_by_sway"], _MOSTLY):
-        return f"{what}; it may be light, but someone faint would look the same."
+        return f"{what_moved}; it may be light, but someone faint would look the same."
     if best.cues["explained_by_sway"] >= _MOSTLY:
-        return f"{what}; it may only sway, but someone who hardly moves would look the same."
-    return f"{what}, in specks that are too small to tell what it is."
+        return f"{what_moved}; it may only sway, but someone who hardly moves would look the same."
+    return f"{what_moved}, in specks that are too small to tell what it is."
