@@ -297,7 +297,9 @@ class EventPipeline:
         if "rank" in judged.judgement.cues:
             result = replace(result, model=f"{result.model}+{LEARNED}")
         if len(decoded) < 2:
-            result = replace(result, damaged=sum(bool(d.kinds) for d in motion.damage[:1]))
+            result = replace(
+                result, damaged=sum(bool(damage.kinds) for damage in motion.damage[:1])
+            )
         ended = time.perf_counter()
         timing = Timing(
             decode=(decoded_at - started) * 1e3,
