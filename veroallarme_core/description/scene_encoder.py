@@ -147,10 +147,10 @@ class SceneEncoder:
             _require_bgr(frame)
         cells = np.empty((len(frames), rows, columns, CELL_CHANNELS), np.float32)
         # One by one: together they are no faster, and memory does not grow with the burst.
-        for frame, its_cells in zip(frames, cells, strict=True):
+        for frame, frame_cells in zip(frames, cells, strict=True):
             image = _network_input([_resized(frame, rows * CELL_PX, columns * CELL_PX)])
             (c3,) = self._trunk.run(image, "c3")
-            its_cells[:] = c3[0].transpose(1, 2, 0)
+            frame_cells[:] = c3[0].transpose(1, 2, 0)
         return cells
 
     def embed_crops(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
