@@ -110,7 +110,11 @@ class CameraModel:
             "promise": None if self.promise is None else self.promise.to_dict(),
         }
         write_state(
-            path, "camera model", FORMAT_VERSION, facts, {n: getattr(self, n) for n in _SHAPES}
+            path,
+            "camera model",
+            FORMAT_VERSION,
+            facts,
+            {name: getattr(self, name) for name in _SHAPES},
         )
 
     @classmethod
