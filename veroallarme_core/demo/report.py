@@ -103,14 +103,16 @@ class Reporter:
         """Return counts and times as numbers."""
         by_label: dict[str, dict[str, int]] = {}
         for label in (*LABELS, None):
-            states = Counter(o.state for o in outcomes if o.event.label == label)
+            states = Counter(outcome.state for outcome in outcomes if outcome.event.label == label)
             if states:
                 by_label[label or "unlabelled"] = dict(states)
-        times = [o.beyond_fetch_ms for o in outcomes if o.verdict is not None]
+        times = [outcome.beyond_fetch_ms for outcome in outcomes if outcome.verdict is not None]
         return {
             "states_by_label": by_label,
             "missed": [
-                o.event.name for o in outcomes if o.event.label == "relevant" and not o.is_right
+                outcome.event.name
+                for outcome in outcomes
+                if outcome.event.label == "relevant" and not outcome.is_right
             ],
             "p50_ms": round(statistics.median(times), 1) if times else None,
             "p95_ms": round(percentile(times, 0.95), 1) if times else None,
