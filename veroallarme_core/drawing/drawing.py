@@ -219,7 +219,9 @@ class Stage:
         if script.clouds_m is not None:
             sun_share = cloud_shadow(self.grain, lighting.positions, script.clouds_m[index])
         beams = [
-            _own_beam(lighting.positions, p) for p in poses if isinstance(p, CarPose) and p.lights
+            _own_beam(lighting.positions, pose)
+            for pose in poses
+            if isinstance(pose, CarPose) and pose.lights
         ]
         if script.headlights is not None:
             beams.append(_beam(lighting.positions, *script.headlights(index), 1.2))
