@@ -47,8 +47,8 @@ def find_damage(
         One entry per frame. All block grids have the shape that fits the most frequent frame
         size; a frame of another size is foreign as a whole.
     """
-    images = [f.image if isinstance(f, DecodedFrame) else f for f in frames]
-    lost = [f.lost if isinstance(f, DecodedFrame) else None for f in frames]
+    images = [frame.image if isinstance(frame, DecodedFrame) else frame for frame in frames]
+    lost = [frame.lost if isinstance(frame, DecodedFrame) else None for frame in frames]
     size = common_size(images)
     examined = [
         ExaminedFrame.of(image, gone) if image is not None and image.shape[:2] == size else None

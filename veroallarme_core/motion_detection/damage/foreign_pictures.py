@@ -147,7 +147,9 @@ def _mark_own_seam(
     if not frame.cells[bottom : bottom + 4, max(column - 1, 0) : column + 2].any():
         return
     own = step_across(frame.picture, seam)
-    if any(own < 1.5 * step_across(o.picture, seam) for o in others if not o.cells.any()):
+    if any(
+        own < 1.5 * step_across(other.picture, seam) for other in others if not other.cells.any()
+    ):
         return  # a post or a corner of a house: frames without any garbage show it as well
     cells = [cell_means(np.minimum(difference, 80)) for difference in differences]
     right = max(float(c[top:bottom, column + 1 :].mean()) for c in cells)
