@@ -54,7 +54,11 @@ def load_weights(model: RelevanceMaskModel, checkpoint: Mapping[str, Any]) -> Lo
     """
     weights = unwrapped(checkpoint.get("model_state_dict", checkpoint))
     own = model.state_dict()
-    fitting = {n: w for n, w in weights.items() if n in own and own[n].shape == w.shape}
+    fitting = {
+        name: weight
+        for name, weight in weights.items()
+        if name in own and own[name].shape == weight.shape
+    }
     missing = tuple(name for name in own if name not in fitting)
     lacking = [name for name in missing if name.startswith("encoder.")]
     if lacking:

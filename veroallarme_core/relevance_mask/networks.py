@@ -316,7 +316,9 @@ def _load_backbone(encoder: ResNetEncoder, path: Path) -> None:
     weights = unwrapped(content.get("model_state_dict", content))
     weights = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
     own = encoder.state_dict()
-    lacking = [n for n in own if n not in weights or weights[n].shape != own[n].shape]
+    lacking = [
+        name for name in own if name not in weights or weights[name].shape != own[name].shape
+    ]
     if lacking:
         raise ModelError(
             f"{path} does not hold a ResNet-18: {len(lacking)} of its {len(own)} tensors are "
