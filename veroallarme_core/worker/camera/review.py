@@ -100,14 +100,20 @@ class Review:
         """Drop what is too old or too much."""
         oldest = now() - timedelta(days=self._days)
         newest = list(self._suppressed.values())[-MAX_SUPPRESSED:]
-        self._suppressed = {e.event_id: e for e in newest if e.motion_at >= oldest}
+        self._suppressed = {event.event_id: event for event in newest if event.motion_at >= oldest}
 
     def _entries(self) -> Iterator[ReviewEntry]:
         """Yield the closest calls, closest first, then the sample, newest first."""
-        waiting = [e for e in self._suppressed.values() if e.event_id not in self._answered]
+        waiting = [
+            event for event in self._suppressed.values() if event.event_id not in self._answered
+        ]
         close = _close_calls(waiting)
         chosen = {event.event_id for event in close}
-        sample = [e for e in waiting if e.event_id not in chosen and is_sampled(e.event_id)]
+        sample = [
+            event
+            for event in waiting
+            if event.event_id not in chosen and is_sampled(event.event_id)
+        ]
         sample.sort(key=lambda event: event.motion_at, reverse=True)
         yield from (_entry(event, "close_call") for event in close)
         yield from (_entry(event, "sample") for event in sample[: MAX_ENTRIES - len(close)])
@@ -123,9 +129,9 @@ def _close_calls(events: Iterable[SuppressedEvent]) -> list[SuppressedEvent]:
     """Return the events of the last day whose score missed the threshold by least."""
     oldest = now() - timedelta(hours=CLOSE_CALL_HOURS)
     missed_by = [
-        (e.threshold - e.score, e.event_id, e)
-        for e in events
-        if e.score is not None and e.motion_at >= oldest
+        (event.threshold - event.score, event.event_id, event)
+        for event in events
+        if event.score is not None and event.motion_at >= oldest
     ]
     return [event for _, _, event in sorted(missed_by)[:MAX_CLOSE_CALLS]]
 

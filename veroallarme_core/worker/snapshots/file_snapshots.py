@@ -161,7 +161,9 @@ def _newest_file(path: str) -> str:
     if os.path.isdir(path):
         with os.scandir(path) as entries:
             candidates = [
-                e.path for e in entries if Path(e.name).suffix.lower() in PICTURE_SUFFIXES
+                entry.path
+                for entry in entries
+                if Path(entry.name).suffix.lower() in PICTURE_SUFFIXES
             ]
     elif os.path.exists(path):
         candidates = [path]

@@ -101,7 +101,11 @@ class Login:
         """Take the strongest challenge that can be answered; tell whether there is one."""
         if self._auth != "digest":
             return False
-        usable = [c.parameters for c in challenges if c.kind == "digest" and _is_usable(c)]
+        usable = [
+            challenge.parameters
+            for challenge in challenges
+            if challenge.kind == "digest" and _is_usable(challenge)
+        ]
         self._uses = 0
         self._digest = max(
             usable, key=lambda challenge: list(_HASHES).index(_hash_of(challenge)), default={}
