@@ -140,8 +140,8 @@ class Capture:
         """What kept it from being complete, in a few words; None where nothing did."""
         if self.is_complete:
             return None
-        told = (f"{what} ({count}x)" for what, count in self.faults.most_common(MAX_FAULTS))
-        return "; ".join(told) or "no picture in time"
+        counted = (f"{fault} ({count}x)" for fault, count in self.faults.most_common(MAX_FAULTS))
+        return "; ".join(counted) or "no picture in time"
 
 
 class BurstCamera:
