@@ -72,8 +72,8 @@ def split_by_seed(
     else:
         spacing = round(1 / (1 - train_split)) if train_split < 1 else len(events) + 1
         chosen = [number % spacing == spacing - 1 for number in range(len(events))]
-    training = tuple(e for e, held in zip(events, chosen, strict=True) if not held)
-    return training, tuple(e for e, held in zip(events, chosen, strict=True) if held)
+    training = tuple(event for event, held in zip(events, chosen, strict=True) if not held)
+    return training, tuple(event for event, held in zip(events, chosen, strict=True) if held)
 
 
 def read_masks(event: Event, indices: Sequence[int]) -> list[NDArray[np.uint8]]:

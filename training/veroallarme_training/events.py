@@ -75,7 +75,9 @@ def split_by_time(
     training: list[Event] = []
     validation: list[Event] = []
     for camera in sorted({event.camera for event in events}):
-        own = sorted((e for e in events if e.camera == camera), key=lambda e: e.event_id)
+        own = sorted(
+            (event for event in events if event.camera == camera), key=lambda event: event.event_id
+        )
         kept = max(1, round(len(own) * train_split))
         training += own[:kept]
         validation += own[kept:]

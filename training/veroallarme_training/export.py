@@ -310,7 +310,7 @@ def _decoded(path: Path) -> DecodedFrame | None:
 
 
 def _dimensions(frames: Sequence[FrameSource]) -> tuple[int, int]:
-    images = [f.image if isinstance(f, DecodedFrame) else f for f in frames]
+    images = [frame.image if isinstance(frame, DecodedFrame) else frame for frame in frames]
     return common_size([image for image in images if isinstance(image, np.ndarray)])
 
 

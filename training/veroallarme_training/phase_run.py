@@ -222,7 +222,9 @@ class PhaseRun:
         batches = ValidationBatches(len(self.phase.validation), size, self.ranks)
         loader = self._loader(self.phase.validation, batches, is_kept=False)
         with self._autocast(), self._advice_on_memory():
-            return self.phase.evaluate(self.model, (on_device(b, self.device) for b in loader))
+            return self.phase.evaluate(
+                self.model, (on_device(batch, self.device) for batch in loader)
+            )
 
     @torch.no_grad()
     def _pictures(self) -> Tensor | None:

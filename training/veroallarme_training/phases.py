@@ -316,7 +316,7 @@ class RelevancePhase(TaughtPhase):
         metrics = {"val_loss": loss / max(items, 1.0), "val_iou": shared / max(union, 1.0)}
         right = sum((score >= 0.5) == (label == 1) for score, label in results)
         metrics["val_accuracy"] = right / max(len(results), 1)
-        auc = area_under_curve([s for s, _ in results], [label for _, label in results])
+        auc = area_under_curve([score for score, _ in results], [label for _, label in results])
         return metrics if auc is None else {**metrics, "val_auc": auc}
 
 

@@ -123,7 +123,9 @@ def _read_file(
             continue
         candidates = by_id.get(row["event_id"] or "", [])
         if row.get("camera"):
-            candidates = [m for m in candidates if m.event.camera == row["camera"]]
+            candidates = [
+                candidate for candidate in candidates if candidate.event.camera == row["camera"]
+            ]
         elif len(candidates) > 1:
             cameras = ", ".join(moving.event.camera for moving in candidates)
             raise LabelsError(

@@ -298,7 +298,9 @@ def measure(
         and not labelled.labels[score.event_id].relevant
     ]
     movers = labelled.damaged_movers
-    kept = [not hit for s, hit in zip(scores, suppressed, strict=True) if s.event_id in movers]
+    kept = [
+        not hit for score, hit in zip(scores, suppressed, strict=True) if score.event_id in movers
+    ]
     return figures | _defined(
         corrupt_suppressed=share_figure(corrupt, rng, resamples),
         corrupt_kept=share_figure(kept, rng, resamples),
@@ -411,7 +413,10 @@ def _plain(value: float, count: int) -> Figure:
 
 def _means(results: Sequence[CameraResult], rng: np.random.Generator) -> dict[str, Figure]:
     names = sorted(set[str]().union(*(result.figures for result in results)))
-    figures = {name: [r.figures[name] for r in results if name in r.figures] for name in names}
+    figures = {
+        name: [result.figures[name] for result in results if name in result.figures]
+        for name in names
+    }
     return {name: mean_figure(values, rng) for name, values in figures.items() if len(values) > 1}
 
 

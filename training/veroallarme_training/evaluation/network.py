@@ -54,7 +54,9 @@ class RelevanceNetwork:
             except FrameError:
                 frames.append(None)
         size = common_size([None if frame is None else frame.image for frame in frames])
-        usable = [f.image for f in frames if f is not None and f.image.shape[:2] == size]
+        usable = [
+            frame.image for frame in frames if frame is not None and frame.image.shape[:2] == size
+        ]
         if len(usable) < 2:
             return None
         motion = MotionDetector(min_area=min_area_for(size)).detect_motion(frames)

@@ -93,8 +93,10 @@ def draw_sheet(path: Path, labelled: LabelledCamera, result: RowResult) -> bool:
     if name not in result.cameras:
         return False
     scores = sorted(result.cameras[name].scores, key=lambda score: score.score)
-    relevant = [s for s in scores if labelled.labels[s.event_id].relevant][:SHEET_EVENTS]
-    irrelevant = [s for s in scores if not labelled.labels[s.event_id].relevant]
+    relevant = [score for score in scores if labelled.labels[score.event_id].relevant][
+        :SHEET_EVENTS
+    ]
+    irrelevant = [score for score in scores if not labelled.labels[score.event_id].relevant]
     alarms = irrelevant[::-1][:SHEET_EVENTS]
     titles = ("relevant, scored lowest", "irrelevant, scored highest")
     shown = [
@@ -213,7 +215,9 @@ def _typical_picture(camera: Camera) -> Picture:
     shape = max(
         pictures, key=lambda picture: sum(other.shape == picture.shape for other in pictures)
     ).shape
-    return np.asarray(np.median([p for p in pictures if p.shape == shape], axis=0), np.uint8)
+    return np.asarray(
+        np.median([picture for picture in pictures if picture.shape == shape], axis=0), np.uint8
+    )
 
 
 def _save(path: Path, plot: Plot) -> None:

@@ -158,8 +158,8 @@ def markdown(
         seed: of the promises.
         pictures: shown at the end, relative to the report.
     """
-    own = [r for r in results if isinstance(r.row, WithThumbs | Product)]
-    held = [judged, *(r for r in own if goals_of(r) in (FRESH_GOALS, THUMBS_GOALS))]
+    own = [result for result in results if isinstance(result.row, WithThumbs | Product)]
+    held = [judged, *(result for result in own if goals_of(result) in (FRESH_GOALS, THUMBS_GOALS))]
     parts = [
         ["# Evaluation", "", *_NOTES],
         ["## Data", "", *_data(cameras)],
@@ -285,8 +285,8 @@ def _causes(results: Sequence[RowResult]) -> Iterator[str]:
     yield "Suppressed events: at 99 % recall / as decided."
     yield ""
     for camera in (place for place in places(results) if "/" in place):
-        found = [r for r in results if camera in r.cameras]
-        causes = sorted({key for r in found for key in r.cameras[camera].causes})
+        found = [result for result in results if camera in result.cameras]
+        causes = sorted({key for result in found for key in result.cameras[camera].causes})
         header = [f"{'' if relevant else 'ir'}relevant: {cause}" for relevant, cause in causes]
         rows = []
         for result in found:
