@@ -93,7 +93,9 @@ class Outcome:
         return not any(faults)
 
     def __str__(self) -> str:
-        rows = [(f.name.replace("_", " "), getattr(self, f.name)) for f in fields(self)]
+        rows = [
+            (figure.name.replace("_", " "), getattr(self, figure.name)) for figure in fields(self)
+        ]
         return "\n".join(f"{name:24} {value:>8g}" for name, value in rows)
 
 
@@ -109,7 +111,7 @@ def drawn_events(size: tuple[int, int]) -> list[tuple[bytes, ...]]:
 def real_events(footage: Path) -> list[tuple[bytes, ...]]:
     """Read the events of one camera of the footage."""
     folders = sorted(path for path in (footage / "cameras" / "trees").iterdir() if path.is_dir())
-    return [tuple(file.read_bytes() for file in sorted(f.glob("*.jpg"))) for f in folders]
+    return [tuple(file.read_bytes() for file in sorted(folder.glob("*.jpg"))) for folder in folders]
 
 
 @dataclass

@@ -198,7 +198,7 @@ def main(arguments: Sequence[str]) -> int:
     print_causes(figures)
     print_damage(figures, footage)
     print_times(
-        max(cameras, key=lambda c: len(figures[str(c.relative_to(footage))].times_s)),
+        max(cameras, key=lambda camera: len(figures[str(camera.relative_to(footage))].times_s)),
         [(704, 576), (1280, 720), (1920, 1080)],
     )
     return 0

@@ -127,7 +127,7 @@ def measure(models: Mapping[str, Path], threads: int, repeats: int) -> Results:
         results.memory.append(_memory(model, models[model], backend, threads))
     for name, path in models.items():
         files = [path, path.with_suffix(".bin")]
-        results.sizes_mb[name] = sum(f.stat().st_size for f in files if f.is_file()) / 1e6
+        results.sizes_mb[name] = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
     return results
 
 

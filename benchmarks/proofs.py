@@ -215,7 +215,9 @@ def print_drawn(judged: list[tuple[Burst, State, str]]) -> int:
     """Print by rule what is suppressed and who is hidden; return how many people are hidden."""
     by_rule: dict[str, Counter[str]] = defaultdict(Counter)
     hidden = [
-        (b, reason) for b, state, reason in judged if b.height_px and state is State.IRRELEVANT
+        (burst, reason)
+        for burst, state, reason in judged
+        if burst.height_px and state is State.IRRELEVANT
     ]
     for burst, state, reason in judged:
         if state is State.IRRELEVANT:
@@ -226,8 +228,8 @@ def print_drawn(judged: list[tuple[Burst, State, str]]) -> int:
     for rule, counts in sorted(by_rule.items()):
         print(f"| {rule} | {counts['empty']} | {counts['hidden']} of {people} |")
     for name in ("light", "circumstance", "height_px", "step_px", "contrast"):
-        totals = Counter(getattr(b, name) for b, _, _ in judged if b.height_px)
-        found = Counter(getattr(b, name) for b, _ in hidden)
+        totals = Counter(getattr(burst, name) for burst, _, _ in judged if burst.height_px)
+        found = Counter(getattr(burst, name) for burst, _ in hidden)
         cells = ", ".join(f"{value}: {found[value]} of {totals[value]}" for value in sorted(totals))
         print(f"\nHidden by {name}: {cells}")
     return len(hidden)
