@@ -173,7 +173,7 @@ def test_wrong_input_is_one_sentence_and_writes_nothing(
 # --- real footage ---------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_real_camera_learns_without_labels(footage: Path, tmp_path: Path) -> None:
     camera = footage / "cameras" / "field"
     # A lower recall than the default needs fewer intruders: 100 instead of 300.
