@@ -18,6 +18,7 @@ from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAG
 from veroallarme_core.description.moving_objects import (
     MovingObjects,
     find_moving_objects,
+    share_covered,
 )
 from veroallarme_core.description.object_detector import (
     DETECTOR_FILE,
@@ -92,5 +93,6 @@ __all__ = [
     "load_object_detector",
     "load_scene_encoder",
     "paste_map",
+    "share_covered",
     "square_around",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.contract import ALL_KINDS
 from veroallarme_core.description.object_detector import DetectedObject, ObjectDetector
-from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, common_area
 from veroallarme_core.pictures import Frame
 
 FRAME_SIZE = 320
@@ -61,7 +61,7 @@ class MovingObjects:
             found
             for objects in self.by_frame
             for found in objects
-            if found.group in kinds and _overlap(found.to_bbox(), region.to_bbox())
+            if found.group in kinds and common_area(found.to_bbox(), region.to_bbox())
         )
         return max(inside, key=lambda found: found.score, default=None)
 
@@ -184,28 +184,22 @@ def _without_twins(objects: Sequence[DetectedObject]) -> list[DetectedObject]:
 
 def _union(found: DetectedObject, other: DetectedObject) -> float:
     """Return the intersection of two boxes over their union."""
-    box, other_box = found.to_bbox(), other.to_bbox()
-    across = min(box[2], other_box[2]) - max(box[0], other_box[0])
-    down = min(box[3], other_box[3]) - max(box[1], other_box[1])
-    common = max(0, across) * max(0, down)
+    common = common_area(found.to_bbox(), other.to_bbox())
     return common / (found.width * found.height + other.width * other.height - common)
 
 
 def _moving(
     objects: Sequence[DetectedObject], moved: NDArray[np.uint8], damaged: NDArray[np.uint8]
 ) -> tuple[DetectedObject, ...]:
-    def share(mask: NDArray[np.uint8], found: DetectedObject) -> float:
-        x1, y1, x2, y2 = found.to_bbox()
-        return np.count_nonzero(mask[y1:y2, x1:x2]) / (found.width * found.height)
-
     return tuple(
         found
         for found in objects
-        if share(moved, found) >= MOVED_SHARE and share(damaged, found) <= _DAMAGED_SHARE
+        if share_covered(found, moved) >= MOVED_SHARE
+        and share_covered(found, damaged) <= _DAMAGED_SHARE
     )
 
 
-def _overlap(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> bool:
-    return min(box[2], other[2]) > max(box[0], other[0]) and min(box[3], other[3]) > max(
-        box[1], other[1]
-    )
+def share_covered(found: DetectedObject, mask: NDArray[np.uint8] | NDArray[np.bool_]) -> float:
+    """Return which share of an object's box a mask (H, W) covers."""
+    x1, y1, x2, y2 = found.to_bbox()
+    return float(np.count_nonzero(mask[y1:y2, x1:x2])) / (found.width * found.height)

@@ -30,6 +30,7 @@ from veroallarme_core.motion_detection import (
     MotionDetector,
     MotionRegion,
     TextLine,
+    common_area,
     find_text_lines,
     min_area_for,
 )
@@ -122,16 +123,16 @@ class Burst:
     @cached_property
     def faint_beside_motion(self) -> tuple[MotionRegion, ...]:
         """What is faint where nothing clear moved, the largest first: none lies upon another."""
-        clear = around(self.motion.motion_mask)
+        clear, within = around(self.motion.motion_mask), self.within()
         found = [
             blob
             for pair in self.motion.pairs
-            if (change := find_faint_change(pair, self.within(), clear)) is not None
+            if (change := find_faint_change(pair, within, clear)) is not None
             for blob in change.blobs
         ]
         apart: list[MotionRegion] = []
         for blob in sorted(found, key=lambda blob: -blob.area):
-            if not any(_overlap(blob, other) for other in apart):
+            if not any(common_area(blob.to_bbox(), other.to_bbox()) for other in apart):
                 apart.append(blob)
         return tuple(apart[:MOST_BLOBS])
 
@@ -187,11 +188,6 @@ class Burst:
         for line in self.text_lines + lines:
             rest[max(0, line.y1 - _TEXT_RIM) : line.y2 + _TEXT_RIM, line.x1 : line.x2] = 0
         return rest
-
-
-def _overlap(region: MotionRegion, other: MotionRegion) -> bool:
-    a, b = region.to_bbox(), other.to_bbox()
-    return min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1])
 
 
 def is_text(region: MotionRegion, lines: tuple[TextLine, ...]) -> bool:

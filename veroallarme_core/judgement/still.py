@@ -56,7 +56,7 @@ def leave_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     if judgement.is_decided or burst.faint_change is None:
         return judgement
     code, sentence = _faint_words(burst.faint_change, strongest_change(burst.motion))
-    return _unknown_for_faint(burst, judgement, code, sentence, burst.faint_change)
+    return _unknown_for_faint(burst, judgement, burst.faint_change.blobs, sentence, code)
 
 
 def require_sight(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
@@ -89,10 +89,10 @@ def add_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     blobs = [blob for blob in burst.faint_beside_motion if blob not in known]
     if not blobs:
         return judgement
-    faint = _faint_regions(burst, blobs)
     if any(map(burst.premises.touches_always, blobs)):
         sentence = "Something faint changed where motion always alerts."
-        return replace(judgement.unknown("faint_change", sentence, faint), is_open=False)
+        return _unknown_for_faint(burst, judgement, blobs, sentence)
+    faint = _faint_regions(burst, blobs)
     return replace(judgement, regions=judgement.undecided + faint + judgement.proven)
 
 
@@ -109,9 +109,7 @@ def doubt_faint(
     """
     x, y = blobs[0].centroid
     sentence = f"{sentence}, but near ({x}, {y}) something faint changed."
-    unknown = judgement.unknown("faint_change", sentence, _faint_regions(burst, blobs))
-    is_always = any(map(burst.premises.touches_always, blobs))
-    return replace(unknown, is_open=False) if is_always else unknown
+    return _unknown_for_faint(burst, judgement, blobs, sentence)
 
 
 def explain_by_zones(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
@@ -148,7 +146,7 @@ def prove_stillness(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
     standing = burst.standing_change
     if standing is not None:
         sentence = _standing_sentence(standing)
-        return _unknown_for_faint(burst, judgement, "faint_change", sentence, standing)
+        return _unknown_for_faint(burst, judgement, standing.blobs, sentence)
     change = strongest_change(burst.motion)
     if change is not None:
         sentence = f"{change.explanation.rstrip('.')}; nothing in it moved."
@@ -172,11 +170,15 @@ def _nuisance(burst: Burst, judgement: BurstJudgement, reason: str) -> BurstJudg
 
 
 def _unknown_for_faint(
-    burst: Burst, judgement: BurstJudgement, code: str, sentence: str, faint: FaintChange
+    burst: Burst,
+    judgement: BurstJudgement,
+    blobs: Sequence[MotionRegion],
+    sentence: str,
+    code: str = "faint_change",
 ) -> BurstJudgement:
     """Leave the blobs to what the camera has learned, but not where motion always alerts."""
-    unknown = judgement.unknown(code, sentence, _faint_regions(burst, faint.blobs))
-    is_always = any(map(burst.premises.touches_always, faint.blobs))
+    unknown = judgement.unknown(code, sentence, _faint_regions(burst, blobs))
+    is_always = any(map(burst.premises.touches_always, blobs))
     return replace(unknown, is_open=False) if is_always else unknown
 
 

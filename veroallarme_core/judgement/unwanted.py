@@ -12,10 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veroallarme_core.contract import ALL_KINDS, ObjectKind
-from veroallarme_core.description import DetectedObject, MovingObjects
+from veroallarme_core.description import DetectedObject, MovingObjects, share_covered
 from veroallarme_core.judgement.burst import Burst
 from veroallarme_core.judgement.judgement import BurstJudgement
 from veroallarme_core.judgement.movement import describe_movement
@@ -109,7 +108,7 @@ def _unwanted_in(
         for found in in_frame
         if found.group not in counting
         and found.score >= CERTAIN_SCORE
-        and _moving_share(moved, found) >= MOVING_SHARE
+        and share_covered(found, moved) >= MOVING_SHARE
         and not objects.is_standing(frame, found)
     )
     rest = moved.copy()
@@ -118,11 +117,6 @@ def _unwanted_in(
         rest[y1:y2, x1:x2] = False
     most = min(min_area_for(burst.motion.frame_dimensions), _SHARE_LEFT * np.count_nonzero(moved))
     return recognised if np.count_nonzero(rest) < most else ()
-
-
-def _moving_share(moved: NDArray[np.bool_], found: DetectedObject) -> float:
-    x1, y1, x2, y2 = found.to_bbox()
-    return float(np.count_nonzero(moved[y1:y2, x1:x2])) / (found.width * found.height)
 
 
 def _widened(found: DetectedObject) -> Box:

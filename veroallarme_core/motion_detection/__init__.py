@@ -15,7 +15,7 @@ from veroallarme_core.motion_detection.detector import MotionDetector, detect_mo
 from veroallarme_core.motion_detection.frame_source import FrameSource
 from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
 from veroallarme_core.motion_detection.region_parts import region_pixels, regions_in
-from veroallarme_core.motion_detection.regions import MotionRegion, min_area_for
+from veroallarme_core.motion_detection.regions import MotionRegion, common_area, min_area_for
 from veroallarme_core.motion_detection.result import MotionDetectionResult, PairChange
 from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
 
@@ -31,6 +31,7 @@ __all__ = [
     "MotionRegion",
     "PairChange",
     "TextLine",
+    "common_area",
     "common_size",
     "detect_motion_from_paths",
     "find_damage",

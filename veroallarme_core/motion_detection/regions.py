@@ -43,6 +43,13 @@ class MotionRegion:
         return (self.x, self.y, self.x + self.width, self.y + self.height)
 
 
+def common_area(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> int:
+    """Return how many pixels two boxes (x1, y1, x2, y2) share."""
+    across = min(box[2], other[2]) - max(box[0], other[0])
+    down = min(box[3], other[3]) - max(box[1], other[1])
+    return max(0, across) * max(0, down)
+
+
 def min_area_for(frame_dimensions: tuple[int, int]) -> int:
     """Return the smallest region worth reporting, in pixels, for frames of (H, W)."""
     height, width = frame_dimensions
