@@ -34,12 +34,12 @@ from unittest import mock
 import cv2
 import numpy as np
 
-from veroallarme_core import pipeline as judging
 from veroallarme_core.camera_memory import FOLDS, QUANTILES, CameraModel, CameraState, SceneMemory
 from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.demo.events import encode
 from veroallarme_core.description import SKETCH_DIM
 from veroallarme_core.drawing import draw_event
+from veroallarme_core.pipeline import EventPipeline, event_pipeline, judged_burst
 
 SIZES = ((576, 704), (1080, 1920))
 EVENTS = (
@@ -55,15 +55,15 @@ EVENTS = (
     "noise_at_night",
 )
 STAGES = {
-    "decode": ("_decode",),
-    "Stage 1": ("find_motion",),
-    "rules": ("judge_by_rules", "add_faint"),
-    "detect": ("find_moving_objects",),
-    "describe": ("gather_evidence",),
-    "memory": ("judge_from_memory", "rank_by_appearance"),
-    "picture": ("strongest_frame", "draw_verdict", "encode_jpeg"),
+    "decode": (event_pipeline, ("decode_burst",)),
+    "Stage 1": (event_pipeline, ("find_motion",)),
+    "rules": (event_pipeline, ("judge_by_rules", "add_faint")),
+    "detect": (event_pipeline, ("find_moving_objects",)),
+    "describe": (event_pipeline, ("gather_evidence",)),
+    "memory": (event_pipeline, ("judge_from_memory", "rank_by_appearance")),
+    "picture": (judged_burst, ("strongest_frame", "draw_verdict", "encode_jpeg")),
 }
-"""The functions of the pipeline in which each stage spends its time."""
+"""The functions in which each stage spends its time, and the module that calls them."""
 WHOLE = "whole event"
 BEGUN = datetime(2026, 6, 1, 8, tzinfo=UTC)
 HISTORY = 12
@@ -106,15 +106,15 @@ def _stages_timed(spent: dict[str, float], clock: Clock) -> Iterator[None]:
         return call
 
     with ExitStack() as stack:
-        for stage, names in STAGES.items():
+        for stage, (caller, names) in STAGES.items():
             for name in names:
-                function = timed(stage, getattr(judging, name))
-                stack.enter_context(mock.patch.object(judging, name, function))
+                function = timed(stage, getattr(caller, name))
+                stack.enter_context(mock.patch.object(caller, name, function))
         yield
 
 
 def measure(
-    pipeline: judging.EventPipeline,
+    pipeline: EventPipeline,
     events: Sequence[Frames],
     reference: bytes | None,
     state: CameraState | None,
@@ -137,7 +137,7 @@ def measure(
     return times
 
 
-def learned_state(pipeline: judging.EventPipeline, events: Sequence[Frames]) -> CameraState:
+def learned_state(pipeline: EventPipeline, events: Sequence[Frames]) -> CameraState:
     """Return a camera that has seen these events several times, with a model that ranks evenly.
 
     What it judges does not matter here, only that all of it is computed.
@@ -192,7 +192,7 @@ def print_table(title: str, times: Times) -> None:
 
 def _measure_camera(
     title: str,
-    pipeline: judging.EventPipeline,
+    pipeline: EventPipeline,
     events: Sequence[Frames],
     clock: Clock,
     repeats: int,
@@ -219,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--footage: name a folder, or set VEROALLARME_FOOTAGE to one")
     clock = time.perf_counter if arguments.clock == "wall" else time.process_time
     cv2.setNumThreads(1)
-    pipeline = judging.EventPipeline.with_shipped_networks(1)
+    pipeline = EventPipeline.with_shipped_networks(1)
     print(
         f"{arguments.clock} time; one thread each for OpenCV {cv2.__version__}, "
         f"NumPy {np.__version__}, {pipeline.encoder_name} and {pipeline.detector_name}"

@@ -117,7 +117,7 @@ def test_what_moved_away_is_noticed() -> None:
     assert missing_paths("see `veroallarme_core/nowhere/at_all.py`.") == [
         "veroallarme_core/nowhere/at_all.py"
     ]
-    assert missing_paths("see `veroallarme_core/pipeline.py`.") == []
+    assert missing_paths("see `veroallarme_core/cli.py`.") == []
     assert missing_sources("`judgement/nowhere.py` and `judgement/rules.py`") == [
         "judgement/nowhere.py"
     ]

@@ -1,0 +1,28 @@
+"""One burst, step by step: decode, motion, zones, describe, judge, explain, picture.
+
+`event_pipeline` is the list of the steps, `judged_burst` explains and draws what they found,
+`result` is what the pictures say of an event, and becomes its verdict.
+"""
+
+from veroallarme_core.pipeline.decoding import find_motion
+from veroallarme_core.pipeline.event_pipeline import HIGHEST_LINE, EventPipeline
+from veroallarme_core.pipeline.judged_burst import JudgedBurst
+from veroallarme_core.pipeline.network_opinion import NetworkOpinion
+from veroallarme_core.pipeline.result import (
+    MODEL,
+    PipelineResult,
+    not_judged,
+    threshold_in_force,
+)
+
+__all__ = [
+    "HIGHEST_LINE",
+    "MODEL",
+    "EventPipeline",
+    "JudgedBurst",
+    "NetworkOpinion",
+    "PipelineResult",
+    "find_motion",
+    "not_judged",
+    "threshold_in_force",
+]

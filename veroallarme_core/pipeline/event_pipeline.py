@@ -1,0 +1,296 @@
+"""What happens to a burst, from top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from veroallarme_core.camera_memory import CameraState
+from veroallarme_core.contract import ALL_KINDS, CameraSettings, ObjectKind, State, Timing, Zone
+from veroallarme_core.description import (
+    BurstEvidence,
+    MovingObjects,
+    ObjectDetector,
+    SceneEncoder,
+    find_moving_objects,
+    gather_evidence,
+)
+from veroallarme_core.inference import InferenceError
+from veroallarme_core.judgement import (
+    Burst,
+    BurstJudgement,
+    Premises,
+    add_faint,
+    candidates,
+    doubt_unseen,
+    judge_by_rules,
+    judge_from_memory,
+    leave_out_unwanted,
+    rank_by_appearance,
+)
+from veroallarme_core.motion_detection import MotionDetectionResult
+from veroallarme_core.pictures import Frame, encode_jpeg
+from veroallarme_core.pipeline.decoding import decode_burst, decode_reference, find_motion
+from veroallarme_core.pipeline.judged_burst import JudgedBurst
+from veroallarme_core.pipeline.network_opinion import NetworkOpinion, ask_network
+from veroallarme_core.pipeline.result import (
+    PipelineResult,
+    not_judged,
+    nothing_decodable,
+    threshold_in_force,
+)
+
+_LOGGER = logging.getLogger(__name__)
+
+HIGHEST_LINE = 0.8
+"""Rank below which a camera on trial looks again, as it will below its own line."""
+
+
+class EventPipeline:
+    """Judges bursts; holds no state of a camera and may be shared between threads.
+
+    Args:
+        network: a relevance network. Its opinion stands among the cues, `network_score`, and
+            decides nothing: a score that nobody has calibrated on a camera proves no nuisance.
+        encoder: describes a burst for the camera's memory; None judges by the cues alone.
+        detector: recognises people, animals and vehicles; None does without.
+    """
+
+    def __init__(
+        self,
+        network: NetworkOpinion | None = None,
+        encoder: SceneEncoder | None = None,
+        detector: ObjectDetector | None = None,
+    ) -> None:
+        self._network = network
+        self._encoder = encoder
+        self._detector = detector
+
+    @classmethod
+    def with_shipped_networks(
+        cls, threads: int | None = 1, detector: Path | None = None
+    ) -> EventPipeline:
+        """Return a pipeline that describes and recognises with the networks of the package.
+
+        Args:
+            threads: most threads of one inference; None leaves the choice to the runtime.
+            detector: an object detector of the user's own; None takes the one that ships.
+
+        Raises:
+            ModelError: a network cannot be loaded.
+        """
+        return cls(
+            encoder=SceneEncoder(threads=threads),
+            detector=ObjectDetector(threads=threads, path=detector),
+        )
+
+    @property
+    def encoder_name(self) -> str:
+        """Of the scene encoder; empty where there is none."""
+        return "" if self._encoder is None else self._encoder.name
+
+    @property
+    def detector_name(self) -> str:
+        """Of the object detector; empty where there is none."""
+        return "" if self._detector is None else self._detector.name
+
+    def judge(
+        self,
+        frames: Sequence[bytes],
+        settings: CameraSettings,
+        reference: bytes | None = None,
+        state: CameraState | None = None,
+        *,
+        event_id: str = "",
+        motion_at: datetime | None = None,
+    ) -> PipelineResult:
+        """Judge one burst.
+
+        Args:
+            frames: encoded pictures (JPEG, PNG, WebP) in order of time; bad ones are reported.
+            settings: of the camera; its threshold, zones and objects are used.
+            reference: encoded picture of the camera without motion, to compare a burst with in
+                which nothing moved.
+            state: what the camera has learned; it is read, not changed.
+            event_id: of the event; the head that was fitted to it does not judge it.
+            motion_at: when it moved, aware; None is now.
+        """
+        started = time.perf_counter()
+        decoded, faults = decode_burst(frames)
+        usable = [frame for frame in decoded if frame is not None]
+        if not usable:
+            return nothing_decodable(len(frames), faults, settings)
+        decoded_at = time.perf_counter()
+        motion = find_motion(decoded)
+        moved_at = time.perf_counter()
+        judged = self.judge_motion(
+            motion,
+            settings,
+            decode_reference(reference),
+            state,
+            event_id=event_id,
+            motion_at=motion_at,
+        )
+        # One picture can show what was not there before, but never that nothing happened: a
+        # camera that hangs serves the same old picture again and again.
+        if len(decoded) < 2 and judged.judgement.state is not State.RELEVANT:
+            return replace(
+                not_judged(
+                    "single_frame",
+                    "Only one distinct picture came from the camera, so motion cannot be seen.",
+                    settings,
+                ),
+                frame_dimensions=motion.frame_dimensions,
+                picture=encode_jpeg(usable[0].image),
+                timing_ms=Timing(decode=(decoded_at - started) * 1e3),
+            )
+        opinion = ask_network(self._network, motion, judged.judgement)
+        result = judged.to_result(motion, settings, opinion)
+        ended = time.perf_counter()
+        return replace(
+            result,
+            # Stage 1 sees a frame that never came beside a single one: that is not damaged.
+            damaged=sum(bool(damage.kinds) for damage in motion.damage[: len(decoded)]),
+            timing_ms=Timing(
+                decode=(decoded_at - started) * 1e3,
+                motion=(moved_at - decoded_at) * 1e3,
+                relevance=(ended - moved_at) * 1e3,
+            ),
+        )
+
+    def judge_motion(
+        self,
+        motion: MotionDetectionResult,
+        settings: CameraSettings,
+        reference: Frame | None = None,
+        state: CameraState | None = None,
+        *,
+        event_id: str = "",
+        motion_at: datetime | None = None,
+    ) -> JudgedBurst:
+        """Judge what Stage 1 found; adaptation promises a recall of this very function.
+
+        Zones come first: what does not count is gone before anything is chosen or described. Then
+        what is proven, then objects of kinds that do not count, then what the camera has learned of
+        the rest. Arguments: as for `judge`, but `reference` is uint8 (H, W, 3) BGR.
+        """
+        threshold = threshold_in_force(settings)
+        premises = Premises.of(settings.zones, motion.frame_dimensions, settings.objects)
+        burst = Burst(motion, reference, threshold, premises)
+        described = self._describe(burst, judge_by_rules(burst), is_taught=state is not None)
+        learned = None
+        if state is not None:
+            at = (motion_at or datetime.now(UTC)).timestamp()
+            described, learned = self._remember(burst, described, state, event_id, at)
+        judgement, evidence = described.judgement, described.evidence
+        if evidence is None:
+            return described
+        judgement = (
+            rank_by_appearance(judgement, evidence, threshold)
+            if learned is None
+            else doubt_unseen(burst, learned)
+        )
+        return replace(described, judgement=judgement, evidence=_best_first(evidence, judgement))
+
+    def describe_motion(
+        self,
+        motion: MotionDetectionResult,
+        zones: Sequence[Zone] = (),
+        objects: Iterable[ObjectKind] = ALL_KINDS,
+    ) -> JudgedBurst:
+        """Judge what Stage 1 found by the rules alone, and describe what a camera learns from.
+
+        Args:
+            motion: what Stage 1 found.
+            zones: where motion counts.
+            objects: kinds that count.
+        """
+        premises = Premises.of(zones, motion.frame_dimensions, objects)
+        burst = Burst(motion, premises=premises)
+        return self._describe(burst, judge_by_rules(burst), is_taught=True)
+
+    def _describe(self, burst: Burst, judgement: BurstJudgement, *, is_taught: bool) -> JudgedBurst:
+        objects = self._look_for_objects(burst, judgement)
+        if objects is not None:
+            judgement = leave_out_unwanted(burst, judgement, objects)
+        # Where nobody learns from the evidence, only what is open needs it.
+        is_needed = is_taught or judgement.is_open
+        evidence = self._gather(burst, judgement, objects) if is_needed else None
+        return JudgedBurst(judgement, evidence, objects)
+
+    def _remember(
+        self, burst: Burst, described: JudgedBurst, state: CameraState, event_id: str, at: float
+    ) -> tuple[JudgedBurst, BurstJudgement | None]:
+        """Judge by what the camera has learned, and look again before that suppresses anything."""
+
+        def judge(seen: JudgedBurst) -> BurstJudgement | None:
+            if seen.evidence is None or not seen.judgement.is_open:
+                return None
+            return judge_from_memory(
+                state,
+                seen.judgement,
+                seen.evidence,
+                event_id=event_id,
+                at=at,
+                threshold=burst.threshold,
+            )
+
+        learned = judge(described)
+        if learned is None or not _may_suppress(learned, state):
+            return described, learned
+        wider = add_faint(burst, described.judgement)
+        if wider is described.judgement:
+            return described, learned
+        described = self._describe(burst, wider, is_taught=True)
+        return described, judge(described)
+
+    def _look_for_objects(self, burst: Burst, judgement: BurstJudgement) -> MovingObjects | None:
+        """Look for who or what moves, where something counts that is not decided yet."""
+        if self._detector is None or not judgement.undecided:
+            return None
+        regions = [
+            candidate.region for candidate in candidates(judgement) if not candidate.is_decided
+        ]
+        moved = burst.moved_within(regions)
+        try:
+            return find_moving_objects(self._detector, burst.motion, moved, regions)
+        except (InferenceError, ValueError):
+            # What nobody looked at counts as if somebody had been seen.
+            _LOGGER.exception("the object detector failed")
+            return None
+
+    def _gather(
+        self, burst: Burst, judgement: BurstJudgement, objects: MovingObjects | None
+    ) -> BurstEvidence | None:
+        if self._encoder is None:
+            return None
+        try:
+            return gather_evidence(
+                self._encoder,
+                burst.motion,
+                candidates(judgement),
+                objects,
+                lambda region: burst.premises.kinds_in(burst.motion, region),
+            )
+        except (InferenceError, ValueError):
+            # The cues stand on their own, and they alert when in doubt.
+            _LOGGER.exception("the scene encoder failed")
+            return None
+
+
+def _may_suppress(learned: BurstJudgement, state: CameraState) -> bool:
+    """Tell whether a judgement suppresses, or would where the line may come to lie."""
+    if state.is_on_trial:
+        rank = learned.cues.get("rank")
+        return isinstance(rank, float) and rank < HIGHEST_LINE
+    return learned.state is State.IRRELEVANT
+
+
+def _best_first(evidence: BurstEvidence, judgement: BurstJudgement) -> BurstEvidence:
+    score = {region.region: region.relevance_score for region in judgement.regions}
+    regions = sorted(evidence.regions, key=lambda seen: -score.get(seen.region, 0.0))
+    return replace(evidence, regions=tuple(regions))
