@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from veroallarme_core.judgement.burst import Burst
-from veroallarme_core.judgement.doubt import why_nothing_is_proven
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement
 from veroallarme_core.judgement.ranking import CLEAR, rank_regions
-from veroallarme_core.judgement.reference import standing_regions
 
 _MOSTLY = 0.3  # share of a region from which light or swaying is named as what it may be
 
 
 def rank_movement(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
-    """Call relevant what moved, unless the pictures are the same but for light."""
+    """Call relevant what moved."""
     moving = judgement.unproven
-    if judgement.is_decided or not moving or _is_only_light(burst):
+    if judgement.is_decided or not moving:
         return judgement
     regions = [region.region for region in moving]
     ranked = rank_regions(burst.motion, regions, burst.threshold, burst.parted.moved)
     return judgement.relevant("moved", describe_movement(ranked[0]), ranked, is_open=True)
-
-
-def _is_only_light(burst: Burst) -> bool:
-    """Tell whether what Stage 1 reports is only light: between the frames, and on the whole."""
-    # Without a reference nothing is proven, and looking closely is spared.
-    return (
-        burst.reference is not None
-        and burst.is_steady
-        and burst.comparison is not None
-        and burst.standing_change is None
-        and not standing_regions(burst)
-        and why_nothing_is_proven(burst) is None
-    )
 
 
 def describe_movement(best: RegionJudgement) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from veroallarme_core.judgement.burst import Burst
 from veroallarme_core.judgement.doubt import require_live_pictures
 from veroallarme_core.judgement.judgement import GENERAL_THRESHOLD, BurstJudgement
+from veroallarme_core.judgement.light import prove_light
 from veroallarme_core.judgement.movement import rank_movement
 from veroallarme_core.judgement.premises import Premises
 from veroallarme_core.judgement.reference import notice_standing
@@ -18,7 +19,6 @@ from veroallarme_core.judgement.still import (
     explain_by_damage,
     explain_by_zones,
     leave_faint,
-    prove_light,
     prove_stillness,
     require_sight,
 )
@@ -32,18 +32,18 @@ Rule: TypeAlias = Callable[[Burst, BurstJudgement], BurstJudgement]
 RULES: tuple[Rule, ...] = (
     leave_out_zones,
     leave_out_text,
+    prove_light,
     rank_movement,
     alert_in_always_zones,
     notice_standing,
     require_live_pictures,
-    prove_light,
     leave_faint,
     require_sight,
     explain_by_zones,
     explain_by_damage,
     prove_stillness,
 )
-"""What does not count comes first, then what is relevant, then what is proven nuisance."""
+"""What does not count comes first, then mere light, then what is relevant, then what is still."""
 
 
 def judge_by_rules(burst: Burst) -> BurstJudgement:

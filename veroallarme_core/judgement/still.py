@@ -32,23 +32,9 @@ _CAMERA_GARBAGE = frozenset({DamageKind.GREEN_BAND, DamageKind.GREY_BAND, Damage
 _SENTENCES = {
     TEXT: "Only the text that the camera writes into its picture changed.",
     OUTSIDE: "All motion was outside the zones you have drawn.",
-    "light": "Only light changed: what is lit or in shadow looks the same as before.",
     "corrupt_frames": "Frames are corrupt; where they are not, nothing moved.",
     "no_motion": "Nothing moved, and the picture is the same as without motion.",
 }
-
-
-def prove_light(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
-    """Prove what Stage 1 reports although the pictures are the same but for smooth light.
-
-    The rules before have called relevant what is more than that.
-    """
-    if judgement.is_decided or not judgement.unproven:
-        return judgement
-    regions = tuple(
-        region if region.is_proven else region.proven("light") for region in judgement.regions
-    )
-    return _nuisance(burst, replace(judgement, regions=regions), "light")
 
 
 def leave_faint(burst: Burst, judgement: BurstJudgement) -> BurstJudgement:
