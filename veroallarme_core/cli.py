@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import logging
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from veroallarme_core import __version__
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from veroallarme_core.contract import ObjectKind, Zone
     from veroallarme_core.worker.config import WorkerConfig
 
+Command: TypeAlias = Callable[[argparse.Namespace], int]
+"""Does what the arguments ask for; returns an exit code."""
 EXIT_USAGE = 2
 """Exit code for a wrong input, as argparse uses it."""
 EXIT_UNHEARD = 1
@@ -120,7 +123,7 @@ def _report_mistakes(path: Path, mistakes: Sequence[str]) -> int:
 
 
 def _analyze(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.commands import AnalyzeError, analyze_files
+    from veroallarme_core.commands import CommandError, analyze_files
     from veroallarme_core.contract import ZonesError
 
     try:
@@ -137,96 +140,101 @@ def _analyze(arguments: argparse.Namespace) -> int:
             if picture is None:
                 return _fail("no picture was written: none of the frames can be decoded")
             arguments.picture.write_bytes(picture)
-    except (AnalyzeError, ZonesError) as error:
+    except (CommandError, ZonesError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"the picture {arguments.picture} cannot be written: {error.strerror}")
     return 0
 
 
-def _adapt(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.adaptation import (
-        AdaptationInputError,
-        AdaptationOptions,
-        adapt_folder,
-    )
-    from veroallarme_core.contract import ZonesError
-    from veroallarme_core.inference import InferenceError, ModelError
+def _from_folder(written: str) -> Callable[[Command], Command]:
+    """Let a command that works on a folder of events say in a sentence why it failed.
 
-    try:
-        report = adapt_folder(
-            arguments.data_dir,
-            arguments.state_dir,
-            arguments.labels,
-            AdaptationOptions(
-                recall=arguments.recall,
-                seed=arguments.seed,
-                zones=_zones(arguments),
-                objects=arguments.objects,
-            ),
-            keep_memory=arguments.keep_memory,
-            detector=arguments.detector,
-        )
-    except (AdaptationInputError, ZonesError, ModelError, InferenceError) as error:
-        return _fail(str(error))
-    except OSError as error:
-        return _fail(f"{error.filename or arguments.state_dir} cannot be written: {error.strerror}")
+    `written` is the argument that names what it writes.
+    """
+
+    def tell(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(arguments: argparse.Namespace) -> int:
+            from veroallarme_core.adaptation import AdaptationInputError
+            from veroallarme_core.camera_memory import StateFileError
+            from veroallarme_core.commands import CommandError
+            from veroallarme_core.contract import ZonesError
+            from veroallarme_core.inference import InferenceError, ModelError
+
+            try:
+                return command(arguments)
+            except (
+                AdaptationInputError, CommandError, InferenceError, ModelError, StateFileError,
+                ZonesError,
+            ) as error:  # fmt: skip
+                return _fail(str(error))
+            except OSError as error:
+                path = error.filename or getattr(arguments, written)
+                return _fail(f"{path} cannot be written: {error.strerror}")
+
+        return run
+
+    return tell
+
+
+@_from_folder(written="state_dir")
+def _adapt(arguments: argparse.Namespace) -> int:
+    from veroallarme_core.adaptation import AdaptationOptions, adapt_folder
+
+    report = adapt_folder(
+        arguments.data_dir,
+        arguments.state_dir,
+        arguments.labels,
+        AdaptationOptions(
+            recall=arguments.recall,
+            seed=arguments.seed,
+            zones=_zones(arguments),
+            objects=arguments.objects,
+        ),
+        keep_memory=arguments.keep_memory,
+        detector=arguments.detector,
+    )
     print(json.dumps(report))
     return 0
 
 
+@_from_folder(written="output")
 def _score(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.adaptation import AdaptationInputError, ProgressLine
-    from veroallarme_core.camera_memory import StateFileError
-    from veroallarme_core.commands import ScoreError, score_folder
-    from veroallarme_core.contract import ZonesError
-    from veroallarme_core.inference import ModelError
+    from veroallarme_core.adaptation import ProgressLine
+    from veroallarme_core.commands import score_folder
 
     line = ProgressLine()
-    try:
-        count = score_folder(
-            arguments.data_dir,
-            arguments.state_dir,
-            arguments.output,
-            zones=_zones(arguments),
-            objects=arguments.objects,
-            detector=arguments.detector,
-            progress=lambda done, total: line("events", done, total),
-        )
-    except (AdaptationInputError, ScoreError, ZonesError, ModelError, StateFileError) as error:
-        return _fail(str(error))
-    except OSError as error:
-        return _fail(f"{arguments.output} cannot be written: {error.strerror}")
+    count = score_folder(
+        arguments.data_dir,
+        arguments.state_dir,
+        arguments.output,
+        zones=_zones(arguments),
+        objects=arguments.objects,
+        detector=arguments.detector,
+        progress=lambda done, total: line("events", done, total),
+    )
     print(f"{arguments.output}: {count} events")
     return 0
 
 
+@_from_folder(written="output")
 def _suggest(arguments: argparse.Namespace) -> int:
-    from veroallarme_core.adaptation import AdaptationInputError, ProgressLine
-    from veroallarme_core.camera_memory import StateFileError
-    from veroallarme_core.commands import ScoreError, SuggestError, suggest_folder
-    from veroallarme_core.contract import ZonesError
-    from veroallarme_core.inference import ModelError
+    from veroallarme_core.adaptation import ProgressLine
+    from veroallarme_core.commands import suggest_folder
 
     line = ProgressLine()
-    try:
-        suggested = suggest_folder(
-            arguments.data_dir,
-            arguments.state_dir,
-            arguments.output,
-            zones=_zones(arguments),
-            objects=arguments.objects,
-            labels=arguments.labels,
-            picture=arguments.picture,
-            detector=arguments.detector,
-            progress=lambda done, total: line("events", done, total),
-        )
-    except (
-        AdaptationInputError, ScoreError, StateFileError, SuggestError, ZonesError, ModelError
-    ) as error:  # fmt: skip
-        return _fail(str(error))
-    except OSError as error:
-        return _fail(f"{error.filename or arguments.output} cannot be written: {error.strerror}")
+    suggested = suggest_folder(
+        arguments.data_dir,
+        arguments.state_dir,
+        arguments.output,
+        zones=_zones(arguments),
+        objects=arguments.objects,
+        labels=arguments.labels,
+        picture=arguments.picture,
+        detector=arguments.detector,
+        progress=lambda done, total: line("events", done, total),
+    )
     for suggestion in suggested:
         print(f"{suggestion.zone.name}: {suggestion.sentence}")
     if not suggested:

@@ -14,7 +14,7 @@ from tests.watched import Watched, history, watch
 from veroallarme_core.adaptation.folder_run import adapt_folder
 from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.camera_memory.state_file import StateFileError
-from veroallarme_core.commands.score import ScoreError, score_folder
+from veroallarme_core.commands import CommandError, score_folder
 from veroallarme_core.drawing.script import CALM, walk
 
 HEADER = "event_id,state,score,reason,regions"
@@ -141,16 +141,16 @@ def test_fresh_installation_and_empty_state_score_alike(camera: Path, tmp_path: 
         (lambda root: (root / "nowhere", None, root / "o.csv"), AdaptationInputError, "nowhere"),
         (
             lambda root: (root / "camera", root / "nowhere", root / "o.csv"),
-            ScoreError,
+            CommandError,
             "adapt",
         ),
         (lambda root: (root / "camera", root / "torn", root / "o.csv"), StateFileError, "model"),
         (
             lambda root: (root / "camera", None, root / "camera"),
-            ScoreError,
+            CommandError,
             "is a folder",
         ),
-        (lambda root: (root / "camera", None, Path(".")), ScoreError, "is a folder"),
+        (lambda root: (root / "camera", None, Path(".")), CommandError, "is a folder"),
         (lambda root: (root / "camera", None, root / "no" / "o.csv"), OSError, "No such file"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from veroallarme_core.adaptation.options import AdaptationInputError
 from veroallarme_core.cli import main
-from veroallarme_core.commands import ScoreError, SuggestError, score_folder, suggest_folder
+from veroallarme_core.commands import CommandError, score_folder, suggest_folder
 from veroallarme_core.contract import ZoneKind, read_zones
 from veroallarme_core.zone_suggestions import FEWEST_EVENTS
 
@@ -91,10 +91,10 @@ def test_thumbs_up_are_not_hidden(camera: Path, tmp_path: Path) -> None:
     ("arguments", "error", "message"),
     [
         (lambda root: {"data_dir": root / "nowhere"}, AdaptationInputError, "nowhere"),
-        (lambda root: {"state_dir": root / "nowhere"}, ScoreError, "adapt"),
-        (lambda root: {"output": root}, SuggestError, "is a folder"),
-        (lambda root: {"picture": root}, SuggestError, "is a folder"),
-        (lambda root: {"picture": root / "picture.odd"}, SuggestError, "suffix"),
+        (lambda root: {"state_dir": root / "nowhere"}, CommandError, "adapt"),
+        (lambda root: {"output": root}, CommandError, "is a folder"),
+        (lambda root: {"picture": root}, CommandError, "is a folder"),
+        (lambda root: {"picture": root / "picture.odd"}, CommandError, "suffix"),
         (lambda root: {"labels": root / "no.csv"}, AdaptationInputError, "no.csv"),
     ],
 )

@@ -158,3 +158,10 @@ def test_threads_that_write_the_same_file_leave_one_of_theirs(tmp_path: Path) ->
         list(pool.map(lambda content: write_atomically(path, content), contents))
     assert path.read_bytes() in contents
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_is_named_as_the_caller_knows_it(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "scores.csv"
+    with pytest.raises(OSError, match="No such file") as failed:
+        write_atomically(path, b"new")
+    assert failed.value.filename == str(path)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from veroallarme_core.commands.errors import CommandError
 from veroallarme_core.contract import (
     ALL_KINDS,
     CameraSettings,
@@ -18,10 +19,6 @@ from veroallarme_core.contract import (
     new_event_id,
 )
 from veroallarme_core.pipeline import EventPipeline
-
-
-class AnalyzeError(ValueError):
-    """The frames cannot be analysed; the message is one sentence for the user."""
 
 
 def analyze_files(
@@ -47,14 +44,14 @@ def analyze_files(
         The verdict, and the annotated JPEG where a frame could be decoded.
 
     Raises:
-        AnalyzeError: a file cannot be read or an argument is wrong.
+        CommandError: a file cannot be read or an argument is wrong.
     """
     if len(frames) < 2:
-        raise AnalyzeError(f"{len(frames)} frame given: motion shows between 2 or more frames")
+        raise CommandError(f"{len(frames)} frame given: motion shows between 2 or more frames")
     if threshold is not None and not 0 <= threshold <= 1:
-        raise AnalyzeError(f"--threshold {threshold:g}: give a score from 0 to 1")
+        raise CommandError(f"--threshold {threshold:g}: give a score from 0 to 1")
     if not is_valid_id(camera):
-        raise AnalyzeError(f"--camera {camera!r}: use 1 to 64 of the characters a-z, 0-9 and _")
+        raise CommandError(f"--camera {camera!r}: use 1 to 64 of the characters a-z, 0-9 and _")
     data = [_read(path) for path in frames]
     settings = CameraSettings(mode=Mode.FILTER, threshold=threshold, zones=zones, objects=objects)
     motion_at = datetime.now(UTC)
@@ -78,4 +75,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise AnalyzeError(f"{path} cannot be read: {error.strerror}") from None
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from None

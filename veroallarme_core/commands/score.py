@@ -12,15 +12,12 @@ from typing import Any
 
 from veroallarme_core.adaptation import EventFolder, list_events, picture_files
 from veroallarme_core.camera_memory import CameraState
+from veroallarme_core.commands.errors import CommandError
 from veroallarme_core.contract import ALL_KINDS, MAX_REGIONS, CameraSettings, Mode, ObjectKind, Zone
 from veroallarme_core.files import atomic_text_file
 from veroallarme_core.pipeline import EventPipeline, PipelineResult, not_judged
 
 COLUMNS = ("event_id", "state", "score", "reason", "regions")
-
-
-class ScoreError(ValueError):
-    """The events cannot be scored as asked; the message is one sentence for the user."""
 
 
 def score_folder(
@@ -52,13 +49,13 @@ def score_folder(
 
     Raises:
         AdaptationInputError: `data_dir` holds no event.
-        ScoreError: `output` is a folder, or `state_dir` is none.
+        CommandError: `output` is a folder, or `state_dir` is none.
         StateFileError: what the camera has learned cannot be used.
         ModelError: the encoder or the detector cannot be loaded.
         OSError: the file cannot be written.
     """
     if output.is_dir():
-        raise ScoreError(f"{output} is a folder: give the name of the file to write")
+        raise CommandError(f"{output} is a folder: give the name of the file to write")
     events = list_events(data_dir)
     state = None if state_dir is None else read_state(state_dir)
     pipeline = EventPipeline.with_shipped_networks(1, detector)
@@ -82,11 +79,11 @@ def read_state(state_dir: Path) -> CameraState:
     """Read what a camera has learned.
 
     Raises:
-        ScoreError: there is no such folder.
+        CommandError: there is no such folder.
         StateFileError: a file cannot be used.
     """
     if not state_dir.is_dir():
-        raise ScoreError(
+        raise CommandError(
             f"there is no folder {state_dir}: run `veroallarme adapt` first, or leave it out to "
             "judge as a fresh installation would"
         )

@@ -18,6 +18,7 @@ from veroallarme_core.adaptation import (
     read_labels,
 )
 from veroallarme_core.camera_memory import CameraState, SceneMemory
+from veroallarme_core.commands.errors import CommandError
 from veroallarme_core.commands.score import judge_event, read_state
 from veroallarme_core.contract import (
     ALL_KINDS,
@@ -41,10 +42,6 @@ from veroallarme_core.zone_suggestions import (
 
 _PICTURED_EVENTS = 8
 """Events among whose pictures that of the suggestion is chosen."""
-
-
-class SuggestError(ValueError):
-    """Zones cannot be suggested as asked; the message is one sentence for the user."""
 
 
 def suggest_folder(
@@ -77,15 +74,15 @@ def suggest_folder(
 
     Raises:
         AdaptationInputError: `data_dir` holds no event that can be used, or the labels are wrong.
-        ScoreError: `state_dir` is no folder.
-        SuggestError: `output` is a folder, or the picture cannot be written as asked.
+        CommandError: `state_dir` is no folder, `output` is one, or the picture cannot be written as
+            asked.
         StateFileError: what the camera has learned cannot be used.
         ModelError: the encoder or the detector cannot be loaded.
         OSError: the file cannot be written.
     """
     for path in (output, picture):
         if path is not None and path.is_dir():
-            raise SuggestError(f"{path} is a folder: give the name of the file to write")
+            raise CommandError(f"{path} is a folder: give the name of the file to write")
     thumbs = {} if labels is None else read_labels(labels)
     events = list_events(data_dir)
     pipeline = EventPipeline.with_shipped_networks(1, detector)
@@ -168,4 +165,4 @@ def _draw(
     try:
         write_picture(path, draw_suggestions(frame, history.recurrence, suggested))
     except ValueError:
-        raise SuggestError(f"{path}: no picture format has this suffix; use .jpg or .png") from None
+        raise CommandError(f"{path}: no picture format has this suffix; use .jpg or .png") from None

@@ -26,6 +26,7 @@ def atomic_file(path: Path, *, is_durable: bool = True) -> Iterator[BinaryIO]:
 
     Raises:
         OSError: the disk is full or not writable; the old file stays, and nothing else with it.
+            It names `path`.
     """
     # By process and thread: two that write the same file do not write into each other's.
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}.partial")
@@ -36,9 +37,11 @@ def atomic_file(path: Path, *, is_durable: bool = True) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink()
+        if isinstance(error, OSError) and error.filename == os.fspath(partial):
+            error.filename = os.fspath(path)  # the user knows nothing of the other one
         raise
     if is_durable:
         _sync_folder(path.parent)
