@@ -15,6 +15,7 @@ from veroallarme_core.adaptation.promise import (
     CONFIRMED_WEIGHT,
     allowed_misses,
     calibrated,
+    lines_by_floor,
     missing_for_promise,
 )
 from veroallarme_core.camera_memory import CUES, FOLDS, QUANTILES, CameraModel, SceneMemory
@@ -74,8 +75,15 @@ def attempts(count, height_px, low, high, seed=0):
 
 
 def calibrate(tried, confirmed=NOBODY, history=(0.1, 0.3, 0.5)):
-    done = calibrated(model(), tried, np.asarray(confirmed), np.asarray(history), OPTIONS)
+    confirmed = np.asarray(confirmed)
+    lines = lines_by_floor(tried, confirmed, OPTIONS)
+    done = calibrated(model(), tried, confirmed, lines, np.asarray(history), OPTIONS)
     return done.threshold, done.promise
+
+
+def missing(tried, confirmed):
+    lines = lines_by_floor(tried, confirmed, OPTIONS)
+    return missing_for_promise([], SceneMemory("encoder"), tried, confirmed, lines, OPTIONS)
 
 
 def test_everybody_is_covered_where_the_small_ones_rank_like_the_others():
@@ -118,18 +126,21 @@ def test_real_intruders_weigh_more_than_synthetic_ones():
     assert promise.confirmed_recall == 1.0
 
 
-def test_no_line_keeps_a_promise_that_proofs_break(monkeypatch):
-    """Who is hidden by a proof is missed wherever the line lies."""
+@pytest.mark.parametrize(
+    ("intruders", "confirmed", "told"),
+    [
+        (20, 0, "20 of 1220 intruders drawn into them pass for nothing that moved"),
+        (0, 4, "0 of 1200 intruders drawn into them and 4 of 4 events called relevant pass for"),
+    ],
+)
+def test_no_line_keeps_a_promise_that_proofs_break(monkeypatch, intruders, confirmed, told):
+    """Who is hidden by a proof is missed wherever the line lies, and the user is told."""
     monkeypatch.setattr(promise_module, "FEWEST_EVENTS", 0)
     monkeypatch.setattr(promise_module, "FEWEST_SESSIONS", 0)
-    memory = SceneMemory("encoder")
     tall = attempts(1200, 60, 0.6, 1.0)
-    hidden = [Attempt(-math.inf, True, 60)] * 20
-    assert missing_for_promise([], memory, tall, OPTIONS) == ""
-    missing = missing_for_promise([], memory, tall + hidden, OPTIONS)
-    assert missing.endswith("20 of 1220 intruders drawn into them pass for nothing that moved")
-    threshold, promise = calibrate(tall + hidden)
-    assert (threshold, promise) == (model().threshold, None)
+    assert missing(tall, np.zeros(0)) == ""
+    hidden = [Attempt(-math.inf, True, 60)] * intruders
+    assert told in missing(tall + hidden, np.full(confirmed, -math.inf))
 
 
 def test_small_ones_that_proofs_hide_are_left_out():

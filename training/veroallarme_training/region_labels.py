@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from veroallarme_core.motion_detection import common_area
 from veroallarme_training.errors import TrainingError
 from veroallarme_training.moving_events import MovingEvent
 
@@ -172,8 +173,6 @@ def _region_label(
 
 def _iou(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:
     """Return the intersection over union of two boxes (x1, y1, x2, y2)."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(width, 0) * max(height, 0)
+    shared = common_area(a, b)
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
     return shared / union if union > 0 else 0.0

@@ -19,7 +19,7 @@ from veroallarme_core.adaptation.intruder_trial import Cast, Trial, try_confirme
 from veroallarme_core.adaptation.observed_events import assess_events, observe_history
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
-from veroallarme_core.adaptation.promise import calibrated, missing_for_promise
+from veroallarme_core.adaptation.promise import calibrated, lines_by_floor, missing_for_promise
 from veroallarme_core.adaptation.report import AdaptationReport
 from veroallarme_core.adaptation.teacher import TaughtRegions, pass_on_thumbs
 from veroallarme_core.camera_memory import CameraModel, SceneMemory
@@ -68,9 +68,10 @@ def adapt_camera(
     trial = Trial(pipeline, memory, model, options.zones, cast, options.objects)
     attempts = try_intruders(trial, trial.sources(known, event_ranks), options, progress)
     confirmed = try_confirmed(trial, taught)
-    missing = missing_for_promise(known, memory, attempts, options)
+    lines = lines_by_floor(attempts, confirmed, options)
+    missing = missing_for_promise(known, memory, attempts, confirmed, lines, options)
     if not missing:
-        model = calibrated(model, attempts, confirmed, event_ranks, options)
+        model = calibrated(model, attempts, confirmed, lines, event_ranks, options)
     return (
         memory,
         model,

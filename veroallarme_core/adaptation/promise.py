@@ -54,13 +54,37 @@ def allowed_misses(count: int, recall: float, confidence: float) -> int:
     return k
 
 
+def lines_by_floor(
+    attempts: Sequence[Attempt], confirmed: Floats, options: AdaptationOptions
+) -> dict[int, float]:
+    """Return for each floor the highest threshold that keeps the recall of all from there on.
+
+    Floors where nothing keeps it are missing.
+
+    Args:
+        attempts: how the synthetic intruders fared.
+        confirmed: (n,) ranks of events that the user called relevant.
+        options: how to learn.
+    """
+    return {
+        floor: line
+        for floor in FLOORS_PX
+        if (line := _line(attempts, confirmed, floor, options)) is not None
+    }
+
+
 def missing_for_promise(
     known: Sequence[ObservedEvent],
     memory: SceneMemory,
     attempts: Sequence[Attempt],
+    confirmed: Floats,
+    lines: Mapping[int, float],
     options: AdaptationOptions,
 ) -> str:
-    """Return in a few words what the promise still lacks; empty where it can be kept."""
+    """Return in a few words what the promise still lacks; empty where it can be kept.
+
+    `lines` are those of `lines_by_floor` for these attempts and confirmed events.
+    """
     if len(known) < FEWEST_EVENTS:
         return f"{FEWEST_EVENTS - len(known)} more events"
     if len(memory.sessions) < FEWEST_SESSIONS:
@@ -73,11 +97,13 @@ def missing_for_promise(
             f"undamaged bursts to draw intruders into: {len(attempts)} could be seen, too few to "
             f"promise a recall of {options.recall:.0%}"
         )
-    if all(_line(attempts, np.zeros(0), floor, options) is None for floor in FLOORS_PX):
-        hidden = sum(math.isinf(attempt.rank) and attempt.rank < 0 for attempt in attempts)
+    if not lines:
+        hidden = sum(attempt.rank == -math.inf for attempt in attempts)
+        real = int(np.count_nonzero(confirmed == -math.inf))
+        beside = f" and {real} of {len(confirmed)} events called relevant" if real else ""
         return (
-            f"pictures that show who comes: {hidden} of {len(attempts)} intruders drawn into them "
-            "pass for nothing that moved"
+            f"pictures that show who comes: {hidden} of {len(attempts)} intruders drawn into them"
+            f"{beside} pass for nothing that moved"
         )
     return ""
 
@@ -86,6 +112,7 @@ def calibrated(
     model: CameraModel,
     attempts: Sequence[Attempt],
     confirmed: Floats,
+    lines: Mapping[int, float],
     history: Floats,
     options: AdaptationOptions,
 ) -> CameraModel:
@@ -99,16 +126,10 @@ def calibrated(
         model: whose threshold is to be set.
         attempts: how the synthetic intruders fared, enough of them for the promise.
         confirmed: (n,) ranks of events that the user called relevant.
+        lines: those of `lines_by_floor`, one at least.
         history: (n,) ranks of the camera's own events.
         options: how to learn.
     """
-    lines = {
-        floor: line
-        for floor in FLOORS_PX
-        if (line := _line(attempts, confirmed, floor, options)) is not None
-    }
-    if not lines:
-        return model
     floor = _choose_floor(lines, history)
     threshold = lines[floor]
     covered = [attempt for attempt in attempts if attempt.height_px >= floor]
