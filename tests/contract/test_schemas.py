@@ -26,6 +26,7 @@ from veroallarme_core.contract import (
     ObjectKind,
     OnUnknown,
     Promise,
+    RelevanceRegion,
     State,
     Stats,
     SuggestionEvidence,
@@ -33,7 +34,6 @@ from veroallarme_core.contract import (
     Timing,
     Verdict,
     VerdictObject,
-    VerdictRegion,
     Zone,
     ZoneKind,
     ZoneSuggestion,
@@ -163,7 +163,7 @@ moments = st.datetimes(
     timezones=st.just(UTC),
 )
 regions = st.builds(
-    VerdictRegion,
+    RelevanceRegion,
     x=counts,
     y=counts,
     width=st.integers(1, 9999),

@@ -8,11 +8,11 @@ from veroallarme_core.contract.verdict import (
     MAX_REGIONS,
     FrameCounts,
     ObjectKind,
+    RelevanceRegion,
     State,
     Timing,
     Verdict,
     VerdictObject,
-    VerdictRegion,
 )
 
 MOTION_AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -20,8 +20,8 @@ MAX_ATTRIBUTE_BYTES = 16_384
 """Home Assistant records no attributes beyond this."""
 
 
-def region(score: float = 0.5, *, relevant: bool = True) -> VerdictRegion:
-    return VerdictRegion(
+def region(score: float = 0.5, *, relevant: bool = True) -> RelevanceRegion:
+    return RelevanceRegion(
         x=1000,
         y=1000,
         width=1000,
@@ -47,7 +47,7 @@ def recognised() -> VerdictObject:
     )
 
 
-def verdict(*regions: VerdictRegion) -> Verdict:
+def verdict(*regions: RelevanceRegion) -> Verdict:
     return Verdict(
         event_id="20261123_120000_abcdef",
         camera="front",
@@ -80,7 +80,7 @@ def test_json_holds_every_field_of_the_contract() -> None:
         "frame_dimensions", "num_relevant", "num_irrelevant", "regions", "objects", "frames",
         "timing_ms", "model", "stored",
     }  # fmt: skip
-    assert set(region().to_dict()) == {
+    assert set(region().to_contract()) == {
         "x", "y", "width", "height", "area", "centroid", "confidence", "relevance_score",
         "is_relevant", "reason",
     }  # fmt: skip

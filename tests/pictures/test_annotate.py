@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import VerdictRegion
+from veroallarme_core.contract import RelevanceRegion
 from veroallarme_core.pictures.annotate import (
     IRRELEVANT_BGR,
     MAX_WIDTH,
@@ -22,8 +22,8 @@ def grey(value: int = 128, size: tuple[int, int] = (60, 80)) -> NDArray[np.uint8
     return np.full((*size, 3), value, np.uint8)
 
 
-def region(x: int, y: int, width: int, height: int, *, relevant: bool = True) -> VerdictRegion:
-    return VerdictRegion(
+def region(x: int, y: int, width: int, height: int, *, relevant: bool = True) -> RelevanceRegion:
+    return RelevanceRegion(
         x=x,
         y=y,
         width=width,

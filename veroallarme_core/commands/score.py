@@ -113,6 +113,6 @@ def judge_event(
 
 def _row(event: EventFolder, result: PipelineResult) -> list[Any]:
     shown = sorted(result.regions, key=lambda region: -region.relevance_score)[:MAX_REGIONS]
-    regions = json.dumps([region.to_dict() for region in shown], separators=(",", ":"))
+    regions = json.dumps([region.to_contract() for region in shown], separators=(",", ":"))
     score = 1.0 if result.score is None else result.score
     return [event.event_id, result.state.value, f"{score:.6f}", result.reason, regions]

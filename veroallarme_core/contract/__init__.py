@@ -49,6 +49,7 @@ from veroallarme_core.contract.payloads import (
     Stats,
     TopicHealth,
 )
+from veroallarme_core.contract.regions import MotionRegion, RelevanceRegion
 from veroallarme_core.contract.settings import (
     SETTING_NAMES,
     SETTINGS_SCHEMA,
@@ -88,7 +89,6 @@ from veroallarme_core.contract.verdict import (
     Timing,
     Verdict,
     VerdictObject,
-    VerdictRegion,
 )
 from veroallarme_core.contract.zones import (
     MAX_ZONES,
@@ -137,10 +137,12 @@ __all__ = [
     "LearningStats",
     "Mode",
     "MotionEnd",
+    "MotionRegion",
     "Notice",
     "ObjectKind",
     "OnUnknown",
     "Promise",
+    "RelevanceRegion",
     "ReviewEntry",
     "ReviewList",
     "State",
@@ -154,7 +156,6 @@ __all__ = [
     "Validator",
     "Verdict",
     "VerdictObject",
-    "VerdictRegion",
     "Zone",
     "ZoneKind",
     "ZoneSuggestion",

@@ -11,6 +11,7 @@ from typing import Any
 
 from veroallarme_core.contract.encoding import iso
 from veroallarme_core.contract.object_kinds import ObjectKind
+from veroallarme_core.contract.regions import RelevanceRegion
 
 MAX_REGIONS = 16
 """Regions carried in a verdict; the rest is only counted, so that an attribute stays small."""
@@ -34,37 +35,6 @@ def _plain(value: CueValue) -> CueValue | None:
     if not isinstance(value, float):
         return value
     return round(value, 4) if math.isfinite(value) else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerdictRegion:
-    """One moving region and what was made of it; pixels of the full frame."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    area: int
-    centroid: tuple[int, int]
-    confidence: float
-    relevance_score: float
-    is_relevant: bool
-    reason: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the region as the contract writes it."""
-        return {
-            "x": self.x,
-            "y": self.y,
-            "width": self.width,
-            "height": self.height,
-            "area": self.area,
-            "centroid": list(self.centroid),
-            "confidence": round(self.confidence, 4),
-            "relevance_score": round(self.relevance_score, 4),
-            "is_relevant": self.is_relevant,
-            "reason": self.reason,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +130,7 @@ class Verdict:
     """Further motion starts that this event covers."""
     frame_dimensions: tuple[int, int] | None
     """Height and width of the frames in pixels; None where none could be decoded."""
-    regions: Sequence[VerdictRegion]
+    regions: Sequence[RelevanceRegion]
     objects: Sequence[VerdictObject]
     """What the detector recognises of what moved, most certain first."""
     frames: FrameCounts
@@ -204,7 +174,7 @@ class Verdict:
             "frame_dimensions": self.frame_dimensions and list(self.frame_dimensions),
             "num_relevant": self.num_relevant,
             "num_irrelevant": self.num_irrelevant,
-            "regions": [region.to_dict() for region in shown],
+            "regions": [region.to_contract() for region in shown],
             "objects": [found.to_dict() for found in self.objects[:MAX_OBJECTS]],
             "frames": self.frames.to_dict(),
             "timing_ms": self.timing_ms.to_dict(),

@@ -4,6 +4,7 @@
 what is corrupt in each frame, how the picture changed as a whole. Nothing here judges.
 """
 
+from veroallarme_core.contract import MotionRegion
 from veroallarme_core.motion_detection.damage import (
     BLOCK_SIZE,
     DamageKind,
@@ -15,7 +16,7 @@ from veroallarme_core.motion_detection.detector import MotionDetector, detect_mo
 from veroallarme_core.motion_detection.frame_source import FrameSource
 from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
 from veroallarme_core.motion_detection.region_parts import region_pixels, regions_in
-from veroallarme_core.motion_detection.regions import MotionRegion, common_area, min_area_for
+from veroallarme_core.motion_detection.regions import common_area, min_area_for
 from veroallarme_core.motion_detection.result import MotionDetectionResult, PairChange
 from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
 

@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.contract import MotionRegion
 from veroallarme_core.motion_detection.comparison import compare_greys
 from veroallarme_core.motion_detection.damage import FrameDamage, common_size, find_damage
 from veroallarme_core.motion_detection.frame_source import FrameSource, frame_of
 from veroallarme_core.motion_detection.global_change import find_change_between
 from veroallarme_core.motion_detection.motion_picture import draw_motion
-from veroallarme_core.motion_detection.regions import MotionRegion, find_regions
+from veroallarme_core.motion_detection.regions import find_regions
 from veroallarme_core.motion_detection.result import Frame, MotionDetectionResult, PairChange
 from veroallarme_core.motion_detection.whole_picture import WholePicture
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.motion_detection.regions import MotionRegion
+from veroallarme_core.contract import MotionRegion
 
 
 def region_pixels(mask: NDArray[np.uint8], region: MotionRegion) -> NDArray[np.uint8]:

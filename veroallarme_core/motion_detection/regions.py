@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from veroallarme_core.contract import MotionRegion
 
 MIN_AREA_SHARE = 1.5e-4
 """Smallest region as a share of the frame: 61 px at 704x576, a person 10 px wide far away."""
 
 MIN_AREA_FLOOR = 12
 """No region is smaller than this many pixels, however small the frame: below it is noise."""
-
-
-@dataclass(frozen=True)
-class MotionRegion:
-    """A connected region that moved; all values in pixels of the full frame."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    area: int
-    centroid: tuple[int, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the region as JSON-serialisable values."""
-        return {
-            "x": self.x,
-            "y": self.y,
-            "width": self.width,
-            "height": self.height,
-            "area": self.area,
-            "centroid": list(self.centroid),
-        }
-
-    def to_bbox(self) -> tuple[int, int, int, int]:
-        """Return the box as (x1, y1, x2, y2); x2 and y2 are exclusive."""
-        return (self.x, self.y, self.x + self.width, self.y + self.height)
 
 
 def common_area(box: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> int:

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.contract import MotionRegion
 from veroallarme_core.motion_detection.damage import FrameDamage
 from veroallarme_core.motion_detection.global_change import GlobalChange
-from veroallarme_core.motion_detection.regions import MotionRegion
 
 Frame: TypeAlias = NDArray[np.uint8]
 """A picture, uint8 (H, W, 3) BGR."""

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.contract import RelevanceRegion
+
 Frame = NDArray[np.uint8]
 
 RELEVANT_BGR = (80, 200, 60)
@@ -22,23 +24,6 @@ MAX_WIDTH = 1280
 JPEG_QUALITY = 85
 
 
-class ScoredRegion(Protocol):
-    """A region with a score, whoever gave it; pixels of the full frame."""
-
-    @property
-    def x(self) -> int: ...  # noqa: D102
-    @property
-    def y(self) -> int: ...  # noqa: D102
-    @property
-    def width(self) -> int: ...  # noqa: D102
-    @property
-    def height(self) -> int: ...  # noqa: D102
-    @property
-    def relevance_score(self) -> float: ...  # noqa: D102
-    @property
-    def is_relevant(self) -> bool: ...  # noqa: D102
-
-
 class NamedBox(Protocol):
     """An object that was recognised; pixels of the full frame."""
 
@@ -49,7 +34,7 @@ class NamedBox(Protocol):
     def to_bbox(self) -> tuple[int, int, int, int]: ...  # noqa: D102
 
 
-def strongest_frame(frames: Sequence[Frame | None], region: ScoredRegion | None) -> Frame | None:
+def strongest_frame(frames: Sequence[Frame | None], region: RelevanceRegion | None) -> Frame | None:
     """Choose the frame that differs most from its companions inside a region.
 
     A mover is often in one frame only; the median over the burst is what stays without it.
@@ -84,7 +69,7 @@ def _deviations(crops: Sequence[Frame]) -> list[float]:
 
 def draw_verdict(
     frame: Frame,
-    regions: Sequence[ScoredRegion],
+    regions: Sequence[RelevanceRegion],
     headline: str = "",
     objects: Sequence[NamedBox] = (),
 ) -> Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from veroallarme_core.contract import CameraSettings, ObjectKind, VerdictObject, VerdictRegion
+from veroallarme_core.contract import CameraSettings, ObjectKind, RelevanceRegion, VerdictObject
 from veroallarme_core.description import BurstEvidence, DetectedObject, MovingObjects
 from veroallarme_core.judgement import BurstJudgement, RegionJudgement
 from veroallarme_core.motion_detection import MotionDetectionResult
@@ -62,7 +62,7 @@ class JudgedBurst:
         return () if self.objects is None else self.objects.told
 
     def _picture(
-        self, motion: MotionDetectionResult, regions: Sequence[VerdictRegion]
+        self, motion: MotionDetectionResult, regions: Sequence[RelevanceRegion]
     ) -> bytes | None:
         """Draw the judgement on the frame that shows it best, as JPEG."""
         clearest = None if self.objects is None else self.objects.clearest_frame
@@ -100,9 +100,9 @@ def _verdict_object(found: DetectedObject) -> VerdictObject:
     )
 
 
-def _verdict_region(judged: RegionJudgement) -> VerdictRegion:
+def _verdict_region(judged: RegionJudgement) -> RelevanceRegion:
     region = judged.region
-    return VerdictRegion(
+    return RelevanceRegion(
         x=region.x,
         y=region.y,
         width=region.width,

@@ -10,11 +10,11 @@ from veroallarme_core.contract import (
     CameraSettings,
     CueValue,
     FrameCounts,
+    RelevanceRegion,
     State,
     Timing,
     Verdict,
     VerdictObject,
-    VerdictRegion,
     raises_alarm,
 )
 from veroallarme_core.description import BurstEvidence
@@ -37,7 +37,7 @@ class PipelineResult:
     reason: str
     explanation: str
     cues: Mapping[str, CueValue] = field(default_factory=dict)
-    regions: tuple[VerdictRegion, ...] = ()
+    regions: tuple[RelevanceRegion, ...] = ()
     objects: tuple[VerdictObject, ...] = ()
     frame_dimensions: tuple[int, int] | None = None
     damaged: int = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from veroallarme_core.contract import RelevanceRegion
 from veroallarme_core.relevance_mask.backends import (
     INPUT_NAME,
     OUTPUT_NAMES,
@@ -23,7 +24,6 @@ from veroallarme_core.relevance_mask.model_meta import HEADS, META_KEY, ModelMet
 from veroallarme_core.relevance_mask.predictor import (
     RelevanceMaskPredictor,
     RelevanceMaskResult,
-    RelevanceRegion,
     predict_relevance_mask,
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.contract import RelevanceRegion
 from veroallarme_core.description import Frame, RegionCrop, cut_mask, cut_regions, paste_map
 from veroallarme_core.inference import ModelError, check_device
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
@@ -27,27 +28,6 @@ DEFAULT_THRESHOLD = 0.5
 INPUT_SIZE = (224, 224)
 MAX_BATCH = 16
 """Most crops in one inference: rain moves in hundreds of places, and memory is bounded."""
-
-
-@dataclass(frozen=True)
-class RelevanceRegion(MotionRegion):
-    """A region that moved and how relevant it is; pixels of the full frame."""
-
-    confidence: float
-    """Stage 1's confidence that something moved, in [0, 1]."""
-    relevance_score: float
-    """In [0, 1], higher is more relevant."""
-    is_relevant: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the region as JSON-serialisable values."""
-        return {
-            **super().to_dict(),
-            "bbox": list(self.to_bbox()),
-            "confidence": self.confidence,
-            "relevance_score": self.relevance_score,
-            "is_relevant": self.is_relevant,
-        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from veroallarme_core.camera_memory import MEMORY_FILE, MODEL_FILE, CameraState, StateFileError
-from veroallarme_core.contract import CameraSettings, Mode, State, VerdictRegion
+from veroallarme_core.contract import CameraSettings, Mode, RelevanceRegion, State
 from veroallarme_core.description import Frame, ObjectDetector, SceneEncoder
 from veroallarme_core.inference import ModelError
-from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion
+from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, common_area
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 
 UNPROVEN = 1.0
@@ -80,27 +80,18 @@ def _score(region: MotionRegion, motion: MotionDetectionResult, result: Pipeline
     if result.state is State.UNKNOWN:
         return UNPROVEN
     for judged in result.regions:
-        if (judged.x, judged.y, judged.width, judged.height) == (
-            region.x, region.y, region.width, region.height,
-        ):  # fmt: skip
+        if judged.to_bbox() == region.to_bbox():
             return judged.relevance_score
-    at_place = [judged for judged in result.regions if _overlap(region, judged)]
+    at_place = [
+        judged for judged in result.regions if common_area(region.to_bbox(), judged.to_bbox())
+    ]
     if not at_place or _judged_share(region, motion, at_place) < JUDGED_SHARE:
         return UNPROVEN
     return max(judged.relevance_score for judged in at_place)
 
 
-def _overlap(region: MotionRegion, judged: VerdictRegion) -> bool:
-    return (
-        region.x < judged.x + judged.width
-        and judged.x < region.x + region.width
-        and region.y < judged.y + judged.height
-        and judged.y < region.y + region.height
-    )
-
-
 def _judged_share(
-    region: MotionRegion, motion: MotionDetectionResult, at_place: Sequence[VerdictRegion]
+    region: MotionRegion, motion: MotionDetectionResult, at_place: Sequence[RelevanceRegion]
 ) -> float:
     """Return the share of the moved pixels of a region, of its whole box where there are none."""
     x1, y1, x2, y2 = region.to_bbox()
@@ -109,9 +100,9 @@ def _judged_share(
         moved = np.ones((y2 - y1, x2 - x1), bool)
     judged = np.zeros(moved.shape, bool)
     for other in at_place:
-        top, left = max(0, other.y - y1), max(0, other.x - x1)
-        bottom, right = max(0, other.y + other.height - y1), max(0, other.x + other.width - x1)
-        judged[top:bottom, left:right] = True
+        left, top, right, bottom = other.to_bbox()
+        inside = slice(max(0, top - y1), max(0, bottom - y1))
+        judged[inside, max(0, left - x1) : max(0, right - x1)] = True
     return float(judged[moved].mean())
 
 

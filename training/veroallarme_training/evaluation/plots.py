@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import State
+from veroallarme_core.contract import RelevanceRegion, State
 from veroallarme_core.files import atomic_file
 from veroallarme_core.pictures import draw_verdict, strongest_frame
 from veroallarme_training.evaluation.baselines import read_pictures
@@ -32,16 +31,6 @@ _TILE_HEIGHT = 300  # pixels; the crops of the best region stand beside the fram
 _SHOWN_REGIONS = 3
 _MAP_CELLS = (72, 88)  # rows and columns of the recurrence map
 _MAP_PICTURES = 15
-
-
-@dataclass(frozen=True)
-class _DrawnRegion:
-    x: int
-    y: int
-    width: int
-    height: int
-    relevance_score: float
-    is_relevant: bool
 
 
 def draw_curves(path: Path, labelled: LabelledCamera, results: Sequence[RowResult]) -> bool:
@@ -134,13 +123,16 @@ def _tile(camera: Camera, score: EventScore) -> Picture:
     pictures = read_pictures(event)
     regions = sorted(score.regions, key=lambda region: -region.score)[:_SHOWN_REGIONS]
     drawn = [
-        _DrawnRegion(
-            max(r.x, 0),
-            max(r.y, 0),
-            r.width,
-            r.height,
-            r.score,
-            score.state is not State.IRRELEVANT,
+        RelevanceRegion(
+            x=max(r.x, 0),
+            y=max(r.y, 0),
+            width=r.width,
+            height=r.height,
+            area=r.width * r.height,
+            centroid=(r.x + r.width // 2, r.y + r.height // 2),
+            confidence=r.score,
+            relevance_score=r.score,
+            is_relevant=score.state is not State.IRRELEVANT,
         )
         for r in regions
     ]
@@ -159,7 +151,7 @@ def _tile(camera: Camera, score: EventScore) -> Picture:
     return np.asarray(np.hstack([tile, np.vstack(crops)]), np.uint8)
 
 
-def _crop(picture: Picture, region: _DrawnRegion) -> Picture:
+def _crop(picture: Picture, region: RelevanceRegion) -> Picture:
     """Cut a square around a region, with a margin, shifted into the picture."""
     height, width = picture.shape[:2]
     side = min(max(region.width, region.height, 24) * 3 // 2, height, width)
