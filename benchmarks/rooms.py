@@ -39,7 +39,7 @@ from benchmarks.peers import HttpCamera, Listener, Mosquitto
 CORE = Path(veroallarme_core.__file__).resolve().parent
 INTEGRATION = CORE.parent / "custom_components" / "veroallarme"
 PACKAGE = "veroallarme_core"
-NOT_ONE_REGION = ("Bank", "Labels", "Error")
+NOT_ONE_REGION = ("Bank", "Labels", "Error", "Regions")
 """Endings of classes that are named after regions and hold many, or none."""
 LIMIT_S = 60.0
 

@@ -6,7 +6,7 @@ camera has seen before, and what nobody could look at is relevant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -94,36 +94,40 @@ def judge_learned(
     `event_id` chooses the head that was not fitted to this event; the rest is as for
     `judge_from_memory`.
     """
-    cues, thumbs, model = recollection.cues, recollection.thumbs, recollection.model
-    if not judgement.undecided or not cues:
+    if not judgement.undecided or not recollection.cues:
         return judgement
-    if model is None:
-        before = {region.region: region.relevance_score for region in judgement.regions}
-        scores = np.array([before[region.region] for region in evidence.regions])
-        numbers = [_numbers(cue) for cue in cues]
-    else:
-        rank = model.rank(evidence.regions, cues, event_id)
-        scores = model.score(rank)
-        numbers = [
-            {"rank": round(float(region_rank), 4), **_numbers(cue)}
-            for region_rank, cue in zip(rank, cues, strict=True)
-        ]
-    judged = {
-        region.region: _judge(
-            float(score), _why(region, cue, model), thumb, region_numbers, threshold
-        )
-        for region, cue, thumb, score, region_numbers in zip(
-            evidence.regions, cues, thumbs, scores, numbers, strict=True
-        )
-    }
-    regions = [
-        _region(region, judged.get(region.region, _NOT_LOOKED_AT), threshold)
-        for region in judgement.undecided
+    judged = [
+        (_region(region, why, threshold), why)
+        for region, why in _recalled(judgement, evidence, recollection, event_id, threshold)
     ]
-    best = max(regions, key=lambda region: region.relevance_score)
-    reasons = judged.get(best.region, _NOT_LOOKED_AT)
-    decided = judgement.relevant(best.reason, _explanation(best, reasons), regions, is_open=False)
-    return replace(decided, cues={**decided.cues, **reasons.cues})
+    best, why = max(judged, key=lambda pair: pair[0].relevance_score)
+    regions = [region for region, _ in judged]
+    decided = judgement.relevant(best.reason, _explanation(best, why), regions, is_open=False)
+    return replace(decided, cues={**decided.cues, **why.cues})
+
+
+def _recalled(
+    judgement: BurstJudgement,
+    evidence: BurstEvidence,
+    recollection: Recollection,
+    event_id: str,
+    threshold: float,
+) -> Iterator[tuple[RegionJudgement, _Judged]]:
+    """Yield every region that is undecided, and what the memory makes of it."""
+    cues, thumbs, model = recollection.cues, recollection.thumbs, recollection.model
+    rank = None if model is None else model.rank(evidence.regions, cues, event_id)
+    scores = None if model is None or rank is None else model.score(rank)
+    position = {seen.region: index for index, seen in enumerate(evidence.regions)}
+    for region in judgement.undecided:
+        index = position.get(region.region)
+        if index is None:
+            yield region, _NOT_LOOKED_AT
+            continue
+        score, numbers = region.relevance_score, _numbers(cues[index])
+        if rank is not None and scores is not None:
+            score, numbers = float(scores[index]), {"rank": round(float(rank[index]), 4), **numbers}
+        why = _why(evidence.regions[index], cues[index], model)
+        yield region, _judge(score, why, thumbs[index], numbers, threshold)
 
 
 def _numbers(cue: RegionCues) -> dict[str, float]:
