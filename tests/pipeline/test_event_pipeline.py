@@ -3,9 +3,7 @@
 import dataclasses
 import io
 import json
-import math
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import cv2
 import numpy as np
@@ -15,51 +13,23 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.onnx_networks import write_network
+from tests.pipeline.bursts import MOVING, SIZE, STILL, jpeg, scene
 from veroallarme_core.contract import (
     CameraSettings,
     FrameCounts,
     Mode,
     ObjectKind,
-    OnUnknown,
     State,
     Zone,
     ZoneKind,
 )
 from veroallarme_core.description import DetectedObject
 from veroallarme_core.description.scene_encoder import SceneEncoder
-from veroallarme_core.judgement import GENERAL_THRESHOLD
 from veroallarme_core.judgement.unwanted import SUSPECTED_SCORE
-from veroallarme_core.pipeline import (
-    MODEL,
-    EventPipeline,
-    PipelineResult,
-    not_judged,
-    threshold_in_force,
-)
-from veroallarme_core.relevance_mask import RelevanceMaskPredictor
+from veroallarme_core.pipeline import EventPipeline, PipelineResult
 
 FILTER = CameraSettings(mode=Mode.FILTER)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-SIZE = (144, 176)
-
-
-def scene(*boxes: tuple[int, int], noise: int = 0) -> NDArray[np.uint8]:
-    """A textured still picture with a bright box of 30 pixels at each corner (x, y)."""
-    rng = np.random.default_rng(7)
-    picture = cv2.GaussianBlur(rng.integers(60, 140, (*SIZE, 3), dtype=np.uint8), (9, 9), 0)
-    for x, y in boxes:
-        picture[y : y + 30, x : x + 30] = (230, 235, 240)
-    shift = np.random.default_rng(noise).integers(0, 3, picture.shape, dtype=np.uint8)
-    return (picture + shift).astype(np.uint8)
-
-
-def jpeg(picture: NDArray[np.uint8]) -> bytes:
-    return bytes(cv2.imencode(".jpg", picture)[1].tobytes())
-
-
-MOVING = [jpeg(scene((x, 60), noise=x)) for x in (20, 60, 110)]
-STILL = [jpeg(scene(noise=number)) for number in range(3)]
 
 
 def check(result: PipelineResult) -> None:
@@ -290,14 +260,7 @@ def test_a_reference_stands_as_the_burst_does() -> None:
     assert result.reason == "no_motion"
 
 
-# --- thresholds, zones, circumstances ---------------------------------------------------------
-
-
-def test_threshold_of_the_user_is_in_force() -> None:
-    assert threshold_in_force(FILTER) == GENERAL_THRESHOLD
-    mine = dataclasses.replace(FILTER, threshold=0.0)
-    assert threshold_in_force(mine) == 0.0
-    assert not_judged("test", "A test.", mine).threshold == 0.0
+# --- zones --------------------------------------------------------------------------------------
 
 
 LEFT = Zone(name="left", points=((0, 0), (0.5, 0), (0.5, 1), (0, 1)))
@@ -393,45 +356,3 @@ def test_every_region_that_counts_is_looked_at() -> None:
     assert result.state is State.RELEVANT
     assert result.evidence is not None
     assert result.evidence.regions[0].bbox[0] < 352, "the person is described first"
-
-
-@pytest.mark.parametrize(
-    ("on_unknown", "relevant"), [(OnUnknown.ALERT, True), (OnUnknown.SUPPRESS, False)]
-)
-def test_verdict_adds_the_circumstances(on_unknown: OnUnknown, relevant: bool) -> None:
-    chosen = dataclasses.replace(FILTER, on_unknown=on_unknown)
-    verdict = not_judged("no_snapshot", "None came.", chosen, code="timeout").to_verdict(
-        event_id="20261123_120000_abcdef",
-        camera="front",
-        settings=chosen,
-        learning=False,
-        motion_at=NOW,
-        decided_at=NOW + timedelta(seconds=2),
-        merged=4,
-        frames=FrameCounts(requested=3),
-        fetch_ms=1500.0,
-    )
-    assert verdict.relevant is relevant
-    assert verdict.hold_until is None, "how long an alarm lasts is for who raises it to say"
-    assert verdict.model == MODEL
-    assert verdict.merged == 4
-    assert verdict.cues == {"code": "timeout"}
-    assert (verdict.timing_ms.fetch, verdict.timing_ms.total) == (1500.0, 2000.0)
-
-
-def test_network_that_fails_costs_no_verdict(tmp_path: Path) -> None:
-    broken = RelevanceMaskPredictor(write_network(tmp_path / "broken.onnx", gain=math.inf))
-    with_network = EventPipeline(broken).judge(MOVING, FILTER)
-    alone = EventPipeline().judge(MOVING, FILTER)
-    assert with_network.state is alone.state
-    assert with_network.score == alone.score
-    assert with_network.model == MODEL
-    assert "network_score" not in with_network.cues
-
-
-def test_network_says_its_opinion_among_the_cues(tmp_path: Path) -> None:
-    network = RelevanceMaskPredictor(write_network(tmp_path / "network.onnx"))
-    result = EventPipeline(network).judge(MOVING, FILTER)
-    assert result.cues["network_score"] > 0.5
-    assert result.state is EventPipeline().judge(MOVING, FILTER).state
-    assert "network_score" not in EventPipeline(network).judge(STILL, FILTER).cues
