@@ -224,7 +224,7 @@ def garden_model(memory: SceneMemory, threshold: float = 0.72) -> CameraModel:
     """
     values = np.concatenate(
         [
-            cue_values(regions, memory.assess(regions, one.evidence.light, one.at))
+            cue_values(memory.assess(regions, one.evidence.light, one.at))
             for one in history()
             for regions in [one.evidence.regions]
         ]

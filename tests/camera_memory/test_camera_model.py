@@ -95,26 +95,25 @@ def test_person_ranks_above_all_that_the_tree_does() -> None:
 
     def rank(event: Watched) -> np.ndarray:
         evidence = event.evidence
-        cues = memory.assess(evidence.regions, evidence.light, event.at)
-        assert len(cue_values(evidence.regions, cues)) == len(evidence.regions)
-        return model.rank(evidence.regions, cues, event.event_id)
+        regions = memory.assess(evidence.regions, evidence.light, event.at)
+        assert len(cue_values(regions)) == len(evidence.regions)
+        return model.rank(regions, event.event_id)
 
     event = person_over_the_tree()
     person = rank(event)[event.evidence.regions.index(event.on_mover)]
     assert person > rank(other_tree()).max()
-    assert model.rank([], [], "any").shape == (0,)
+    assert model.rank([], "any").shape == (0,)
 
 
 def test_who_is_recognised_ranks_higher_and_in_the_dark_silence_ranks_nobody_low() -> None:
     memory = learned_memory()
     event = other_tree()
-    regions = event.evidence.regions
-    cues = memory.assess(regions, event.evidence.light, event.at)
+    regions = memory.assess(event.evidence.regions, event.evidence.light, event.at)
 
     def best(score: float, light: Light = Light.DAY, detector: str = "any") -> float:
         model = replace(garden_model(memory), detector=detector)
         seen = [replace(region, object_score=score, light=light) for region in regions]
-        return float(model.rank(seen, cues, event.event_id).max())
+        return float(model.rank(seen, event.event_id).max())
 
     assert best(0.0) < best(0.2) < best(0.9) <= 1.0
     for light in (Light.DUSK, Light.INFRARED):

@@ -18,10 +18,10 @@ from tests.watched import (
     scene_encoder,
     watch,
 )
+from veroallarme_core.camera_memory.assessed_region import AssessedRegion
 from veroallarme_core.camera_memory.scene_memory import (
     HALF_LIFE_DAYS,
     SESSION_S,
-    RegionCues,
     SceneMemory,
 )
 from veroallarme_core.description.burst_evidence import Light, RegionEvidence
@@ -32,7 +32,7 @@ DAY_S = 86400
 
 def on_mover(
     memory: SceneMemory, event: Watched, at: float | None = None
-) -> tuple[RegionEvidence, RegionCues]:
+) -> tuple[RegionEvidence, AssessedRegion]:
     """The region that shows the mover, and what the memory says of it."""
     mover = event.on_mover
     return mover, assess(memory, event, at)[event.evidence.regions.index(mover)]

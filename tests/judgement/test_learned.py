@@ -1,6 +1,6 @@
 """The judgement of a camera that has learned, and how it explains itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +16,15 @@ from tests.watched import (
     person_over_the_tree,
     watch,
 )
+from veroallarme_core.camera_memory.assessed_region import Thumb
 from veroallarme_core.camera_memory.camera_model import QUANTILES, CameraModel
-from veroallarme_core.camera_memory.camera_state import Recollection, Thumb
-from veroallarme_core.camera_memory.scene_memory import RegionCues
+from veroallarme_core.camera_memory.camera_state import Recollection
 from veroallarme_core.contract import State
 from veroallarme_core.drawing.script import CALM
 from veroallarme_core.judgement import BurstJudgement
 from veroallarme_core.judgement.learned import judge_learned
 
-USUAL = RegionCues(deviation=1.3, novelty=0.04, sessions=14, recurrence=0.6)
+USUAL = {"deviation": 1.3, "novelty": 0.04, "sessions": 14, "recurrence": 0.6}
 NEW = {"sessions": 0, "novelty": 0.9, "deviation": 9.0, "recurrence": 0.1}
 
 
@@ -32,20 +32,20 @@ def judge(
     event: Watched,
     *,
     thumbs: Sequence[Thumb] = (),
-    cues: Sequence[RegionCues] = (),
+    cues: Mapping[str, Any] | None = None,
     model: CameraModel | None = None,
     threshold: float = 0.5,
 ) -> BurstJudgement:
     memory, evidence = learned_memory(), event.evidence
-    recollection = Recollection(
-        tuple(cues) or memory.assess(evidence.regions, evidence.light, event.at),
-        tuple(thumbs) or (Thumb.NONE,) * len(evidence.regions),
-        model or garden_model(memory),
+    assessed = memory.assess(evidence.regions, evidence.light, event.at)
+    thumbs = thumbs or [Thumb.NONE] * len(assessed)
+    regions = tuple(
+        replace(region, thumb=thumb, **(cues or {}))
+        for region, thumb in zip(assessed, thumbs, strict=True)
     )
     return judge_learned(
         event.judgement,
-        evidence,
-        recollection,
+        Recollection(regions, model or garden_model(memory)),
         event_id=event.event_id,
         threshold=threshold,
     )
@@ -102,7 +102,7 @@ def test_explanation_names_the_cue_that_decided(
         evidence=replace(event.evidence, regions=regions),
         judgement=replace(event.judgement, regions=unproven),
     )
-    judgement = judge(event, cues=[replace(USUAL, **changed)] * len(regions), model=model)
+    judgement = judge(event, cues=USUAL | changed, model=model)
     assert judgement.reason == reason
     assert words in judgement.explanation
 

@@ -14,7 +14,7 @@ from veroallarme_core.adaptation.perspective import Sighting
 from veroallarme_core.adaptation.progress import ReportProgress
 from veroallarme_core.adaptation.sprites import Sprite, cut_sprite
 from veroallarme_core.adaptation.threads import map_in_order
-from veroallarme_core.camera_memory import RegionCues, SceneMemory
+from veroallarme_core.camera_memory import AssessedRegion, SceneMemory
 from veroallarme_core.description import (
     TAUGHT_REGIONS,
     BurstEvidence,
@@ -56,7 +56,8 @@ class ObservedEvent:
     """Movers that could be cut out cleanly."""
     frame_dimensions: tuple[int, int] = (0, 0)
     """Height and width in pixels."""
-    cues: tuple[RegionCues, ...] = ()
+    assessed: tuple[AssessedRegion, ...] = ()
+    """The regions, and how unusual they are; none where the memory cannot tell."""
 
     @property
     def sightings(self) -> Iterator[Sighting]:
@@ -173,4 +174,4 @@ def assess_events(memory: SceneMemory, known: Sequence[ObservedEvent]) -> None:
     """Weigh the regions of every event against all that the memory has seen."""
     for event in known:
         if event.regions and memory.grid == event.evidence.grid:
-            event.cues = memory.assess(event.regions, event.evidence.light, event.source.at)
+            event.assessed = memory.assess(event.regions, event.evidence.light, event.source.at)

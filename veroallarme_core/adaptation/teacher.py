@@ -39,11 +39,11 @@ class TaughtRegions:
     @classmethod
     def of(cls, events: Sequence[ObservedEvent], labels: Mapping[str, bool]) -> TaughtRegions:
         """Put the regions of assessed events in rows; labels of other events are ignored."""
-        moving = [(index, event) for index, event in enumerate(events) if event.cues]
+        moving = [(index, event) for index, event in enumerate(events) if event.assessed]
         owner = np.array([index for index, event in moving for _ in event.regions], np.intp)
         counts = [event.counts for _, event in moving]
         fold = [fold_of(event.source.event_id) for _, event in moving for _ in event.regions]
-        values = [cue_values(event.regions, event.cues) for _, event in moving]
+        values = [cue_values(event.assessed) for _, event in moving]
         sketches = [region.sketch for _, event in moving for region in event.regions]
         return cls(
             events=events,
@@ -65,7 +65,7 @@ class TaughtRegions:
         for index, event in enumerate(self.events):
             if event.is_alerting:
                 best[index] = 1.0
-            elif event.cues:
+            elif event.assessed:
                 best[index] = _ranks(event, model).max()
         return best
 
@@ -76,7 +76,7 @@ def pass_on_thumbs(memory: SceneMemory, taught: TaughtRegions, model: CameraMode
         event = taught.events[index]
         places = [region.place for region in event.regions]
         best = None
-        if event.cues:
+        if event.assessed:
             best = places[int(_ranks(event, model).argmax())]
         elif places:
             best = places[0]
@@ -85,5 +85,5 @@ def pass_on_thumbs(memory: SceneMemory, taught: TaughtRegions, model: CameraMode
 
 def _ranks(event: ObservedEvent, model: CameraModel) -> Floats:
     """Return the ranks of an event's regions, (n,), 0 for those that do not count."""
-    ranks = model.rank(event.regions, event.cues, event.source.event_id)
+    ranks = model.rank(event.assessed, event.source.event_id)
     return np.where(event.counts, ranks, 0.0)

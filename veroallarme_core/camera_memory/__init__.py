@@ -4,6 +4,7 @@ The memory learns from every event after that was judged; the model, its heads a
 come from the adaptation. Both lie in the camera's state folder, and each file has one writer.
 """
 
+from veroallarme_core.camera_memory.assessed_region import AssessedRegion, Thumb
 from veroallarme_core.camera_memory.camera_model import (
     CUES,
     FOLDS,
@@ -23,10 +24,9 @@ from veroallarme_core.camera_memory.camera_state import (
     REBUILT_FILE,
     CameraState,
     Recollection,
-    Thumb,
     write_report,
 )
-from veroallarme_core.camera_memory.scene_memory import SESSION_S, RegionCues, SceneMemory
+from veroallarme_core.camera_memory.scene_memory import SESSION_S, SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import Promise
 
@@ -40,11 +40,11 @@ __all__ = [
     "QUANTILES",
     "REBUILT_FILE",
     "SESSION_S",
+    "AssessedRegion",
     "CameraModel",
     "CameraState",
     "Promise",
     "Recollection",
-    "RegionCues",
     "SceneMemory",
     "StateFileError",
     "Thumb",

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.camera_memory.assessed_region import AssessedRegion
 from veroallarme_core.camera_memory.region_bank import event_key
-from veroallarme_core.camera_memory.scene_memory import RegionCues
 from veroallarme_core.camera_memory.state_file import Arrays, read_learned, write_state
 from veroallarme_core.contract import Promise
 from veroallarme_core.description import SKETCH_DIM, RegionEvidence
@@ -55,28 +55,24 @@ class CameraModel:
     view: int = 0
     """Which of the camera's views it was learned from: how often it had been turned before."""
 
-    def rank(
-        self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], event_id: str
-    ) -> Floats:
+    def rank(self, regions: Sequence[AssessedRegion], event_id: str) -> Floats:
         """Return how high regions rank, (n,), from 0 to 1, among all that moved and as objects."""
         if not regions:
             return np.zeros(0)
-        unusual = self.rank_here(regions, cues, event_id)
+        unusual = self.rank_here(regions, event_id)
         if not self.detector:
             return unusual
         likeness = np.array([region.likeness for region in regions])
         return np.asarray((unusual + OBJECT_WEIGHT * likeness) / (1.0 + OBJECT_WEIGHT))
 
-    def rank_here(
-        self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], event_id: str
-    ) -> Floats:
+    def rank_here(self, regions: Sequence[AssessedRegion], event_id: str) -> Floats:
         """Return how high regions rank among all that moved here, (n,), from 0 to 1."""
-        teacher = ranks(self.teacher(regions, cues), self.teacher_quantiles)
+        teacher = ranks(self.teacher(regions), self.teacher_quantiles)
         return (teacher + self.student(regions, event_id)) / 2
 
-    def teacher(self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues]) -> Floats:
+    def teacher(self, regions: Sequence[AssessedRegion]) -> Floats:
         """Return the mean rank of the teacher's cues, (n,)."""
-        return teacher_ranks(cue_values(regions, cues), self.cue_quantiles)
+        return teacher_ranks(cue_values(regions), self.cue_quantiles)
 
     def student(self, regions: Sequence[RegionEvidence], event_id: str) -> Floats:
         """Return how high the head that was not fitted to the event ranks its regions, (n,)."""
@@ -160,12 +156,12 @@ def fold_of(event_id: str) -> int:
     return event_key(event_id) % FOLDS
 
 
-def cue_values(regions: Sequence[RegionEvidence], cues: Sequence[RegionCues]) -> Floats:
+def cue_values(regions: Sequence[AssessedRegion]) -> Floats:
     """Return what the teacher weighs, (n, 4)."""
     return np.array(
         [
-            (region.unexplained, cue.deviation, cue.novelty, 1.0 - cue.recurrence)
-            for region, cue in zip(regions, cues, strict=True)
+            (region.unexplained, region.deviation, region.novelty, 1.0 - region.recurrence)
+            for region in regions
         ],
         np.float64,
     ).reshape(-1, len(CUES))

@@ -7,18 +7,18 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.camera_memory.assessed_region import AssessedRegion, Thumb
 from veroallarme_core.camera_memory.camera_model import CameraModel
 from veroallarme_core.camera_memory.region_bank import event_key
-from veroallarme_core.camera_memory.scene_memory import RegionCues, SceneMemory
+from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import LearningProgress, Promise
 from veroallarme_core.description import ENCODER_NAME, BurstEvidence, RegionEvidence
@@ -48,23 +48,14 @@ class Judged(Protocol):
         """The region with the highest score first: a thumb up is about it."""
 
 
-class Thumb(Enum):
-    """What the user said of things that are like a region."""
-
-    NONE = 0
-    RELEVANT = 1
-    NUISANCE = -1
-
-
 @dataclass(frozen=True)
 class Recollection:
-    """What a camera knows of the regions of a burst, one entry each.
+    """What a camera knows of the regions of a burst.
 
     `model` is None where it cannot promise anything yet, and only thumbs count.
     """
 
-    cues: tuple[RegionCues, ...]
-    thumbs: tuple[Thumb, ...]
+    regions: tuple[AssessedRegion, ...]
     model: CameraModel | None
 
 
@@ -201,8 +192,11 @@ class CameraState:
             thumbs = self._thumbs(evidence.regions, event_id)
             if model is None and set(thumbs) <= {Thumb.NONE}:
                 return None
-            cues = self._memory.assess(evidence.regions, evidence.light, at)
-        return Recollection(cues, tuple(thumbs), model)
+            assessed = self._memory.assess(evidence.regions, evidence.light, at)
+        regions = (
+            replace(region, thumb=thumb) for region, thumb in zip(assessed, thumbs, strict=True)
+        )
+        return Recollection(tuple(regions), model)
 
     def _notice_detector(self, learned: str, now: str) -> None:
         notice = (

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.camera_memory.assessed_region import AssessedRegion
 from veroallarme_core.camera_memory.memory_file import MemoryContent, read_memory, write_memory
 from veroallarme_core.camera_memory.plate import Plate
 from veroallarme_core.camera_memory.region_bank import RegionBank, event_key
@@ -35,20 +35,6 @@ _WORST_CELLS = 6  # cells of a region that show the mover at its clearest
 _VIEW_SHARE = 0.5  # of its usual likeness to the plate below which a view is strange
 _STRANGE_EVENTS = 4  # strange views in a row that mean the camera was turned
 _VIEW_EVENTS = 5  # events before a view can be told to be strange
-
-
-@dataclass(frozen=True)
-class RegionCues:
-    """What the memory says of one region."""
-
-    deviation: float
-    """How far it is from the usual look of its place, in spreads."""
-    novelty: float
-    """In [0, 1]: 1 minus its likeness to what was seen here in the most alike sessions."""
-    sessions: int
-    """Other sessions in which something like it moved here."""
-    recurrence: float
-    """Share of the events in which its place moves."""
 
 
 class SceneMemory:
@@ -174,7 +160,7 @@ class SceneMemory:
 
     def assess(
         self, regions: Sequence[RegionEvidence], light: Light, at: float
-    ) -> tuple[RegionCues, ...]:
+    ) -> tuple[AssessedRegion, ...]:
         """Say how unusual the regions of a burst are; `knows` must hold.
 
         What was seen in the same session does not count: who lingers does not become usual.
@@ -186,17 +172,16 @@ class SceneMemory:
         alike = self._alike_by_session(regions, session_of(at))
         most = max(2, math.ceil(USUAL_SHARE * len(self.sessions)))
         usual = np.sort(alike, axis=1)[:, -most:].sum(axis=1) / most
-        cues = []
-        for index, (region, deviation) in enumerate(zip(regions, deviations, strict=True)):
-            cues.append(
-                RegionCues(
-                    deviation=float(np.sort(deviation)[-_WORST_CELLS:].mean()),
-                    novelty=float(1.0 - usual[index]),
-                    sessions=int((alike[index] >= ALIKE).sum()),
-                    recurrence=float(recurrence[region.cells].mean()),
-                )
+        return tuple(
+            AssessedRegion(
+                **vars(region),
+                deviation=float(np.sort(deviation)[-_WORST_CELLS:].mean()),
+                novelty=float(1.0 - usual[index]),
+                sessions=int((alike[index] >= ALIKE).sum()),
+                recurrence=float(recurrence[region.cells].mean()),
             )
-        return tuple(cues)
+            for index, (region, deviation) in enumerate(zip(regions, deviations, strict=True))
+        )
 
     def _alike_by_session(self, regions: Sequence[RegionEvidence], session: int) -> Floats:
         """Return the largest likeness in every other session, (n, sessions)."""

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from veroallarme_core.camera_memory import (
     CUES,
+    AssessedRegion,
     CameraModel,
     CameraState,
     Recollection,
-    RegionCues,
     Thumb,
     cue_values,
     ranks,
 )
-from veroallarme_core.description import BurstEvidence, RegionEvidence
+from veroallarme_core.description import BurstEvidence
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement
 from veroallarme_core.judgement.zones import ALWAYS
 
@@ -78,12 +78,11 @@ def judge_from_memory(
     recollection = state.recall(evidence, event_id=event_id, at=at)
     if recollection is None:
         return None
-    return judge_learned(judgement, evidence, recollection, event_id=event_id, threshold=threshold)
+    return judge_learned(judgement, recollection, event_id=event_id, threshold=threshold)
 
 
 def judge_learned(
     judgement: BurstJudgement,
-    evidence: BurstEvidence,
     recollection: Recollection,
     *,
     event_id: str,
@@ -94,11 +93,11 @@ def judge_learned(
     `event_id` chooses the head that was not fitted to this event; the rest is as for
     `judge_from_memory`.
     """
-    if not judgement.undecided or not recollection.cues:
+    if not judgement.undecided or not recollection.regions:
         return judgement
     judged = [
         (_region(region, why, threshold), why)
-        for region, why in _recalled(judgement, evidence, recollection, event_id, threshold)
+        for region, why in _recalled(judgement, recollection, event_id, threshold)
     ]
     best, why = max(judged, key=lambda pair: pair[0].relevance_score)
     regions = [region for region, _ in judged]
@@ -107,35 +106,32 @@ def judge_learned(
 
 
 def _recalled(
-    judgement: BurstJudgement,
-    evidence: BurstEvidence,
-    recollection: Recollection,
-    event_id: str,
-    threshold: float,
+    judgement: BurstJudgement, recollection: Recollection, event_id: str, threshold: float
 ) -> Iterator[tuple[RegionJudgement, _Judged]]:
     """Yield every region that is undecided, and what the memory makes of it."""
-    cues, thumbs, model = recollection.cues, recollection.thumbs, recollection.model
-    rank = None if model is None else model.rank(evidence.regions, cues, event_id)
-    scores = None if model is None or rank is None else model.score(rank)
-    position = {seen.region: index for index, seen in enumerate(evidence.regions)}
+    model = recollection.model
+    ranks_here = None if model is None else model.rank(recollection.regions, event_id)
+    scores = None if model is None or ranks_here is None else model.score(ranks_here)
+    position = {seen.region: index for index, seen in enumerate(recollection.regions)}
     for region in judgement.undecided:
         index = position.get(region.region)
         if index is None:
             yield region, _NOT_LOOKED_AT
             continue
-        score, numbers = region.relevance_score, _numbers(cues[index])
-        if rank is not None and scores is not None:
-            score, numbers = float(scores[index]), {"rank": round(float(rank[index]), 4), **numbers}
-        why = _why(evidence.regions[index], cues[index], model)
-        yield region, _judge(score, why, thumbs[index], numbers, threshold)
+        seen = recollection.regions[index]
+        score, numbers = region.relevance_score, _numbers(seen)
+        if ranks_here is not None and scores is not None:
+            score = float(scores[index])
+            numbers = {"rank": round(float(ranks_here[index]), 4), **numbers}
+        yield region, _judge(score, _why(seen, model), seen.thumb, numbers, threshold)
 
 
-def _numbers(cue: RegionCues) -> dict[str, float]:
+def _numbers(seen: AssessedRegion) -> dict[str, float]:
     return {
-        "deviation": round(cue.deviation, 3),
-        "novelty": round(cue.novelty, 4),
-        "recurrence": round(cue.recurrence, 4),
-        "sessions_alike": float(cue.sessions),
+        "deviation": round(seen.deviation, 3),
+        "novelty": round(seen.novelty, 4),
+        "recurrence": round(seen.recurrence, 4),
+        "sessions_alike": float(seen.sessions),
     }
 
 
@@ -155,24 +151,24 @@ def _judge(
     return _Judged(score, *why, numbers)
 
 
-def _why(region: RegionEvidence, cue: RegionCues, model: CameraModel | None) -> tuple[str, str]:
+def _why(seen: AssessedRegion, model: CameraModel | None) -> tuple[str, str]:
     """Name the cue that speaks most for nuisance: its code and a sentence."""
     if model is None:
         return "moved", "nothing is proven"
-    values = cue_values([region], [cue])[0]
+    values = cue_values([seen])[0]
     by_cue = {name: _rank(values[k], model.cue_quantiles[k]) for k, name in enumerate(CUES)}
-    seen = f"something like it moved here at {_times(cue.sessions)}"
-    if cue.sessions >= _TOLD_SESSIONS and by_cue["novelty"] <= 0.5:
-        return "seen_before", seen
+    before = f"something like it moved here at {_times(seen.sessions)}"
+    if seen.sessions >= _TOLD_SESSIONS and by_cue["novelty"] <= 0.5:
+        return "seen_before", before
     least = min(by_cue, key=lambda name: by_cue[name])
     if least == "deviation":
         return "usual_view", "where it moved the picture looks much as it usually does"
     if least == "unexplained":
         return "mostly_explained", "light or swaying explains most of it"
     if least == "quiet":
-        share = f"{cue.recurrence:.0%}"
+        share = f"{seen.recurrence:.0%}"
         return "busy_place", f"something moves at this place in {share} of the events"
-    return "resembles_nuisance", f"it resembles what keeps moving on this camera ({seen})"
+    return "resembles_nuisance", f"it resembles what keeps moving on this camera ({before})"
 
 
 def _times(count: int) -> str:

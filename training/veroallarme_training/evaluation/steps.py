@@ -19,15 +19,15 @@ from veroallarme_core.camera_memory import (
     CUES,
     MEMORY_FILE,
     MODEL_FILE,
+    AssessedRegion,
     CameraModel,
     CameraState,
-    RegionCues,
     SceneMemory,
     cue_values,
     ranks,
 )
 from veroallarme_core.contract import CameraSettings, Mode
-from veroallarme_core.description import ENCODER_NAME, RegionEvidence
+from veroallarme_core.description import ENCODER_NAME
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_from_memory
 from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
@@ -35,33 +35,29 @@ from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.product import Product
 from veroallarme_training.evaluation.scores import EventScore, ScoredRegion
 
-Ranking = Callable[
-    [CameraModel, Sequence[RegionEvidence], Sequence[RegionCues], str], NDArray[np.float64]
-]
-"""From a camera's model, regions, what its memory says of them, and the event id to ranks, (n,)."""
+Ranking = Callable[[CameraModel, Sequence[AssessedRegion], str], NDArray[np.float64]]
+"""From a camera's model, regions as its memory knows them, and the event id to ranks, (n,)."""
 
 
 def by_cue(name: str) -> Ranking:
     """Return the ranking by one of `CUES`."""
     number = CUES.index(name)
 
-    def rank(
-        model: CameraModel, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], _: str
-    ) -> NDArray[np.float64]:
-        return ranks(cue_values(regions, cues)[:, number], model.cue_quantiles[number])
+    def rank(model: CameraModel, regions: Sequence[AssessedRegion], _: str) -> NDArray[np.float64]:
+        return ranks(cue_values(regions)[:, number], model.cue_quantiles[number])
 
     return rank
 
 
 def by_teacher(
-    model: CameraModel, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], _: str
+    model: CameraModel, regions: Sequence[AssessedRegion], _: str
 ) -> NDArray[np.float64]:
     """Rank by the cues together."""
-    return ranks(model.teacher(regions, cues), model.teacher_quantiles)
+    return ranks(model.teacher(regions), model.teacher_quantiles)
 
 
 def by_student(
-    model: CameraModel, regions: Sequence[RegionEvidence], _: Sequence[RegionCues], event_id: str
+    model: CameraModel, regions: Sequence[AssessedRegion], event_id: str
 ) -> NDArray[np.float64]:
     """Rank by the head that was not fitted to the event."""
     return model.student(regions, event_id)
@@ -69,17 +65,14 @@ def by_student(
 
 def by_both(
     model: CameraModel,
-    regions: Sequence[RegionEvidence],
-    cues: Sequence[RegionCues],
+    regions: Sequence[AssessedRegion],
     event_id: str,
 ) -> NDArray[np.float64]:
     """Rank by teacher and head together, without the detector."""
-    return model.rank_here(regions, cues, event_id)
+    return model.rank_here(regions, event_id)
 
 
-def by_objects(
-    _: CameraModel, regions: Sequence[RegionEvidence], __: Sequence[RegionCues], ___: str
-) -> NDArray[np.float64]:
+def by_objects(_: CameraModel, regions: Sequence[AssessedRegion], __: str) -> NDArray[np.float64]:
     """Rank by what the detector recognises alone."""
     return np.array([region.object_score for region in regions])
 
@@ -96,10 +89,8 @@ class _RankedBy(CameraModel):
         own = {part.name: getattr(model, part.name) for part in fields(model)}
         return cls(**own | {"threshold": 0.0}, ranking=ranking)
 
-    def rank(
-        self, regions: Sequence[RegionEvidence], cues: Sequence[RegionCues], event_id: str
-    ) -> NDArray[np.float64]:
-        return self.ranking(self, regions, cues, event_id)
+    def rank(self, regions: Sequence[AssessedRegion], event_id: str) -> NDArray[np.float64]:
+        return self.ranking(self, regions, event_id)
 
 
 @dataclass(frozen=True, eq=False)
