@@ -71,12 +71,57 @@ def test_nothing_found_is_no_score(motion, regions):
     assert objects.clearest_frame is None
 
 
-def test_the_largest_regions_are_looked_at_closely(motion, regions):
-    many = [regions[0]] * (CROPPED_REGIONS + 3)
+def region_at(x, y, width=20, height=40):
+    return MotionRegion(x, y, width, height, 500, (x + width // 2, y + height // 2))
+
+
+def test_the_first_regions_are_looked_at_closely(motion):
+    many = [region_at(80 * number, 20 + 160 * (number % 3)) for number in range(8)]
+    assert len(many) > CROPPED_REGIONS
     detector = Drawer(())
-    look(detector, motion, many)
+    objects = look(detector, motion, many)
     frames = len(motion.frames)
     assert detector.calls == [(frames, 320), (frames * CROPPED_REGIONS, 224)]
+    seen = [objects.was_looked_at(region) for region in many]
+    assert seen[:CROPPED_REGIONS] == [True] * CROPPED_REGIONS
+    assert not seen[-1]
+
+
+def test_who_is_recognised_already_is_not_looked_at_again(motion):
+    known, other = region_at(60, 100), region_at(500, 300)
+    moved = np.full_like(motion.motion_mask, 255)
+    people = (found("person", 0.6, box_of(known)), found("person", 0.4, box_of(other)))
+    detector = Drawer(people)
+    objects = find_moving_objects(detector, motion, moved, [known, other])
+    assert len(objects.squares) == 1
+    assert objects.was_looked_at(other)
+    # A kind that does not count is no reason not to look who else is there.
+    alone = find_moving_objects(
+        Drawer(people), motion, moved, [known], kinds_in=lambda region: {ObjectKind.ANIMAL}
+    )
+    assert alone.was_looked_at(known)
+
+
+def test_regions_side_by_side_share_a_square(motion):
+    beside = [region_at(300, 200), region_at(325, 205)]
+    assert len(look(Drawer(()), motion, beside).squares) == 1
+    # In the square of something large what is small would hardly show.
+    within = [region_at(150, 100, 400, 300), region_at(300, 200)]
+    assert len(look(Drawer(()), motion, within).squares) == 2
+
+
+def test_a_second_look_asks_for_what_is_new_alone(motion):
+    first, second = region_at(60, 100), region_at(500, 300)
+    moved = np.full_like(motion.motion_mask, 255)
+    detector = Drawer((found("person", 0.4, box_of(second)),))
+    earlier = find_moving_objects(detector, motion, np.zeros_like(moved), [first])
+    assert earlier.score_in(second) == 0.0  # where nothing moved yet
+    detector.calls.clear()
+    later = find_moving_objects(detector, motion, moved, [first, second], earlier=earlier)
+    assert detector.calls == [(len(motion.frames), 224)]
+    assert later.score_in(second) == 0.4
+    assert later.was_looked_at(first)
+    assert later.was_looked_at(second)
 
 
 def test_what_a_crop_shows_lies_where_it_is_in_the_frame(motion):

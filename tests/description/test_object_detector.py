@@ -264,7 +264,7 @@ def assert_same_objects(found, expected):
 
 class TestRuntimes:
     def test_agree(self, drawn):
-        openvino, onnxruntime = (ObjectDetector(name, threads=1) for name in RUNTIMES)
+        openvino, onnxruntime = (ObjectDetector(name, 1, path=SHIPPED) for name in RUNTIMES)
         assert openvino.name == onnxruntime.name == "nanodet-g-1"
         for size in (224, 416):
             for mine, other in zip(
@@ -274,6 +274,16 @@ class TestRuntimes:
             ):
                 assert mine
                 assert_same_objects(mine, other)
+
+    def test_eight_bits_find_the_same(self, drawn):
+        quick, full = ObjectDetector("openvino", 1), ObjectDetector("openvino", 1, path=SHIPPED)
+        assert quick.name == "nanodet-g-1-int8"
+        for mine, other in zip(
+            quick.detect(drawn, min_score=0.4), full.detect(drawn, min_score=0.4), strict=True
+        ):
+            for found in other:
+                best = max(overlap(found.to_bbox(), its.to_bbox()) for its in mine)
+                assert best > 0.8, f"{found} is not among {mine}"
 
     @pytest.mark.parametrize("runtime", RUNTIMES)
     def test_may_be_shared_between_threads(self, runtime, drawn):

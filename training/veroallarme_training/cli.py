@@ -42,6 +42,8 @@ def _main(given: list[str]) -> int:
         return _encoder(given[1:])
     if given[:1] == ["detector"]:
         return _detector(given[1:])
+    if given[:1] == ["quantise"]:
+        return _quantise(given[1:])
     if given[:1] == ["evaluate"]:
         return _evaluate(given[1:])
     parser = _parser()
@@ -176,6 +178,17 @@ def _detector(words: Sequence[str]) -> int:
     )
     detector_export.add_arguments(parser)
     return detector_export.run(parser.parse_args(words))
+
+
+def _quantise(words: Sequence[str]) -> int:
+    from veroallarme_training import detector_int8
+
+    parser = argparse.ArgumentParser(
+        prog="veroallarme-train quantise",
+        description="Write the object detector in 8 bits again, from the one that ships.",
+    )
+    detector_int8.add_arguments(parser)
+    return detector_int8.run(parser.parse_args(words))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,16 @@ from veroallarme_core.description.burst_evidence import (
 )
 from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAGE_STD, SCORES
 from veroallarme_core.description.moving_objects import (
+    DETECTOR_CROP_PX,
+    DETECTOR_FRAME_PX,
     MovingObjects,
     find_moving_objects,
     share_covered,
+    square_for_detector,
 )
 from veroallarme_core.description.object_detector import (
     DETECTOR_FILE,
+    INT8_DETECTOR_FILE,
     DetectedObject,
     ObjectDetector,
     classes_of,
@@ -56,12 +60,15 @@ from veroallarme_core.description.scene_encoder import (
 __all__ = [
     "BINS",
     "CELL_CHANNELS",
+    "DETECTOR_CROP_PX",
     "DETECTOR_FILE",
+    "DETECTOR_FRAME_PX",
     "EMBEDDING_DIM",
     "ENCODER_NAME",
     "HEAD_FILE",
     "IMAGE_MEAN",
     "IMAGE_STD",
+    "INT8_DETECTOR_FILE",
     "MAX_REGIONS",
     "SCORES",
     "SKETCH_DIM",
@@ -95,4 +102,5 @@ __all__ = [
     "paste_map",
     "share_covered",
     "square_around",
+    "square_for_detector",
 ]

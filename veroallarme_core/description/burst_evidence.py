@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import cv2
@@ -144,6 +144,7 @@ def gather_evidence(
     candidates: Sequence[Candidate],
     objects: MovingObjects | None = None,
     kinds_in: Callable[[MotionRegion], Collection[str]] = lambda region: ALL_KINDS,
+    earlier: BurstEvidence | None = None,
 ) -> BurstEvidence | None:
     """Describe a burst.
 
@@ -154,6 +155,7 @@ def gather_evidence(
             undecided at most `MAX_REGIONS`, of the others what is missing of `TAUGHT_REGIONS`.
         objects: what the detector found; None where nobody looked.
         kinds_in: tells which kinds of objects count in a region.
+        earlier: of this burst, before some of the regions were known.
 
     Returns:
         The evidence; None where no frame has the size of the burst.
@@ -175,36 +177,40 @@ def gather_evidence(
     undecided = [candidate for candidate in candidates if not candidate.is_decided]
     decided = [candidate for candidate in candidates if candidate.is_decided]
     chosen = undecided[:MAX_REGIONS] + decided[: max(0, TAUGHT_REGIONS - len(undecided))]
-    described = _describe(encoder, motion, chosen)
-    features = encoder.encode_frames(frames, grid)
-    intact = np.stack([_intact_cells(damage, dimensions, grid) for _, damage in usable])
-    smallest, light = min_area_for(dimensions), light_of(frames)
-    regions = []
-    for candidate, (sketch, change) in zip(chosen, described, strict=True):
+    known = {} if earlier is None else {seen.region: seen for seen in earlier.regions}
+    described = _describe(
+        encoder, motion, [candidate for candidate in chosen if candidate.region not in known]
+    )
+    if earlier is None:
+        features = encoder.encode_frames(frames, grid)
+        intact = np.stack([_intact_cells(damage, dimensions, grid) for _, damage in usable])
+        light = light_of(frames)
+    else:
+        features, intact, light = earlier.features, earlier.intact, earlier.light
+    flat_features = features.reshape(len(frames), -1, CELL_CHANNELS)
+    flat_intact = intact.reshape(len(frames), -1)
+    for candidate, (sketch, change) in described:
         bbox = candidate.region.to_bbox()
         cells = _cells(bbox, dimensions, moved)
-        regions.append(
-            RegionEvidence(
-                region=candidate.region,
-                place=_place(bbox, dimensions),
-                cells=cells,
-                features=features.reshape(len(frames), -1, CELL_CHANNELS)[:, cells].astype(
-                    np.float16
-                ),
-                intact=intact.reshape(len(frames), -1)[:, cells],
-                sketch=sketch,
-                change=change,
-                unexplained=candidate.unexplained_px / smallest,
-                object_score=(
-                    math.nan
-                    if objects is None
-                    else objects.score_in(candidate.region, kinds_in(candidate.region))
-                ),
-                light=light,
-            )
+        known[candidate.region] = RegionEvidence(
+            region=candidate.region,
+            place=_place(bbox, dimensions),
+            cells=cells,
+            features=flat_features[:, cells].astype(np.float16),
+            intact=flat_intact[:, cells],
+            sketch=sketch,
+            change=change,
+            unexplained=candidate.unexplained_px / min_area_for(dimensions),
+            light=light,
+        )
+    regions = tuple(known[candidate.region] for candidate in chosen)
+    if objects is not None:
+        regions = tuple(
+            replace(seen, object_score=objects.score_in(seen.region, kinds_in(seen.region)))
+            for seen in regions
         )
     detector = "" if objects is None else objects.detector
-    return BurstEvidence(light, features, intact, moved, tuple(regions), detector)
+    return BurstEvidence(light, features, intact, moved, regions, detector)
 
 
 def light_of(frames: Sequence[Frame]) -> Light:
@@ -247,7 +253,7 @@ _SIGNS = _random_signs(2 * EMBEDDING_DIM, SKETCH_DIM)
 
 def _describe(
     encoder: SceneEncoder, motion: MotionDetectionResult, regions: Sequence[Candidate]
-) -> list[tuple[NDArray[np.float32], float]]:
+) -> list[tuple[Candidate, tuple[NDArray[np.float32], float]]]:
     """Return sketch and change of every region."""
     crops, owners = [], []
     for index, candidate in enumerate(regions):
@@ -261,10 +267,13 @@ def _describe(
     region_of_crop = np.array(owners)
     return [
         (
-            sketch_of(seen.embedding[region_of_crop == index]),
-            change_of(seen.structure[region_of_crop == index]),
+            candidate,
+            (
+                sketch_of(seen.embedding[region_of_crop == index]),
+                change_of(seen.structure[region_of_crop == index]),
+            ),
         )
-        for index in range(len(regions))
+        for index, candidate in enumerate(regions)
     ]
 
 

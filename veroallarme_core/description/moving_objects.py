@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +13,32 @@ from veroallarme_core.description.object_detector import DetectedObject, ObjectD
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, common_area
 from veroallarme_core.pictures import Frame
 
-FRAME_SIZE = 320
+DETECTOR_FRAME_PX = 320
 """Pixels of the longer edge at which whole frames are looked at.
 
 Of 224, 320 and 416 this orders the events of 24 real cameras best: a larger one finds more of what
 is far away, and more that is nothing."""
-CROP_SIZE = 224
+DETECTOR_CROP_PX = 224
 """Pixels of the edge at which squares around regions are looked at: who is far away shows there."""
 CROPPED_REGIONS = 4
 """Regions that are looked at closely, those first that are hardest to explain."""
 _CROP_MARGIN = 1.5  # edge of the square, in longer edges of the region
 _LEAST_CROP = 160  # pixels of the edge: smaller ones would only be enlarged
+_AS_CLOSE = 1.25  # edge of another square that shows a region as well as its own, in edges of that
 _STANDING = 0.7  # intersection over union from which an object has not moved between two frames
 _SAME = 0.5  # intersection over union from which two boxes of a kind are one object
 LEAST_SCORE = 0.05
 """What scores less is not told of."""
 TOLD_SCORE = 0.3
 """Score from which a verdict names an object."""
+CERTAIN_SCORE = 0.5
+"""Score from which what the detector recognises is taken for what it says."""
 MOVED_SHARE = 0.08
 """Share of a box that moved where the object in it did, and not only a leaf before a parked car."""
 _DAMAGED_SHARE = 0.3  # of a box: what is found in another camera's picture is not here
+
+Box = tuple[int, int, int, int]
+"""(x1, y1, x2, y2) in pixels of the frame, x2 and y2 exclusive."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,14 @@ class MovingObjects:
 
     `detector` is the name of what looked, `by_frame` holds the objects of every frame of the burst,
     largest score first; none where a frame could not be looked at. `squares` are the parts of the
-    frames that were looked at closely, (x1, y1, x2, y2).
+    frames that were looked at closely, (x1, y1, x2, y2). `found` holds, by frame, all that was
+    found, also what stands still: a later look adds to it.
     """
 
     detector: str
     by_frame: tuple[tuple[DetectedObject, ...], ...] = ()
-    squares: tuple[tuple[int, int, int, int], ...] = ()
+    squares: tuple[Box, ...] = ()
+    found: tuple[tuple[DetectedObject, ...], ...] = field(default=(), repr=False)
 
     def score_in(self, region: MotionRegion, kinds: Collection[str] = ALL_KINDS) -> float:
         """Return the largest score in a region's box, in [0, 1]; 0 where none of `kinds` is."""
@@ -67,11 +75,7 @@ class MovingObjects:
 
     def was_looked_at(self, region: MotionRegion) -> bool:
         """Tell whether all of a region was looked at closely."""
-        x1, y1, x2, y2 = region.to_bbox()
-        return any(
-            left <= x1 and top <= y1 and right >= x2 and bottom >= y2
-            for left, top, right, bottom in self.squares
-        )
+        return _lies_within(region, self.squares)
 
     def is_standing(self, frame: int, found: DetectedObject) -> bool:
         """Tell whether an object of a frame is at the same place in another frame as well."""
@@ -114,14 +118,22 @@ def find_moving_objects(
     motion: MotionDetectionResult,
     moved: NDArray[np.uint8],
     regions: Sequence[MotionRegion],
+    *,
+    kinds_in: Callable[[MotionRegion], Collection[str]] = lambda region: ALL_KINDS,
+    earlier: MovingObjects | None = None,
 ) -> MovingObjects:
     """Look for objects in the frames of a burst and around its regions; keep those that moved.
+
+    A region is looked at closely where the whole frames show for certain nothing that counts: who
+    is recognised already need not be recognised again.
 
     Args:
         detector: finds objects.
         motion: what Stage 1 found, with the frames.
         moved: uint8 (H, W), non-zero where something moved that counts.
         regions: where it did, the most important first.
+        kinds_in: tells which kinds of objects count in a region.
+        earlier: what was found in this burst before some of the regions were known.
 
     Raises:
         InferenceError: the detector failed.
@@ -132,21 +144,69 @@ def find_moving_objects(
         for index, (frame, damage) in enumerate(zip(motion.frames, motion.damage, strict=True))
         if frame is not None and frame.shape[:2] == dimensions and damage.is_usable
     }
+    damaged = {index: motion.damage[index].pixel_mask(dimensions) for index in usable}
+
+    def told(found: Sequence[Sequence[DetectedObject]], squares: Sequence[Box]) -> MovingObjects:
+        by_frame = tuple(
+            _moving(objects, moved, damaged[index]) if index in usable else ()
+            for index, objects in enumerate(found)
+        )
+        return MovingObjects(detector.name, by_frame, tuple(squares), tuple(map(tuple, found)))
+
     frames = list(usable.values())
-    found = [list(objects) for objects in _detect(detector, frames, FRAME_SIZE)]
-    squares = [_square(region, dimensions) for region in regions[:CROPPED_REGIONS]]
+    if earlier is None:
+        found: list[list[DetectedObject]] = [[] for _ in motion.frames]
+        for index, objects in zip(
+            usable, _detect(detector, frames, DETECTOR_FRAME_PX), strict=True
+        ):
+            found[index] = _without_twins(objects)
+        earlier = told(found, ())
+    else:
+        found = [list(objects) for objects in earlier.found]
+        earlier = told(found, earlier.squares)
+    squares = _squares_to_look_at(earlier, regions, dimensions, kinds_in)
     crops = [
         np.ascontiguousarray(frame[y1:y2, x1:x2]) for frame in frames for x1, y1, x2, y2 in squares
     ]
-    for number, objects in enumerate(_detect(detector, crops, CROP_SIZE)):
-        frame, square = divmod(number, len(squares))
+    indices = list(usable)
+    for number, objects in enumerate(_detect(detector, crops, DETECTOR_CROP_PX)):
+        frame_number, square = divmod(number, len(squares))
         x1, y1 = squares[square][:2]
-        found[frame] += [seen.shifted(x1, y1) for seen in objects]
-    by_frame: list[tuple[DetectedObject, ...]] = [()] * len(motion.frames)
-    for index, objects in zip(usable, found, strict=True):
-        damaged = motion.damage[index].pixel_mask(dimensions)
-        by_frame[index] = _moving(_without_twins(objects), moved, damaged)
-    return MovingObjects(detector.name, tuple(by_frame), tuple(squares))
+        found[indices[frame_number]] += [seen.shifted(x1, y1) for seen in objects]
+    return told([_without_twins(objects) for objects in found], (*earlier.squares, *squares))
+
+
+def _squares_to_look_at(
+    known: MovingObjects,
+    regions: Sequence[MotionRegion],
+    dimensions: tuple[int, int],
+    kinds_in: Callable[[MotionRegion], Collection[str]],
+) -> list[Box]:
+    """Return squares around the first regions in which nobody is recognised for certain."""
+    squares: list[Box] = []
+    for region in regions:
+        if len(squares) == CROPPED_REGIONS:
+            break
+        square = square_for_detector(region, dimensions)
+        # Regions of one mover lie side by side: a square of about that size shows them all.
+        as_close = [
+            other
+            for other in (*known.squares, *squares)
+            if other[2] - other[0] <= _AS_CLOSE * (square[2] - square[0])
+        ]
+        if _lies_within(region, as_close):
+            continue
+        if known.score_in(region, kinds_in(region)) < CERTAIN_SCORE:
+            squares.append(square)
+    return squares
+
+
+def _lies_within(region: MotionRegion, squares: Sequence[Box]) -> bool:
+    x1, y1, x2, y2 = region.to_bbox()
+    return any(
+        left <= x1 and top <= y1 and right >= x2 and bottom >= y2
+        for left, top, right, bottom in squares
+    )
 
 
 def _detect(
@@ -155,7 +215,7 @@ def _detect(
     return detector.detect(pictures, size=size, min_score=LEAST_SCORE)
 
 
-def _square(region: MotionRegion, dimensions: tuple[int, int]) -> tuple[int, int, int, int]:
+def square_for_detector(region: MotionRegion, dimensions: tuple[int, int]) -> Box:
     """Return a square around a region, moved into the frame: (x1, y1, x2, y2)."""
     side = max(round(_CROP_MARGIN * max(region.width, region.height)), _LEAST_CROP)
     (x1, x2), (y1, y2) = (

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.contract import ObjectKind
 from veroallarme_core.judgement.judgement import (
     GENERAL_THRESHOLD,
     BurstJudgement,
@@ -162,6 +163,10 @@ class Burst:
         """Return uint8 (H, W), 255 where motion counts and no text is burnt in."""
         mask = self.premises.mask
         return self.without_text(self.everywhere() if mask is None else mask, lines)
+
+    def kinds_in(self, region: MotionRegion) -> frozenset[ObjectKind]:
+        """Return the kinds of objects that count in a region."""
+        return self.premises.kinds_in(self.motion, region)
 
     def moved_within(self, regions: Iterable[MotionRegion]) -> NDArray[np.uint8]:
         """Return uint8 (H, W), 255 where something moved in these regions that counts.

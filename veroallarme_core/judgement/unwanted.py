@@ -85,9 +85,7 @@ def leave_out_unwanted(
     ]
     if faint:
         return doubt_faint(burst, rest, faint, recognised)
-    kinds = frozenset[ObjectKind]().union(
-        *(burst.premises.kinds_in(burst.motion, region) for region in left_out)
-    )
+    kinds = frozenset[ObjectKind]().union(*(burst.kinds_in(region) for region in left_out))
     sentence = f"{recognised}, and you asked for {_asked_for(kinds)} alone."
     return doubt_unseen(burst, rest.nuisance(UNWANTED, sentence, burst.threshold, 0.0))
 
@@ -96,7 +94,7 @@ def _unwanted_in(
     burst: Burst, region: MotionRegion, objects: MovingObjects
 ) -> tuple[DetectedObject, ...]:
     """Return the unwanted objects that are all that moved in a region; none where more may be."""
-    counting = burst.premises.kinds_in(burst.motion, region)
+    counting = burst.kinds_in(region)
     if counting.issuperset(ALL_KINDS) or not objects.was_looked_at(region):
         return ()
     if objects.score_in(region, counting) >= SUSPECTED_SCORE:

@@ -213,13 +213,24 @@ class EventPipeline:
         burst = Burst(motion, premises=premises)
         return self._describe(burst, judge_by_rules(burst), is_taught=True)
 
-    def _describe(self, burst: Burst, judgement: BurstJudgement, *, is_taught: bool) -> JudgedBurst:
-        objects = self._look_for_objects(burst, judgement)
+    def _describe(
+        self,
+        burst: Burst,
+        judgement: BurstJudgement,
+        *,
+        is_taught: bool,
+        earlier: JudgedBurst | None = None,
+    ) -> JudgedBurst:
+        """Look for objects and describe; of a burst looked at `earlier` only what is new."""
+        objects = self._look_for_objects(
+            burst, judgement, None if earlier is None else earlier.objects
+        )
         if objects is not None:
             judgement = leave_out_unwanted(burst, judgement, objects)
         # Where nobody learns from the evidence, only what is open needs it.
         is_needed = is_taught or judgement.is_open
-        evidence = self._gather(burst, judgement, objects) if is_needed else None
+        known = None if earlier is None else earlier.evidence
+        evidence = self._gather(burst, judgement, objects, known) if is_needed else None
         return JudgedBurst(judgement, evidence, objects)
 
     def _remember(
@@ -245,10 +256,12 @@ class EventPipeline:
         wider = add_faint(burst, described.judgement)
         if wider is described.judgement:
             return described, learned
-        described = self._describe(burst, wider, is_taught=True)
+        described = self._describe(burst, wider, is_taught=True, earlier=described)
         return described, judge(described)
 
-    def _look_for_objects(self, burst: Burst, judgement: BurstJudgement) -> MovingObjects | None:
+    def _look_for_objects(
+        self, burst: Burst, judgement: BurstJudgement, earlier: MovingObjects | None
+    ) -> MovingObjects | None:
         """Look for who or what moves, where something counts that is not decided yet."""
         if self._detector is None or not judgement.undecided:
             return None
@@ -257,14 +270,25 @@ class EventPipeline:
         ]
         moved = burst.moved_within(regions)
         try:
-            return find_moving_objects(self._detector, burst.motion, moved, regions)
+            return find_moving_objects(
+                self._detector,
+                burst.motion,
+                moved,
+                regions,
+                kinds_in=burst.kinds_in,
+                earlier=earlier,
+            )
         except (InferenceError, ValueError):
             # What nobody looked at counts as if somebody had been seen.
             _LOGGER.exception("the object detector failed")
             return None
 
     def _gather(
-        self, burst: Burst, judgement: BurstJudgement, objects: MovingObjects | None
+        self,
+        burst: Burst,
+        judgement: BurstJudgement,
+        objects: MovingObjects | None,
+        earlier: BurstEvidence | None,
     ) -> BurstEvidence | None:
         if self._encoder is None:
             return None
@@ -274,7 +298,8 @@ class EventPipeline:
                 burst.motion,
                 candidates(judgement),
                 objects,
-                lambda region: burst.premises.kinds_in(burst.motion, region),
+                burst.kinds_in,
+                earlier,
             )
         except (InferenceError, ValueError):
             # The cues stand on their own, and they alert when in doubt.
