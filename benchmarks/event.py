@@ -66,6 +66,8 @@ STAGES = {
 """The functions in which each stage spends its time, and the module that calls them."""
 WHOLE = "whole event"
 BEGUN = datetime(2026, 6, 1, 8, tzinfo=UTC)
+HIGHEST_LINE = 0.8
+"""Rank below which the learned camera looks twice, as one does that is being adapted."""
 HISTORY = 12
 """Hours in each of which the learned camera has seen all of its events."""
 
@@ -163,7 +165,7 @@ def learned_state(pipeline: EventPipeline, events: Sequence[Frames]) -> CameraSt
         promise=None,
         view=memory.reaimed,
     )
-    return CameraState.on_trial(folder, memory, model)
+    return CameraState.on_trial(folder, memory, model, HIGHEST_LINE)
 
 
 def drawn_events(size: tuple[int, int]) -> list[Frames]:

@@ -7,6 +7,7 @@ pasted over the camera's own pictures.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,14 @@ import numpy as np
 
 from veroallarme_core.adaptation.heads import fit_model
 from veroallarme_core.adaptation.history import EventFolder
-from veroallarme_core.adaptation.intruder_trial import Cast, Trial, try_confirmed, try_intruders
+from veroallarme_core.adaptation.intruder_trial import (
+    Attempt,
+    Cast,
+    Trial,
+    settle,
+    try_confirmed,
+    try_intruders,
+)
 from veroallarme_core.adaptation.observed_events import assess_events, observe_history
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
@@ -66,8 +74,14 @@ def adapt_camera(
     pass_on_thumbs(memory, taught, model)
     cast = Cast.of(known)
     trial = Trial(pipeline, memory, model, options.zones, cast, options.objects)
-    attempts = try_intruders(trial, trial.sources(known, event_ranks), options, progress)
+    sources = trial.sources(known, event_ranks)
+    attempts = try_intruders(trial, sources, options, progress)
     confirmed = try_confirmed(trial, taught)
+
+    def highest_line(attempts: Sequence[Attempt]) -> float:
+        return max(lines_by_floor(attempts, confirmed, options).values(), default=-math.inf)
+
+    attempts = settle(trial, sources, attempts, highest_line, options, progress)
     lines = lines_by_floor(attempts, confirmed, options)
     missing = missing_for_promise(known, memory, attempts, confirmed, lines, options)
     if not missing:

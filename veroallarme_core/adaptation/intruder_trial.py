@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ from veroallarme_core.pipeline import EventPipeline, find_motion
 
 Floats = NDArray[np.float64]
 
+HIGHEST_LINE = 0.8
+"""Rank above which no camera's line lies: below, a burst on trial is looked at twice."""
 MOST_SPRITES = 100
 """Movers of its own that a camera shows again, the latest ones."""
 _SOURCE_SHARE = 0.75  # of the events, by rank: the others are likeliest to show a real mover
@@ -54,6 +57,10 @@ class Attempt:
     """Whether Stage 1 found a region on the intruder."""
     height_px: int
     """Of its tallest box."""
+    number: int = 0
+    """Which of the intruders it was."""
+    is_exact: bool = True
+    """Whether the rank is known, and not only that it is no lower."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +103,43 @@ class Trial:
             and self.memory.knows(event.evidence)
         ]
 
-    def judge(self, motion: MotionDetectionResult, source: EventFolder) -> BurstJudgement:
-        """Judge a burst by the rules, the zones and the model."""
-        state = CameraState.on_trial(source.folder, self.memory, self.model)
-        return self.pipeline.judge_motion(
-            motion,
-            CameraSettings(mode=Mode.FILTER, zones=self.zones, objects=self.objects),
-            state=state,
-            event_id=source.event_id,
-            motion_at=datetime.fromtimestamp(source.at, UTC),
-        ).judgement
+    def judge(
+        self, motion: MotionDetectionResult, source: EventFolder, *, is_quick: bool = False
+    ) -> BurstJudgement:
+        """Judge a burst by the rules, the zones and the model.
+
+        Args:
+            motion: what Stage 1 found in it.
+            source: the event that it was made of.
+            is_quick: do without the detector and without a second look. Both only raise a rank.
+        """
+        line = -math.inf if is_quick else HIGHEST_LINE
+        state = CameraState.on_trial(source.folder, self.memory, self.model, line)
+        return (
+            (self.quick if is_quick else self.pipeline)
+            .judge_motion(
+                motion,
+                CameraSettings(mode=Mode.FILTER, zones=self.zones, objects=self.objects),
+                state=state,
+                event_id=source.event_id,
+                motion_at=datetime.fromtimestamp(source.at, UTC),
+            )
+            .judgement
+        )
+
+    @cached_property
+    def quick(self) -> EventPipeline:
+        """Judges without the detector."""
+        return self.pipeline.that_recognises_nobody()
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether a quick judgement never ranks higher than a full one.
+
+        Where some kinds of objects do not count, to be recognised as one of them is no rise.
+        """
+        chosen = [self.objects, *(zone.objects for zone in self.zones if zone.objects is not None)]
+        return all(set(kinds) >= set(ALL_KINDS) for kinds in chosen)
 
     def rank(self, judged: BurstJudgement) -> float:
         """Return the rank that decides about a burst; see `Attempt`."""
@@ -124,30 +158,91 @@ def try_intruders(
     options: AdaptationOptions,
     progress: ReportProgress,
 ) -> list[Attempt]:
-    """Let intruders appear in bursts that are undamaged and hardly show real ones."""
+    """Let intruders appear in bursts that are undamaged and hardly show real ones.
+
+    Where that bounds their ranks they are judged quickly: `settle` finds out more where it matters.
+    """
     if not sources:
         return []
-    places = trial.memory.recurrence()
-
-    def attempt(number: int) -> Attempt | None:
-        rng = np.random.default_rng([options.seed, number])
-        source = sources[int(rng.integers(len(sources)))].source
-        synthetic = _paste(source, rng, places, trial)
-        if synthetic is None:
-            return None
-        motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
-        shown = np.logical_or.reduce(synthetic.masks)
-        is_seen = bool((motion.motion_mask[shown] > 0).any())
-        rank = trial.rank(trial.judge(motion, source))
-        return Attempt(rank, is_seen, synthetic.height_px)
-
+    run = _Run(trial, sources, trial.memory.recurrence(), options.seed)
+    is_quick = trial.has_bounds
     attempts: list[Attempt] = []
-    tried = map_in_order(attempt, range(options.intruders), options.threads)
+    tried = map_in_order(
+        lambda number: run.attempt(number, is_quick=is_quick),
+        range(options.intruders),
+        options.threads,
+    )
     for number, fared in enumerate(tried, 1):
         if fared is not None:
             attempts.append(fared)
         progress("intruders", number, options.intruders)
     return attempts
+
+
+def settle(
+    trial: Trial,
+    sources: Sequence[ObservedEvent],
+    attempts: Sequence[Attempt],
+    highest_line: Callable[[Sequence[Attempt]], float],
+    options: AdaptationOptions,
+    progress: ReportProgress,
+) -> list[Attempt]:
+    """Judge in full the intruders whose rank decides where a line lies, or on which side they are.
+
+    Lines drawn by ranks that are too low are too low: each time some of them are found out the
+    lines rise, until nobody below them is judged quickly.
+
+    Args:
+        trial: that the attempts were made in.
+        sources: of the same.
+        attempts: as `try_intruders` returned them.
+        highest_line: returns the highest line that such attempts draw, -inf where they draw none.
+        options: how to learn.
+        progress: told how many were judged in full.
+    """
+    run = _Run(trial, sources, trial.memory.recurrence(), options.seed)
+    settled = list(attempts)
+    while True:
+        line = highest_line(settled)
+        open_ones = [
+            index
+            for index, attempt in enumerate(settled)
+            if not attempt.is_exact and attempt.rank <= line
+        ]
+        if not open_ones:
+            return settled
+        numbers = [settled[index].number for index in open_ones]
+        full = map_in_order(run.attempt, numbers, options.threads)
+        for count, (index, attempt) in enumerate(zip(open_ones, full, strict=True), 1):
+            assert attempt is not None, "the same intruder was there before"
+            settled[index] = attempt
+            progress("closer looks", count, len(open_ones))
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """The intruders of one adaptation: the same number is the same intruder."""
+
+    trial: Trial
+    sources: Sequence[ObservedEvent]
+    places: NDArray[np.float32]
+    seed: int
+
+    def attempt(self, number: int, *, is_quick: bool = False) -> Attempt | None:
+        """Let an intruder appear; None where nobody could be seen."""
+        rng = np.random.default_rng([self.seed, number])
+        source = self.sources[int(rng.integers(len(self.sources)))].source
+        synthetic = _paste(source, rng, self.places, self.trial)
+        if synthetic is None:
+            return None
+        motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
+        shown = np.logical_or.reduce(synthetic.masks)
+        is_seen = bool((motion.motion_mask[shown] > 0).any())
+        rank = self.trial.rank(self.trial.judge(motion, source, is_quick=is_quick))
+        if is_quick and rank == math.inf:  # no bound: what alerts in doubt may not be in doubt
+            rank, is_quick = self.trial.rank(self.trial.judge(motion, source)), False
+        is_exact = not is_quick or math.isinf(rank)
+        return Attempt(rank, is_seen, synthetic.height_px, number, is_exact)
 
 
 def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:

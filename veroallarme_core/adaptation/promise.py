@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.adaptation.intruder_trial import Attempt
+from veroallarme_core.adaptation.intruder_trial import HIGHEST_LINE, Attempt
 from veroallarme_core.adaptation.observed_events import ObservedEvent
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.camera_memory import (
@@ -21,7 +21,6 @@ from veroallarme_core.camera_memory import (
     SceneMemory,
 )
 from veroallarme_core.contract import HeightRecall, Promise
-from veroallarme_core.pipeline import HIGHEST_LINE
 
 Floats = NDArray[np.float64]
 

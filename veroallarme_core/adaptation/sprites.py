@@ -27,6 +27,7 @@ _CUT_DENSE = 0.75  # share of its outline that changed clearly
 _CUT_MIN_SIDE = 12  # pixels
 _CUT_CHANGE = 30.0  # least mean change of a clean sprite, in grey levels
 _CUT_UNREST = 0.15  # largest share of a clean sprite where the other frames move, too
+_JPEG_BLOCK = 16  # pixels of a block with its colours at half the resolution
 _JPEG_LUMA_SUM = 3688  # of the luminance table in annex K of ITU-T T.81, libjpeg's quality 50
 
 
@@ -306,6 +307,39 @@ def recompress(picture: Picture, quality: int) -> Picture:
     if not done:
         raise ValueError(f"OpenCV cannot compress a picture of shape {picture.shape}")
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def recompress_around(
+    pictures: Sequence[Picture], originals: Sequence[Picture], quality: int
+) -> tuple[Picture, ...]:
+    """Compress and decode what lies around what was pasted, in all pictures alike.
+
+    The blocks of a JPEG know nothing of one another but for the colours at their edges, for which
+    a block is added all round; the rest stays as the camera compressed it.
+
+    Args:
+        pictures: uint8 (H, W, 3) BGR.
+        originals: the same before anything was pasted.
+        quality: 1-100.
+    """
+    done = tuple(picture.copy() for picture in pictures)
+    differ = [
+        cv2.absdiff(picture, original).any(axis=2)
+        for picture, original in zip(pictures, originals, strict=True)
+    ]
+    shown = np.logical_or.reduce(differ)
+    if not shown.any():
+        return done
+    x, y, width, height = cv2.boundingRect(shown.astype(np.uint8))
+    top, left = y // _JPEG_BLOCK * _JPEG_BLOCK, x // _JPEG_BLOCK * _JPEG_BLOCK
+    bottom, right = (-(-end // _JPEG_BLOCK) * _JPEG_BLOCK for end in (y + height, x + width))
+    above, before = max(0, top - _JPEG_BLOCK), max(0, left - _JPEG_BLOCK)
+    for picture in done:
+        around = picture[above : bottom + _JPEG_BLOCK, before : right + _JPEG_BLOCK]
+        again = recompress(np.ascontiguousarray(around), quality)
+        inner = again[top - above : bottom - above, left - before : right - before]
+        picture[top:bottom, left:right] = inner
+    return done
 
 
 def jpeg_quality(data: bytes) -> int:

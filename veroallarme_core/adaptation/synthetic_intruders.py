@@ -35,7 +35,7 @@ from veroallarme_core.adaptation.sprites import (
     jpeg_quality,
     measure_look,
     paste_sprite,
-    recompress,
+    recompress_around,
 )
 
 _ATTEMPTS = 60
@@ -94,7 +94,7 @@ class SyntheticEvent:
     """A burst with something pasted into it."""
 
     frames: tuple[Picture, ...]
-    """uint8 (H, W, 3) BGR, all of them recompressed."""
+    """uint8 (H, W, 3) BGR, recompressed around what was pasted, all of them alike."""
     masks: tuple[NDArray[np.bool_], ...]
     """(H, W): exactly what was pasted."""
     is_intruder: bool
@@ -188,7 +188,7 @@ def paste_intruder(
         for gain in gains:
             pictures, masks, contrast = _compose(frames, track.placed, look, rng, gain, keep)
             if contrast >= options.min_contrast and _is_inside(masks, within):
-                done = tuple(recompress(picture, options.jpeg_quality) for picture in pictures)
+                done = recompress_around(pictures, frames, options.jpeg_quality)
                 return SyntheticEvent(
                     done, tuple(masks), True, track.kind, contrast, track.is_recurring
                 )
@@ -225,7 +225,7 @@ def paste_nuisance(
         if index in shown:
             contrasts.append(_disturb(picture, mask, kind, (alpha, top, left), look, rng))
         masks.append(mask)
-    done = tuple(recompress(picture, options.jpeg_quality) for picture in pictures)
+    done = recompress_around(pictures, frames, options.jpeg_quality)
     return SyntheticEvent(done, tuple(masks), False, kind, max(contrasts), place.is_recurring)
 
 

@@ -78,7 +78,7 @@ class CameraState:
     ) -> None:
         self.folder = folder
         self.fault = fault
-        self._is_trial = False
+        self._highest_line: float | None = None
         self._memory = memory
         # A model may have been learned while the camera was turned.
         self._model = model if model is not None and model.view == memory.reaimed else None
@@ -110,16 +110,25 @@ class CameraState:
         return cls(folder, memory, model)
 
     @classmethod
-    def on_trial(cls, folder: Path, memory: SceneMemory, model: CameraModel) -> CameraState:
-        """Let a model judge that promises nothing yet: its promise is what is being tried."""
+    def on_trial(
+        cls, folder: Path, memory: SceneMemory, model: CameraModel, highest_line: float
+    ) -> CameraState:
+        """Let a model judge that promises nothing yet: its promise is what is being tried.
+
+        `highest_line` is the rank below which its line may come to lie.
+        """
         state = cls(folder, memory, model)
-        state._is_trial = True
+        state._highest_line = highest_line
         return state
 
     @property
     def is_on_trial(self) -> bool:
         """Whether the promise of its model is being tried, and nothing is suppressed yet."""
-        return self._is_trial
+        return self._highest_line is not None
+
+    def may_suppress(self, rank: float) -> bool:
+        """Tell whether what ranks like that may come to be suppressed, while on trial."""
+        return self._highest_line is not None and rank < self._highest_line
 
     # --- what it knows -------------------------------------------------------------------
 
@@ -185,7 +194,7 @@ class CameraState:
         with self._lock:
             if not self._memory.knows(evidence):
                 return None
-            model = self._model if self.promise is not None or self._is_trial else None
+            model = self._model if self.promise is not None or self.is_on_trial else None
             if model is not None and model.detector != evidence.detector:
                 self._notice_detector(model.detector, evidence.detector)
                 model = None

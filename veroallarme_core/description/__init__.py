@@ -18,6 +18,7 @@ from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAG
 from veroallarme_core.description.moving_objects import (
     DETECTOR_CROP_PX,
     DETECTOR_FRAME_PX,
+    BlindDetector,
     MovingObjects,
     find_moving_objects,
     share_covered,
@@ -75,6 +76,7 @@ __all__ = [
     "TAUGHT_REGIONS",
     "TEMPORAL_FRAMES",
     "TRUNK_FILE",
+    "BlindDetector",
     "BurstEvidence",
     "Candidate",
     "CropGeometry",

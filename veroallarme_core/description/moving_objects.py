@@ -42,6 +42,19 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
+class BlindDetector:
+    """Finds nothing, under the name of a detector that might."""
+
+    name: str
+
+    def detect(
+        self, frames: Sequence[Frame], *, size: int, min_score: float
+    ) -> tuple[tuple[DetectedObject, ...], ...]:
+        """Return no object for each frame."""
+        return ((),) * len(frames)
+
+
+@dataclass(frozen=True)
 class MovingObjects:
     """What moves in a burst.
 
@@ -114,7 +127,7 @@ class MovingObjects:
 
 
 def find_moving_objects(
-    detector: ObjectDetector,
+    detector: ObjectDetector | BlindDetector,
     motion: MotionDetectionResult,
     moved: NDArray[np.uint8],
     regions: Sequence[MotionRegion],
@@ -210,7 +223,7 @@ def _lies_within(region: MotionRegion, squares: Sequence[Box]) -> bool:
 
 
 def _detect(
-    detector: ObjectDetector, pictures: Sequence[Frame], size: int
+    detector: ObjectDetector | BlindDetector, pictures: Sequence[Frame], size: int
 ) -> Sequence[Sequence[DetectedObject]]:
     return detector.detect(pictures, size=size, min_score=LEAST_SCORE)
 

@@ -5,7 +5,7 @@
 """
 
 from veroallarme_core.pipeline.decoding import find_motion
-from veroallarme_core.pipeline.event_pipeline import HIGHEST_LINE, EventPipeline
+from veroallarme_core.pipeline.event_pipeline import EventPipeline
 from veroallarme_core.pipeline.judged_burst import JudgedBurst
 from veroallarme_core.pipeline.network_opinion import NetworkOpinion
 from veroallarme_core.pipeline.result import (
@@ -16,7 +16,6 @@ from veroallarme_core.pipeline.result import (
 )
 
 __all__ = [
-    "HIGHEST_LINE",
     "MODEL",
     "EventPipeline",
     "JudgedBurst",

@@ -12,6 +12,7 @@ from pathlib import Path
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import ALL_KINDS, CameraSettings, ObjectKind, State, Timing, Zone
 from veroallarme_core.description import (
+    BlindDetector,
     BurstEvidence,
     MovingObjects,
     ObjectDetector,
@@ -46,9 +47,6 @@ from veroallarme_core.pipeline.result import (
 
 _LOGGER = logging.getLogger(__name__)
 
-HIGHEST_LINE = 0.8
-"""Rank below which a camera on trial looks again, as it will below its own line."""
-
 
 class EventPipeline:
     """Judges bursts; holds no state of a camera and may be shared between threads.
@@ -64,7 +62,7 @@ class EventPipeline:
         self,
         network: NetworkOpinion | None = None,
         encoder: SceneEncoder | None = None,
-        detector: ObjectDetector | None = None,
+        detector: ObjectDetector | BlindDetector | None = None,
     ) -> None:
         self._network = network
         self._encoder = encoder
@@ -87,6 +85,11 @@ class EventPipeline:
             encoder=SceneEncoder(threads=threads),
             detector=ObjectDetector(threads=threads, path=detector),
         )
+
+    def that_recognises_nobody(self) -> EventPipeline:
+        """Return a pipeline whose detector finds nothing: nobody ranks lower with the real one."""
+        blind = None if self._detector is None else BlindDetector(self._detector.name)
+        return EventPipeline(self._network, self._encoder, blind)
 
     @property
     def encoder_name(self) -> str:
@@ -311,7 +314,7 @@ def _may_suppress(learned: BurstJudgement, state: CameraState) -> bool:
     """Tell whether a judgement suppresses, or would where the line may come to lie."""
     if state.is_on_trial:
         rank = learned.cues.get("rank")
-        return isinstance(rank, float) and rank < HIGHEST_LINE
+        return isinstance(rank, float) and state.may_suppress(rank)
     return learned.state is State.IRRELEVANT
 
 
