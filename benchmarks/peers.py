@@ -244,6 +244,17 @@ class WorkerProcess:
             )
 
     @property
+    def pid(self) -> int:
+        """Of the process that runs.
+
+        Raises:
+            RuntimeError: it has not been started.
+        """
+        if self._process is None:
+            raise RuntimeError("the worker has not been started")
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """How it ended; None while it runs."""
         return None if self._process is None else self._process.poll()
