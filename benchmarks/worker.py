@@ -7,8 +7,9 @@ A real mosquitto, cameras over HTTP that show drawn events of 704x576, and the w
 of its own. Each of a few starts is timed from the process to `online` on MQTT, by the clock and by
 the processor time of the worker, which another load on the machine leaves as it is. The last
 worker then judges: first one camera after another, each verdict timed from the motion message on
-and less the fetching of the snapshots; then all cameras at once, in rounds, after which memory is
-read. Resident memory counts the pages of libraries as well, anonymous memory is the worker's own.
+and less the fetching of the snapshots; then all cameras at once, in rounds. Memory is read before
+any motion, right after the last verdict, and when the worker has been at rest for a while.
+Resident memory counts the pages of libraries as well, anonymous memory is the worker's own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ import numpy as np
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess
 from veroallarme_core.demo.events import encode
 from veroallarme_core.drawing import draw_event
+from veroallarme_core.worker.camera.judging import IDLE_S
 
 SIZE = (576, 704)
 EVENTS = (
@@ -78,6 +80,8 @@ class WorkerFigures:
     """Once it is online and nothing has moved."""
     judged: Memory | None = None
     """After every camera has had its events."""
+    rested: Memory | None = None
+    """When nothing has moved for a while after that."""
 
 
 def memory_of(pid: int) -> Memory:
@@ -169,25 +173,21 @@ async def measure(folder: Path, cameras: int, rounds: int, starts: int) -> Worke
         for round_ in range(rounds):
             figures.at_once_ms += await play.motion(names, round_)
         figures.judged = memory_of(worker.pid)
+        await asyncio.sleep(IDLE_S + 2)
+        figures.rested = memory_of(worker.pid)
         await worker.terminate()
     return figures
 
 
 async def _start(worker: WorkerProcess, port: int, figures: WorkerFigures) -> None:
     listener = Listener(port, [STATUS])
-    async with _listening(listener):
+    async with listener.listen():
         before = time.monotonic()
         worker.start()
         # What is retained of the worker before this one says `offline`.
         await listener.until(lambda: listener.payloads(STATUS)[-1] == b"online", START_LIMIT_S)
         figures.online_cpu_s.append(cpu_seconds(worker.pid))
         figures.online_s.append(listener.heard[-1].at - before)
-
-
-@contextlib.asynccontextmanager
-async def _listening(listener: Listener) -> AsyncIterator[None]:
-    async with listener.listen():
-        yield
 
 
 @dataclass
@@ -235,7 +235,12 @@ def print_figures(figures: WorkerFigures) -> None:
     row("processor time of that event, ms", figures.verdict_cpu_ms)
     row("the same, all cameras at once, ms", figures.at_once_ms)
     print("\n| memory, MB | resident | anonymous | peak |\n|---|---|---|---|")
-    for name, memory in (("online", figures.idle), ("after the events", figures.judged)):
+    rows = {
+        "online": figures.idle,
+        "after the events": figures.judged,
+        "at rest again": figures.rested,
+    }
+    for name, memory in rows.items():
         if memory is not None:
             numbers = (memory.resident, memory.anonymous, memory.peak)
             print(f"| {name} | {' | '.join(f'{number:.0f}' for number in numbers)} |")

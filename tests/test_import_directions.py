@@ -47,6 +47,7 @@ ROOMS = (
     "relevance_mask",
     "adaptation",
     "worker.clock",
+    "worker.process_memory",
     "worker.motion_sources",
     "worker.storage",
     "worker.snapshots",

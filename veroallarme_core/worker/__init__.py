@@ -3,10 +3,11 @@
 `serve` runs a worker by its file and `run_app` as an app of Home Assistant, until the process is
 told to stop; `Worker` is the same for whoever has an event loop.
 
-Its rooms, each using only those before it: `clock` and `complaints` (modules that all share),
-`motion_sources`, `storage`, `snapshots`, `config`, `mqtt`, `camera`, `nightly`, `web`. Above them
-`site` holds the cameras, `bridge` and `commands` carry out what is asked, `message_router` hands
-on what the broker sends, `health_report` tells how the worker is, and `service` puts all together.
+Its rooms, each using only those before it: `clock`, `process_memory` and `complaints` (modules
+that all share), `motion_sources`, `storage`, `snapshots`, `config`, `mqtt`, `camera`, `nightly`,
+`web`. Above them `site` holds the cameras, `bridge` and `commands` carry out what is asked,
+`message_router` hands on what the broker sends, `health_report` tells how the worker is, and
+`service` puts all together.
 """
 
 from veroallarme_core.worker.health_report import peak_memory_mb

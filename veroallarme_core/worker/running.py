@@ -6,6 +6,7 @@ import asyncio
 import signal
 
 from veroallarme_core.worker.config import AppPlaces, WorkerConfig, prepare
+from veroallarme_core.worker.process_memory import keep_one_heap
 from veroallarme_core.worker.service import Worker
 
 
@@ -15,6 +16,7 @@ async def serve(config: WorkerConfig) -> None:
     Raises:
         StartError: it cannot start.
     """
+    keep_one_heap()
     worker = Worker(config)
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGTERM, signal.SIGINT):

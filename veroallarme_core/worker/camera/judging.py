@@ -24,10 +24,13 @@ from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.config import InferenceConfig
+from veroallarme_core.worker.process_memory import give_back
 
 _LOGGER = logging.getLogger(__name__)
 
 THREADS = 2
+IDLE_S = 10.0
+"""Without a judgement for so long, memory is given back; the next one has it again in some 5 ms."""
 
 T = TypeVar("T")
 
@@ -54,6 +57,8 @@ class JudgingThreads:
         # Two bursts are judged side by side: threads of OpenCV's own would only fight theirs.
         cv2.setNumThreads(1)
         self._begun_at: dict[int, float] = {}
+        self._resting: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     async def load_networks(self) -> None:
         """Load the networks; without them the cues judge alone, and nothing is learned."""
@@ -63,12 +68,13 @@ class JudgingThreads:
         predictor, runtimes = None, []
         trouble = "cameras are judged by cues alone, and none can be learned"
         load_encoder = partial(load_scene_encoder, options.backend, options.threads)
-        encoder = await self._load("learning", trouble, load_encoder)
+        loading_encoder = self._load("learning", trouble, load_encoder)
         trouble = "nobody is recognised, and what cameras have learned does not apply"
         load_detector = partial(
             load_object_detector, options.backend, options.threads, options.detector
         )
-        detector = await self._load("detector", trouble, load_detector)
+        loading_detector = self._load("detector", trouble, load_detector)
+        encoder, detector = await asyncio.gather(loading_encoder, loading_detector)
         if options.model is not None:
             trouble = "the relevance network cannot be used"
             load_predictor = partial(_load_predictor, options.model, options)
@@ -87,6 +93,7 @@ class JudgingThreads:
         if runtimes:
             self.pipeline = EventPipeline(predictor, encoder, detector)
         self.has_encoder = encoder is not None
+        self._rest_later()
 
     async def _load(self, key: str, trouble: str, load: Callable[[], T]) -> T | None:
         try:
@@ -121,7 +128,24 @@ class JudgingThreads:
             finally:
                 del self._begun_at[threading.get_ident()]
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, judge)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, judge)
+        finally:
+            self._rest_later()
+
+    def _rest_later(self) -> None:
+        """Give memory back once nothing has been judged for a while."""
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._is_closed:
+            return
+        self._resting = asyncio.get_running_loop().call_later(IDLE_S, self._rest)
+
+    def _rest(self) -> None:
+        if self._begun_at:
+            self._rest_later()
+        else:
+            self._threads.submit(give_back)
 
     @property
     def longest_s(self) -> float:
@@ -132,6 +156,9 @@ class JudgingThreads:
 
     def close(self) -> None:
         """Judge nothing more; what runs is not waited for."""
+        self._is_closed = True
+        if self._resting is not None:
+            self._resting.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

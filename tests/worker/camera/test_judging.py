@@ -1,0 +1,92 @@
+"""Memory that is given back between judgements."""
+
+import asyncio
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veroallarme_core.contract import CameraSettings
+from veroallarme_core.worker.camera import judging as judging_module
+from veroallarme_core.worker.camera.judging import JudgingThreads
+from veroallarme_core.worker.camera.reference import ReferencePicture
+from veroallarme_core.worker.config import InferenceConfig
+
+LIMIT_S = 20.0
+
+
+@pytest.fixture
+def given_back(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    event = threading.Event()
+    monkeypatch.setattr(judging_module, "give_back", event.set)
+    monkeypatch.setattr(judging_module, "IDLE_S", 0.05)
+    return event
+
+
+@pytest.fixture
+def judging(given_back: threading.Event, monkeypatch: pytest.MonkeyPatch) -> JudgingThreads:
+    return JudgingThreads(InferenceConfig(enabled=False), lambda key, sentence: None)
+
+
+async def judge(judging: JudgingThreads, folder: Path) -> Any:
+    return await judging.judge(
+        [b"no picture"],
+        CameraSettings(),
+        ReferencePicture(folder / "reference.jpg"),
+        None,
+        event_id="20260101_000000_000000",
+        motion_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+async def until_set(event: threading.Event) -> None:
+    assert await asyncio.to_thread(event.wait, LIMIT_S)
+
+
+async def test_memory_is_given_back_once_nothing_is_judged_any_more(
+    judging: JudgingThreads, given_back: threading.Event, tmp_path: Path
+) -> None:
+    await judge(judging, tmp_path)
+
+    await until_set(given_back)
+    judging.close()
+
+
+async def test_memory_stays_while_a_burst_is_judged(
+    judging: JudgingThreads,
+    given_back: threading.Event,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any, **named: Any) -> str:
+        begun.set()
+        go_on.wait(LIMIT_S)
+        return "judged"
+
+    quick = judging.pipeline
+    await judge(judging, tmp_path)
+    monkeypatch.setattr(quick, "judge", slow)
+    running = asyncio.create_task(judge(judging, tmp_path))
+    await until_set(begun)
+    given_back.clear()
+    await asyncio.sleep(0.3)
+    assert not given_back.is_set()
+
+    go_on.set()
+    assert await running == "judged"
+    await until_set(given_back)
+    judging.close()
+
+
+async def test_nothing_is_given_back_after_the_end(
+    judging: JudgingThreads, given_back: threading.Event, tmp_path: Path
+) -> None:
+    await judge(judging, tmp_path)
+    judging.close()
+
+    await asyncio.sleep(0.3)
+    assert not given_back.is_set()
