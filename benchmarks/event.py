@@ -168,9 +168,9 @@ def learned_state(pipeline: EventPipeline, events: Sequence[Frames]) -> CameraSt
     return CameraState.on_trial(folder, memory, model, HIGHEST_LINE)
 
 
-def drawn_events(size: tuple[int, int]) -> list[Frames]:
+def drawn_events(size: tuple[int, int], names: Sequence[str] = EVENTS) -> list[Frames]:
     """Draw the events as a camera of (height, width) would send them."""
-    return [tuple(encode(frame) for frame in draw_event(name, size=size).frames) for name in EVENTS]
+    return [tuple(encode(frame) for frame in draw_event(name, size=size).frames) for name in names]
 
 
 def real_events(camera: Path, every: int) -> list[Frames]:

@@ -139,8 +139,17 @@ def motion_topic(camera: str) -> str:
     return f"cam/{camera}/motion"
 
 
-async def measure(folder: Path, cameras: int, rounds: int, starts: int) -> WorkerFigures:
+async def measure(
+    folder: Path, cameras: int, rounds: int, starts: int, *, with_rest: bool = True
+) -> WorkerFigures:
     """Start a worker so many times, and let the last one judge.
+
+    Args:
+        folder: for the files of broker and worker.
+        cameras: how many there are.
+        rounds: events of every camera, once alone and once with all others.
+        starts: of the worker.
+        with_rest: read the memory at rest as well, which takes some seconds.
 
     Raises:
         TimeoutError: it is not there in time, or a verdict does not come.
@@ -173,8 +182,9 @@ async def measure(folder: Path, cameras: int, rounds: int, starts: int) -> Worke
         for round_ in range(rounds):
             figures.at_once_ms += await play.motion(names, round_)
         figures.judged = memory_of(worker.pid)
-        await asyncio.sleep(IDLE_S + 2)
-        figures.rested = memory_of(worker.pid)
+        if with_rest:
+            await asyncio.sleep(IDLE_S + 2)
+            figures.rested = memory_of(worker.pid)
         await worker.terminate()
     return figures
 

@@ -30,3 +30,22 @@ async def test_between_events_a_camera_shows_what_it_always_sees() -> None:
         camera.show("street", b"nothing moves")
         assert await fetch(camera, "street") == (200, b"nothing moves")
         assert (await fetch(camera, "nowhere"))[0] == 404
+
+
+async def test_who_asks_too_early_waits_for_the_picture() -> None:
+    camera = DemoCamera()
+    camera.expect("street")
+    async with camera.serve():
+        asking = asyncio.create_task(fetch(camera, "street"))
+        await asyncio.sleep(0.2)
+        assert not asking.done()
+        camera.show("street", b"nothing moves")
+        assert await asking == (200, b"nothing moves")
+
+
+async def test_event_is_shown_though_the_place_is_not_drawn_yet() -> None:
+    camera = DemoCamera()
+    camera.expect("street")
+    async with camera.serve():
+        camera.play(PlayedEvent("street", "test", (b"0", b"1"), gap_s=5.0))
+        assert await fetch(camera, "street") == (200, b"0")

@@ -19,6 +19,7 @@ from veroallarme_core.demo.events import (
     from_video,
     read_labels,
 )
+from veroallarme_core.drawing import Programme
 
 
 def jpeg(value: int) -> bytes:
@@ -128,7 +129,7 @@ def test_file_that_is_no_clip_is_named(tmp_path: Path, content: bytes | None) ->
 
 
 def test_drawn_events_are_labelled() -> None:
-    event = next(drawn())
+    event = next(drawn(Programme(size=(144, 176))))
     assert event.label in events.LABELS
     assert event.cause
     assert len(event.frames) == 3

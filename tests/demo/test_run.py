@@ -17,7 +17,7 @@ from veroallarme_core.demo import events
 from veroallarme_core.demo import run as run_module
 from veroallarme_core.demo.events import PlayedEvent
 from veroallarme_core.demo.run import DemoError, DemoOptions, run_demo
-from veroallarme_core.drawing import draw_event
+from veroallarme_core.drawing import Programme, draw_event
 
 # amqtt forgets to close its side of connections; that is not ours to fail by.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -95,22 +95,23 @@ async def test_clip_is_played_once(tmp_path: Path) -> None:
 
 
 async def test_drawn_scenes_are_played_on_both_cameras(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def few() -> Iterator[PlayedEvent]:
-        for name in ("person_in_the_drive", "cat_in_the_garden"):
-            event = draw_event(name, size=SIZE)
-            frames = tuple(events.encode(frame) for frame in event.frames)
-            yield PlayedEvent(event.camera, name, frames, 0.1, event.label, event.cause)
+    def few(programme: Programme) -> Iterator[PlayedEvent]:
+        for event in programme.events():
+            if event.name in ("person_in_the_drive", "nothing_moves", "cat_in_the_garden"):
+                frames = tuple(events.encode(frame) for frame in event.frames)
+                yield PlayedEvent(event.camera, event.name, frames, 0.1, event.label, event.cause)
 
-    background = run_module.draw_background
     monkeypatch.setattr(events, "drawn", few)
-    monkeypatch.setattr(
-        run_module, "draw_background", lambda camera: background(size=SIZE, camera=camera)
-    )
+    monkeypatch.setattr(run_module, "Programme", lambda: Programme(size=SIZE))
     report = tmp_path / "report.json"
     assert await run_demo(DemoOptions(once=True, report=report)) == 0
-    assert figures(report)["covered"] == 2
+    assert figures(report)["covered"] == 3
+    # The first event waits until the worker has seen the empty place of its camera.
+    printed = capsys.readouterr().out
+    assert "nothing_moves" in printed
+    assert "no reference picture" not in printed
 
 
 async def test_broker_of_the_user_is_used(folder: Path, tmp_path: Path) -> None:

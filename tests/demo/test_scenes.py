@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import cv2
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.drawing import (
     DrawnEvent,
+    Programme,
     draw_background,
     draw_event,
     draw_events,
@@ -355,3 +357,23 @@ def test_a_camera_aimed_to_the_left_sees_things_further_right(stage: Stage) -> N
     was, now = (place.view.project(gate)[0] for place in (stage.place, turned.place))
     assert now[0] - was[0] > 20
     assert abs(now[1] - was[1]) < 5
+
+
+def test_programme_is_the_same_every_time_and_as_if_drawn_alone() -> None:
+    programme = Programme(7, (120, 160))
+    for _ in range(2):
+        for event, alone in zip(programme.events(), draw_events(7, (120, 160)), strict=True):
+            assert event.name == alone.name
+            for frame, other in zip(event.frames, alone.frames, strict=True):
+                np.testing.assert_array_equal(frame, other)
+    for camera in programme.cameras:
+        picture = draw_background(7, (120, 160), camera=camera)
+        np.testing.assert_array_equal(programme.background(camera), picture)
+
+
+def test_threads_draw_side_by_side() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        programme = Programme(7, (120, 160))
+        drawn = list(threads.map(programme.background, ["street", "garden"] * 2))
+    np.testing.assert_array_equal(drawn[0], drawn[2])
+    np.testing.assert_array_equal(drawn[1], draw_background(7, (120, 160), camera="garden"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
@@ -9,6 +10,9 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from veroallarme_core.demo.events import PlayedEvent
+
+SHOW_LIMIT_S = 15.0
+"""How long who asks a camera waits for its first picture to be drawn."""
 
 
 class DemoCamera:
@@ -18,10 +22,17 @@ class DemoCamera:
         self.port = 0
         self._idle: dict[str, bytes] = {}
         self._playing: dict[str, tuple[PlayedEvent, float]] = {}
+        self._shown: dict[str, asyncio.Event] = {}
+
+    def expect(self, camera: str) -> None:
+        """Let whoever asks a camera wait for the picture that `show` brings."""
+        self._shown[camera] = asyncio.Event()
 
     def show(self, camera: str, picture: bytes) -> None:
         """Set what a camera sees while nothing is played."""
         self._idle[camera] = picture
+        if camera in self._shown:
+            self._shown[camera].set()
 
     def play(self, event: PlayedEvent) -> None:
         """Let the camera of an event see it from now on."""
@@ -39,7 +50,12 @@ class DemoCamera:
         return event.frames[min(index, len(event.frames) - 1)]
 
     async def _answer(self, request: web.Request) -> web.Response:
-        picture = self._picture(request.match_info["camera"])
+        camera = request.match_info["camera"]
+        if camera in self._shown and camera not in self._playing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SHOW_LIMIT_S):
+                    await self._shown[camera].wait()
+        picture = self._picture(camera)
         if picture is None:
             raise web.HTTPNotFound(text="no such camera")
         return web.Response(body=picture, content_type="image/jpeg")

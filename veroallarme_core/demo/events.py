@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.drawing import draw_events
+from veroallarme_core.drawing import Programme
 
 DEFAULT_GAP_S = 0.5
+DRAWN_BURST = 3
+"""Frames of a drawn event."""
 MAX_GAP_S = 10.0
 CLIP_BURST = 3
 CLIP_EVERY_S = 4.0
@@ -52,9 +54,9 @@ def encode(frame: NDArray[np.uint8]) -> bytes:
     return data.tobytes()
 
 
-def drawn() -> Iterator[PlayedEvent]:
+def drawn(programme: Programme) -> Iterator[PlayedEvent]:
     """Draw the scenes that come with the package."""
-    for event in draw_events():
+    for event in programme.events():
         yield PlayedEvent(
             camera=event.camera,
             name=event.name,

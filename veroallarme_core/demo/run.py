@@ -19,10 +19,10 @@ import aiomqtt
 from veroallarme_core.contract import CameraSettings, Mode, Topics
 from veroallarme_core.demo import events
 from veroallarme_core.demo.broker import NoPortError, embedded_broker
-from veroallarme_core.demo.camera import DemoCamera
+from veroallarme_core.demo.camera import SHOW_LIMIT_S, DemoCamera
 from veroallarme_core.demo.events import EventsError, PlayedEvent
 from veroallarme_core.demo.report import Outcome, Reporter
-from veroallarme_core.drawing import draw_background
+from veroallarme_core.drawing import Programme
 from veroallarme_core.files import write_atomically
 from veroallarme_core.worker import StartError, Worker, peak_memory_mb
 from veroallarme_core.worker.config import (
@@ -58,20 +58,32 @@ class DemoOptions:
     gap_s: float | None = None
     report: Path | None = None
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the scenes of the package are played."""
+        return self.events is None and self.video is None
 
-def _load(options: DemoOptions) -> Iterator[PlayedEvent]:
+
+def _load(options: DemoOptions, programme: Programme) -> Iterator[PlayedEvent]:
     if options.events is not None:
         played = events.from_folder(options.events, options.gap_s)
     elif options.video is not None:
         played = events.from_video(options.video, options.gap_s)
     else:
-        played = events.drawn()
+        played = events.drawn(programme)
     return itertools.islice(played, options.limit)
 
 
 async def _next(played: Iterator[PlayedEvent]) -> PlayedEvent | None:
     """Draw or read the next event outside the event loop, which also runs the worker."""
     return await asyncio.to_thread(next, played, None)
+
+
+async def _present(drawing: asyncio.Task[PlayedEvent | None]) -> PlayedEvent:
+    """Return the first event once it is there."""
+    if (first := await drawing) is None:
+        raise DemoError("there is nothing to play")
+    return first
 
 
 def _check(options: DemoOptions) -> None:
@@ -113,19 +125,22 @@ async def run_demo(options: DemoOptions) -> int:
     """
     _check(options)
     try:
-        first_pass = _load(options)
-        first = await _next(first_pass)
-        if first is None:
-            raise DemoError("there is nothing to play")
+        programme = Programme()
+        first_pass = _load(options, programme)
+        # Broker and worker start while it is drawn.
+        drawing = asyncio.create_task(_next(first_pass))
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(drawing.cancel)
+            # Files are read at once, and say what the camera is called and how fast it is.
+            first = None if options.is_drawn else await _present(drawing)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="veroallarme-")))
             host, port = await stack.enter_async_context(_broker(options.broker))
             camera = DemoCamera()
             await stack.enter_async_context(camera.serve())
-            stage = _Stage(options, host, port, camera, Reporter())
+            stage = _Stage(options, programme, host, port, camera, Reporter())
             config = stage.configure(first, folder)
             stage.reporter.introduce(host, port, config.topics.root, own=options.broker is None)
-            return await stage.play(config, itertools.chain([first], first_pass))
+            return await stage.play(config, drawing, first_pass)
     except (EventsError, NoPortError, StartError) as error:
         raise DemoError(str(error)) from error
     except aiomqtt.MqttError as error:
@@ -136,9 +151,16 @@ class _Stage:
     """The demo while it runs."""
 
     def __init__(
-        self, options: DemoOptions, host: str, port: int, camera: DemoCamera, reporter: Reporter
+        self,
+        options: DemoOptions,
+        programme: Programme,
+        host: str,
+        port: int,
+        camera: DemoCamera,
+        reporter: Reporter,
     ) -> None:
         self.options = options
+        self.programme = programme
         self.broker = (host, port)
         self.camera = camera
         self.reporter = reporter
@@ -147,24 +169,29 @@ class _Stage:
         self.covered: dict[str, int] = {}
         self.repeated = 0
 
-    def configure(self, first: PlayedEvent, folder: Path) -> WorkerConfig:
-        """Make the configuration: a camera per place, filtering, everything on loopback."""
-        is_drawn = self.options.events is None and self.options.video is None
-        names = ("street", "garden") if is_drawn else (first.camera,)
-        if is_drawn:
+    def configure(self, first: PlayedEvent | None, folder: Path) -> WorkerConfig:
+        """Make the configuration: a camera per place, filtering, everything on loopback.
+
+        Args:
+            first: event to play; None where the scenes of the package are played.
+            folder: for what the worker keeps.
+        """
+        if first is None:
+            names, size, gap_s = self.programme.cameras, events.DRAWN_BURST, events.DEFAULT_GAP_S
             for name in names:
-                background = draw_background(camera=name)
-                self.camera.show(name, events.encode(background))
+                self.camera.expect(name)
+        else:
+            names, size, gap_s = (first.camera,), max(2, len(first.frames)), first.gap_s
         cameras = tuple(
             CameraConfig(
                 id=name,
                 name=name,
                 triggers=(Trigger(topic=self._motion_topic(name), start=("ON",), end=("OFF",)),),
-                source=HttpSource(url=self.camera.url(name)),
-                burst=BurstConfig(size=max(2, len(first.frames)), spacing_s=first.gap_s),
+                source=HttpSource(url=self.camera.url(name), timeout_s=SHOW_LIMIT_S),
+                burst=BurstConfig(size=size, spacing_s=gap_s),
                 settings=CameraSettings(mode=Mode.FILTER, hold_s=1.0),
                 # A replayed camera shows nothing between its events that could be compared with.
-                reference_every_s=3600.0 if is_drawn else 0.0,
+                reference_every_s=3600.0 if first is None else 0.0,
                 merge_window_s=0.0,
             )
             for name in names
@@ -188,11 +215,23 @@ class _Stage:
     def _motion_topic(self, camera: str) -> str:
         return f"demo/{camera}/motion"
 
-    async def play(self, config: WorkerConfig, first_pass: Iterator[PlayedEvent]) -> int:
-        """Run the worker and play to it until the end or Ctrl-C."""
+    async def play(
+        self,
+        config: WorkerConfig,
+        drawing: asyncio.Task[PlayedEvent | None],
+        first_pass: Iterator[PlayedEvent],
+    ) -> int:
+        """Run the worker and play to it until the end or Ctrl-C.
+
+        Args:
+            config: of the worker.
+            drawing: brings the first event.
+            first_pass: the rest of the first pass.
+        """
         worker = Worker(config)
         running = asyncio.create_task(worker.run())
-        playing = asyncio.create_task(self._play_passes(config, first_pass))
+        playing = asyncio.create_task(self._play_passes(config, drawing, first_pass))
+        showing = asyncio.create_task(self._show_places(drawing))
         try:
             await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -201,23 +240,48 @@ class _Stage:
         finally:
             worker.stop()
             playing.cancel()
-            await asyncio.gather(running, playing, return_exceptions=True)
+            showing.cancel()
+            await asyncio.gather(running, playing, showing, return_exceptions=True)
             self.reporter.conclude(self.outcomes)
         return self._conclude()
 
-    async def _play_passes(self, config: WorkerConfig, first_pass: Iterator[PlayedEvent]) -> None:
+    async def _show_places(self, drawing: asyncio.Task[PlayedEvent | None]) -> None:
+        """Let each drawn camera see its empty place, once the first event is drawn."""
+        if not self.options.is_drawn:
+            return
+        await asyncio.wait([drawing])
+        for name in self.programme.cameras:
+            background = await asyncio.to_thread(self.programme.background, name)
+            self.camera.show(name, events.encode(background))
+
+    async def _play_passes(
+        self,
+        config: WorkerConfig,
+        drawing: asyncio.Task[PlayedEvent | None],
+        first_pass: Iterator[PlayedEvent],
+    ) -> None:
         host, port = self.broker
         async with aiomqtt.Client(host, port) as client:
             await client.subscribe(config.topics.camera("+", "event"), qos=1)
             await client.subscribe(config.topics.status(config.worker_id), qos=1)
             await self._until(client, lambda topic, payload: payload == b"online", READY_LIMIT_S)
-            played: Iterator[PlayedEvent] = first_pass
+            first = await _present(drawing)
+            if self.options.is_drawn:
+                # Motion would keep the worker from the picture that it takes at its start, of the
+                # empty place, to compare with.
+                ready = (config.topics.camera(first.camera, "connectivity"), b"ON")
+                await client.subscribe(ready[0], qos=1)
+                await self._until(client, lambda *message: message == ready, READY_LIMIT_S)
+            event: PlayedEvent | None = first
+            played = first_pass
             while True:
-                while (event := await _next(played)) is not None:
+                while event is not None:
                     await self._play_event(client, event)
+                    event = await _next(played)
                 if self.options.once:
                     return
-                played = _load(self.options)
+                played = _load(self.options, self.programme)
+                event = await _next(played)
 
     async def _until(
         self, client: aiomqtt.Client, accept: Callable[[str, bytes], Any], limit_s: float

@@ -9,6 +9,7 @@ from veroallarme_core.drawing.car import CarPose
 from veroallarme_core.drawing.cast import Pose, pose_alone, shadow_alone
 from veroallarme_core.drawing.drawing import (
     DrawnEvent,
+    Programme,
     Stage,
     draw_background,
     draw_event,
@@ -37,6 +38,7 @@ __all__ = [
     "PersonPose",
     "Point",
     "Pose",
+    "Programme",
     "Script",
     "Stage",
     "Turn",

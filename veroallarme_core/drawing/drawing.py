@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,8 +78,7 @@ def draw_events(
     Raises:
         ValueError: the size is odd or out of range.
     """
-    _check_size(size)
-    return _draw_all(seed, size, with_movers)
+    return Programme(seed, size, with_movers=with_movers).events()
 
 
 def draw_event(
@@ -110,12 +110,8 @@ def draw_background(
         ValueError: there is no such light or camera, or the size is odd or out of range.
     """
     _check_size(size)
-    clock = {"day": "10:02:00", "overcast": "15:30:00", "dusk": "20:30:00"}.get(light, "22:30:00")
     light_of(light)
-    script = Script(
-        name="background", camera=camera, cause="nothing", clock=clock, light=(light, light, light)
-    )
-    return Stage(camera, seed, size).play(script, len(SCRIPTS)).frames[0]
+    return _empty(Stage(camera, seed, size), camera, light)
 
 
 def _check_size(size: tuple[int, int]) -> None:
@@ -127,12 +123,47 @@ def _check_size(size: tuple[int, int]) -> None:
         )
 
 
-def _draw_all(seed: int, size: tuple[int, int], with_movers: bool) -> Iterator[DrawnEvent]:
-    stages: dict[str, Stage] = {}
-    for number, script in enumerate(SCRIPTS):
-        if script.camera not in stages:
-            stages[script.camera] = Stage(script.camera, seed, size)
-        yield stages[script.camera].play(script, number, with_mover=with_movers)
+class Programme:
+    """The demo's events and the empty scenes of its cameras; see `draw_events`.
+
+    Each camera's place is painted once, when it is first needed. Threads may draw side by side.
+    """
+
+    def __init__(
+        self, seed: int = 7, size: tuple[int, int] = DEFAULT_SIZE, *, with_movers: bool = True
+    ) -> None:
+        _check_size(size)
+        self._seed = seed
+        self._size = size
+        self._with_movers = with_movers
+        self.cameras = tuple(dict.fromkeys(script.camera for script in SCRIPTS))
+        """In the order in which they come on."""
+        self._stages: dict[str, Stage] = {}
+        self._painting = {camera: threading.Lock() for camera in self.cameras}
+
+    def events(self) -> Iterator[DrawnEvent]:
+        """Draw one event at a time; again from the first one whenever it is called."""
+        for number, script in enumerate(SCRIPTS):
+            stage = self._stage(script.camera)
+            yield stage.play(script, number, with_mover=self._with_movers)
+
+    def background(self, camera: str) -> Picture:
+        """Draw a camera's empty scene by day, as `draw_background` does."""
+        return _empty(self._stage(camera), camera)
+
+    def _stage(self, camera: str) -> Stage:
+        with self._painting[camera]:
+            if camera not in self._stages:
+                self._stages[camera] = Stage(camera, self._seed, self._size)
+            return self._stages[camera]
+
+
+def _empty(stage: Stage, camera: str, light: LightName = "day") -> Picture:
+    clock = {"day": "10:02:00", "overcast": "15:30:00", "dusk": "20:30:00"}.get(light, "22:30:00")
+    script = Script(
+        name="background", camera=camera, cause="nothing", clock=clock, light=(light, light, light)
+    )
+    return stage.play(script, len(SCRIPTS)).frames[0]
 
 
 class Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ CHANNELS = 8
 FAR_M = 160.0
 SUPERSAMPLING = 2
 """A place is painted this much larger and averaged down, against stair steps."""
+_FAR_PX = 2**21
+"""An outline that leads farther away is cut off: what draws it counts sixteenths in 32 bits."""
 
 Material = Callable[[Floats, Floats, Floats], Floats]
 """(u_m, v_m, footprint_m), each (h, w) -> reflectance (h, w, 3)."""
@@ -96,21 +99,38 @@ class Canvas:
 
     def stencil(self, outline: Floats, blur_px: float = 0.0) -> tuple[Floats, int, int] | None:
         """Fill an outline in pixels; return its cover in [0, 1] with the top left corner."""
-        if len(outline) < 3:
+        cut = self._filled(outline, int(3 * blur_px) + 2)
+        if cut is None:
             return None
-        margin = int(3 * blur_px) + 2
-        limit = (self.view.width, self.view.height)
-        low = np.clip(np.floor(outline.min(axis=0)) - margin, 0, limit).astype(int)
-        high = np.clip(np.ceil(outline.max(axis=0)) + margin, 0, limit).astype(int)
-        if np.any(high - low < 1):
-            return None
-        cover = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-        fixed = np.clip((outline - low) * 16, -(2**26), 2**26).astype(np.int32)
-        cv2.fillPoly(cover, [fixed], 255, cv2.LINE_8, 4)
+        cover, top, left = cut
         soft = floats(cover / 255.0)
         if blur_px > 0.3:
             soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), blur_px), np.float32)
-        return soft, int(low[1]), int(low[0])
+        return soft, top, left
+
+    def _filled(self, outline: Floats, margin: int) -> tuple[NDArray[np.uint8], int, int] | None:
+        """Fill an outline with 255 in a window of its own; return it with its corner.
+
+        A scene has twenty thousand leaves: on so few numbers Python is faster than NumPy.
+        """
+        if len(outline) < 3:
+            return None
+        (low_x, low_y), (high_x, high_y) = (
+            outline.min(axis=0).tolist(),
+            outline.max(axis=0).tolist(),
+        )
+        left = min(max(math.floor(low_x) - margin, 0), self.view.width)
+        top = min(max(math.floor(low_y) - margin, 0), self.view.height)
+        right = min(max(math.ceil(high_x) + margin, 0), self.view.width)
+        bottom = min(max(math.ceil(high_y) + margin, 0), self.view.height)
+        if right <= left or bottom <= top:
+            return None
+        cover = np.zeros((bottom - top, right - left), np.uint8)
+        fixed = (outline - (left, top)) * 16
+        if min(low_x, low_y) < -_FAR_PX or max(high_x, high_y) > _FAR_PX:
+            fixed = np.clip(fixed, -(2**26), 2**26)
+        cv2.fillPoly(cover, [fixed.astype(np.int32)], 255, cv2.LINE_8, 4)
+        return cover, top, left
 
     def plane(
         self,
@@ -164,11 +184,11 @@ class Canvas:
         is_ground: bool = False,
     ) -> None:
         """Paint one flat patch given in pixels: a leaf cluster, a face of a car, a twig."""
-        cut = self.stencil(outline)
+        cut = self._filled(outline, 2)
         if cut is None:
             return
         cover, top, left = cut
-        inside = cover > 0.5
+        inside = cover > 127
         window = np.s_[top : top + cover.shape[0], left : left + cover.shape[1]]
         self.layers[window][inside] = (*colour, sun, ambient, depth, 0.0, 0.0)
         self.ground[window][inside] = 255 if is_ground else 0
