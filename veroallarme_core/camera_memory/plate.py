@@ -82,7 +82,19 @@ def _median(evidence: BurstEvidence) -> Floats:
 
     A mover in one frame of three does not show in it.
     """
-    intact = evidence.intact[..., None]
-    with_any = intact.any(axis=0, keepdims=True)
-    features = np.where(intact | ~with_any, evidence.features, np.nan)
-    return np.asarray(np.nanmedian(features, axis=0), np.float32)
+    features, intact = evidence.features, evidence.intact
+    median = _median_of_all(features)
+    partly = intact.any(axis=0) & ~intact.all(axis=0)
+    if partly.any():
+        kept = np.where(intact[:, partly, None], features[:, partly], np.nan)
+        median[partly] = np.nanmedian(kept, axis=0)
+    return median
+
+
+def _median_of_all(features: Floats) -> Floats:
+    """Return the median over the first axis; NumPy takes ten times as long for three."""
+    if len(features) != 3:
+        return np.asarray(np.median(features, axis=0), np.float32)
+    first, second, third = features
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    return np.asarray(np.maximum(low, np.minimum(high, third)), np.float32)

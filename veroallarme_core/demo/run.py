@@ -24,7 +24,7 @@ from veroallarme_core.demo.events import EventsError, PlayedEvent
 from veroallarme_core.demo.report import Outcome, Reporter
 from veroallarme_core.drawing import Programme
 from veroallarme_core.files import write_atomically
-from veroallarme_core.worker import StartError, Worker, peak_memory_mb
+from veroallarme_core.worker import StartError, Worker, keep_one_heap, peak_memory_mb
 from veroallarme_core.worker.config import (
     BrokerConfig,
     BurstConfig,
@@ -124,6 +124,7 @@ async def run_demo(options: DemoOptions) -> int:
         DemoError: it cannot run as asked.
     """
     _check(options)
+    keep_one_heap()
     try:
         programme = Programme()
         first_pass = _load(options, programme)

@@ -11,8 +11,9 @@ that all share), `motion_sources`, `storage`, `snapshots`, `config`, `mqtt`, `ca
 """
 
 from veroallarme_core.worker.health_report import peak_memory_mb
+from veroallarme_core.worker.process_memory import keep_one_heap
 from veroallarme_core.worker.running import run_app, serve
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.state_folder import StartError
 
-__all__ = ["StartError", "Worker", "peak_memory_mb", "run_app", "serve"]
+__all__ = ["StartError", "Worker", "keep_one_heap", "peak_memory_mb", "run_app", "serve"]
