@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from benchmarks.suite.peers import decode
 from benchmarks.suite.plan import Part, Plan, milliseconds
 from veroallarme_core.adaptation import AdaptationOptions, adapt_folder
 from veroallarme_core.demo.events import encode
-from veroallarme_core.drawing import draw_event, event_names
+from veroallarme_core.drawing import DrawnEvent, draw_events
 
 SIZE = (288, 352)
 BEGUN = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -47,11 +49,10 @@ def measure(plan: Plan) -> Part:
 
 
 def _draw_history(folder: Path, count: int) -> list[tuple[bytes, ...]]:
-    """Draw events of one camera, some in each hour, into the layout of a camera's folder."""
-    names = [name for name in event_names() if draw_event(name, size=(120, 160)).camera == "street"]
+    """Draw events of one camera, three in each hour, into the layout of a camera's folder."""
+    events = itertools.islice(_street_events(), count)
     bursts = []
-    for index in range(count):
-        event = draw_event(names[index % len(names)], seed=7 + index // len(names), size=SIZE)
+    for index, event in enumerate(events):
         burst = tuple(encode(frame) for frame in event.frames)
         at = BEGUN + timedelta(minutes=20 * index)
         place = folder / f"{at:%Y%m%d_%H%M%S}_{index:06x}"
@@ -60,3 +61,11 @@ def _draw_history(folder: Path, count: int) -> list[tuple[bytes, ...]]:
             (place / f"{number}.jpg").write_bytes(frame)
         bursts.append(burst)
     return bursts
+
+
+def _street_events() -> Iterator[DrawnEvent]:
+    """Draw the programme again and again, each time with other leaves and noise."""
+    for seed in itertools.count(7):
+        for event in draw_events(seed, SIZE):
+            if event.camera == "street":
+                yield event
