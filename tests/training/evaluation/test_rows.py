@@ -24,7 +24,7 @@ from veroallarme_training.evaluation.baselines import (
 from veroallarme_training.evaluation.cameras import Camera, EvaluationError, find_cameras
 from veroallarme_training.evaluation.network import RelevanceNetwork, original_network
 from veroallarme_training.evaluation.peer_detector import CocoDetector, decode_boxes
-from veroallarme_training.evaluation.product import Product
+from veroallarme_training.evaluation.product import Product, ZoneChoice
 from veroallarme_training.evaluation.rows import DEFAULT_ROWS, ROWS, RowSettings, make_rows
 from veroallarme_training.events import find_events
 
@@ -157,7 +157,12 @@ command, given = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
 if command == "adapt":
     state = pathlib.Path(given["--state-dir"])
     labels = given.get("--labels")
+    zones = given.get("--zones")
+    (state / "zones").write_text(pathlib.Path(zones).read_text() if zones else "nowhere")
     (state / "head").write_text(pathlib.Path(labels).read_text() if labels else "unlabelled")
+elif command == "suggest":
+    with open(given["--output"], "a") as out:
+        out.write("suggested;")
 else:
     head = "fresh"
     if "--state-dir" in given:
@@ -212,6 +217,26 @@ def test_thumbs_reach_the_product_and_nothing_else(camera, program, tmp_path):
     assert (scores["e1"].score, scores["e2"].score, scores["e3"].score) == (0.9, 0.1, 0.1)
     assert scores_of(product, camera)["e1"].score == 0.1
     assert len(product.costs["site/gate"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (ZoneChoice.NOWHERE_SAID, "nowhere"),
+        (ZoneChoice.DRAWN, "drawn"),
+        (ZoneChoice.SUGGESTED, "suggested;"),
+    ],
+)
+def test_zones_are_in_force_while_a_camera_is_learned(camera, program, tmp_path, choice, told):
+    camera.zones.write_text("drawn")
+    product = Product("adapted", tmp_path / "states", command=program, zones=choice)
+    product.score(camera)
+    product.score(camera)
+    assert (product.state(camera) / "zones").read_text() == told
+    camera.zones.unlink()
+    product = Product("adapted", tmp_path / "others", command=program, zones=choice)
+    told = "nowhere" if choice is ZoneChoice.DRAWN else told
+    assert (product.state(camera) / "zones").read_text() == told
 
 
 def test_a_product_that_fails_says_its_last_words(camera, tmp_path):

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 
 from veroallarme_core.contract import read_zones
@@ -28,6 +29,16 @@ with open(sys.argv[1], "w") as file:
     file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
 sys.exit(code if code >= 0 else 128 - code)
 """
+
+
+class ZoneChoice(Enum):
+    """Where motion counts for the user of a row."""
+
+    NOWHERE_SAID = "none"
+    DRAWN = "drawn"
+    """The camera's `zones.json`; a camera without such a file has none."""
+    SUGGESTED = "suggested"
+    """What a fresh installation suggests, taken as it is."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +61,7 @@ class Product:
         intruders: synthetic ones that it must find on each camera afterwards.
         seed: of these intruders.
         thumbs: what the user said of single events, True for relevant.
-        is_zoned: whether the user has drawn zones, those of the camera's `zones.json`; a camera
-            without such a file has none.
+        zones: that the user has drawn or accepted.
         command: starts the program.
     """
 
@@ -61,11 +71,12 @@ class Product:
     intruders: int = 0
     seed: int = 0
     thumbs: Mapping[str, bool] = field(default_factory=dict)
-    is_zoned: bool = False
+    zones: ZoneChoice = ZoneChoice.NOWHERE_SAID
     command: Sequence[str] = COMMAND
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     """Of every adaptation, by camera."""
     _adapted: set[str] = field(default_factory=set, init=False)
+    _suggested: dict[str, Path] = field(default_factory=dict, init=False)
 
     def taught(self, thumbs: Mapping[str, bool]) -> Product:
         """Return the same row with these thumbs."""
@@ -114,13 +125,26 @@ class Product:
         """Let `intruders` appear on a camera that was adapted to; `scores` are of its events."""
         if not self.intruders or not self.adapts:
             return []
-        zones = read_zones(camera.zones) if self.is_zoned and camera.zones.is_file() else ()
+        path = self._zones_file(camera)
+        zones = () if path is None else read_zones(path)
         state = self.state(camera)
         return try_intruders(camera, state, scores, self.intruders, self.seed, zones)
 
     def _zones(self, camera: Camera) -> list[str]:
-        is_drawn = self.is_zoned and camera.zones.is_file()
-        return ["--zones", str(camera.zones)] if is_drawn else []
+        path = self._zones_file(camera)
+        return [] if path is None else ["--zones", str(path)]
+
+    def _zones_file(self, camera: Camera) -> Path | None:
+        if self.zones is ZoneChoice.DRAWN and camera.zones.is_file():
+            return camera.zones
+        if self.zones is not ZoneChoice.SUGGESTED:
+            return None
+        if camera.name not in self._suggested:
+            path = self.states / f"{camera.name}.zones.json"
+            self.states.mkdir(parents=True, exist_ok=True)
+            self._run("suggest", "--data-dir", str(camera.folder), "--output", str(path))
+            self._suggested[camera.name] = path
+        return self._suggested[camera.name]
 
     def _write_thumbs(self, path: Path) -> list[str]:
         if not self.thumbs:

@@ -17,7 +17,7 @@ from veroallarme_training.evaluation.cameras import EvaluationError, LabelledCam
 from veroallarme_training.evaluation.ladder import Row, WithThumbs
 from veroallarme_training.evaluation.network import RelevanceNetwork, original_network
 from veroallarme_training.evaluation.peer_detector import CocoDetector
-from veroallarme_training.evaluation.product import Product
+from veroallarme_training.evaluation.product import Product, ZoneChoice
 from veroallarme_training.evaluation.steps import (
     LearnedCameras,
     Ranking,
@@ -62,7 +62,18 @@ class RowSettings:
             self.states / "zoned",
             intruders=self.intruders,
             seed=self.seed,
-            is_zoned=True,
+            zones=ZoneChoice.DRAWN,
+        )
+
+    @functools.cached_property
+    def suggested(self) -> Product:
+        """The product of a user who takes the suggested zones as they are."""
+        return Product(
+            "adapted, suggested zones",
+            self.states / "suggested",
+            intruders=self.intruders,
+            seed=self.seed,
+            zones=ZoneChoice.SUGGESTED,
         )
 
     @functools.cached_property
@@ -99,7 +110,7 @@ def _fresh(settings: RowSettings) -> list[Row]:
 
 def _fresh_zoned(settings: RowSettings) -> list[Row]:
     name = "fresh installation, drawn zones"
-    return [Product(name, settings.states, adapts=False, is_zoned=True)]
+    return [Product(name, settings.states, adapts=False, zones=ZoneChoice.DRAWN)]
 
 
 def _thumbs(settings: RowSettings) -> list[Row]:
@@ -122,6 +133,7 @@ ROWS: Mapping[str, Callable[[RowSettings], list[Row]]] = {
     "unusual": _step("teacher and student", by_both),
     "objects": _step("detector", by_objects),
     "adapted": lambda settings: [settings.adapted],
+    "suggested": lambda settings: [settings.suggested],
     "zoned": lambda settings: [settings.zoned],
     "thumbs": _thumbs,
     "mog2": lambda _: [BackgroundSubtraction("MOG2")],
