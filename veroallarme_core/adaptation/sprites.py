@@ -323,14 +323,13 @@ def recompress_around(
         quality: 1-100.
     """
     done = tuple(picture.copy() for picture in pictures)
-    differ = [
-        cv2.absdiff(picture, original).any(axis=2)
-        for picture, original in zip(pictures, originals, strict=True)
-    ]
-    shown = np.logical_or.reduce(differ)
-    if not shown.any():
+    shown = np.zeros(pictures[0].shape[:2], np.uint8)
+    for picture, original in zip(pictures, originals, strict=True):
+        for channel in cv2.split(cv2.absdiff(picture, original)):
+            cv2.max(shown, channel, dst=shown)
+    x, y, width, height = cv2.boundingRect(shown)
+    if not width:
         return done
-    x, y, width, height = cv2.boundingRect(shown.astype(np.uint8))
     top, left = y // _JPEG_BLOCK * _JPEG_BLOCK, x // _JPEG_BLOCK * _JPEG_BLOCK
     bottom, right = (-(-end // _JPEG_BLOCK) * _JPEG_BLOCK for end in (y + height, x + width))
     above, before = max(0, top - _JPEG_BLOCK), max(0, left - _JPEG_BLOCK)
