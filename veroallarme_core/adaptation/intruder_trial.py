@@ -43,6 +43,7 @@ HIGHEST_LINE = 0.8
 """Rank above which no camera's line lies: below, a burst on trial is looked at twice."""
 MOST_SPRITES = 100
 """Movers of its own that a camera shows again, the latest ones."""
+_AT_A_TIME = 8  # intruders that are looked at closely before the line is drawn anew
 _SOURCE_SHARE = 0.75  # of the events, by rank: the others are likeliest to show a real mover
 
 
@@ -202,21 +203,24 @@ def settle(
     """
     run = _Run(trial, sources, trial.memory.recurrence(), options.seed)
     settled = list(attempts)
+    looked = 0
     while True:
         line = highest_line(settled)
-        open_ones = [
-            index
-            for index, attempt in enumerate(settled)
-            if not attempt.is_exact and attempt.rank <= line
-        ]
-        if not open_ones:
+        quick = [index for index, attempt in enumerate(settled) if not attempt.is_exact]
+        quick.sort(key=lambda index: settled[index].rank)
+        below = sum(settled[index].rank <= line for index in quick)
+        if not below:
             return settled
-        numbers = [settled[index].number for index in open_ones]
-        full = map_in_order(run.attempt, numbers, options.threads)
-        for count, (index, attempt) in enumerate(zip(open_ones, full, strict=True), 1):
+        # The line will rise: the next ones are looked at together, by all threads.
+        chosen = quick[: max(below, _AT_A_TIME)]
+        numbers = [settled[index].number for index in chosen]
+        for index, attempt in zip(
+            chosen, map_in_order(run.attempt, numbers, options.threads), strict=True
+        ):
             assert attempt is not None, "the same intruder was there before"
             settled[index] = attempt
-            progress("closer looks", count, len(open_ones))
+            looked += 1
+            progress("closer looks", looked, len(settled))
 
 
 @dataclass(frozen=True, eq=False)
