@@ -12,11 +12,12 @@ import aiomqtt
 import pytest
 
 from veroallarme_core.contract import RETAINED_SUFFIXES, Topics
+from veroallarme_core.contract.topics import COMMAND_NAMES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "security.md"
 USERS = ("veroallarme", "homeassistant", "display", "frigate")
 TOPICS = Topics()
-COMMANDS = ("set", "feedback", "learn", "analyze", "config", "burst", "motion_end")
+COMMANDS = COMMAND_NAMES
 
 
 def documented_acl() -> str:
@@ -104,9 +105,12 @@ async def seen_of(number: int, reader: str, writer: str, topics: list[str]) -> s
 
 
 STATE = [TOPICS.info, TOPICS.health("main")] + [
-    TOPICS.camera("drive", suffix) for suffix in (*RETAINED_SUFFIXES, "event", "analyze/01kb2m4f9s")
+    TOPICS.camera("drive", suffix)
+    for suffix in (*RETAINED_SUFFIXES, "event", "analyze/01kb2m4f9s", "answer/01kb2m4f9s")
 ]
-PICTURES = {TOPICS.camera("drive", suffix) for suffix in ("image", "suggestions_image")}
+PICTURES = {
+    TOPICS.camera("drive", suffix) for suffix in ("image", "suggestions_image", "answer/01kb2m4f9s")
+}
 ORDERS = [TOPICS.camera("drive", name) for name in COMMANDS]
 
 

@@ -19,12 +19,16 @@ from jsonschema import Draft202012Validator
 from veroallarme_core.contract import (
     CameraSettings,
     CommandError,
+    EventCounts,
+    EventList,
     FrameCounts,
     HeightRecall,
+    IgnoredZones,
     LearningProgress,
     Mode,
     ObjectKind,
     OnUnknown,
+    PastEventSummary,
     Promise,
     RelevanceRegion,
     State,
@@ -68,7 +72,8 @@ from veroallarme_core.worker.storage.records import SuppressedEvent, Totals
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "contract"
 STATE = ("info", "health", "verdict", "stats", "settings", "review", "suggestions")
-SENT = (*STATE, "analysis_error")
+ANSWERS = ("event_list", "ignored_zones", "feedback_answer", "request_error")
+SENT = (*STATE, "analysis_error", *ANSWERS)
 RECEIVED = (
     "set",
     "feedback",
@@ -78,6 +83,9 @@ RECEIVED = (
     "config",
     "burst",
     "motion_end",
+    "list_events",
+    "get_picture",
+    "ignore_here",
 )
 
 
@@ -504,6 +512,29 @@ async def state_with(worker: Worker, wanted: str) -> dict[str, bytes]:
 
 # --- what is received ---------------------------------------------------------------------------
 
+past_events = st.builds(
+    PastEventSummary,
+    verdict=verdicts().map(lambda verdict: json.loads(dump(verdict.to_dict()))),
+    feedback=st.none() | st.booleans(),
+    pictures=st.integers(0, 10),
+)
+
+
+@given(events=st.lists(past_events, max_size=3), more=st.booleans())
+def test_lists_of_past_events_are_what_the_schema_says(events, more):
+    begin = datetime(2026, 11, 22, tzinfo=UTC)
+    counted = EventCounts(since=begin, until=begin + timedelta(days=1), relevant=2, suppressed=1)
+    payload = dump(EventList(events=events, more=more, counts=[counted]).to_dict())
+    assert mistakes("event_list", payload) == []
+
+
+@given(added=st.lists(zones, min_size=1, max_size=3))
+def test_ignored_zones_are_what_the_schema_says(added):
+    ignored = [replace(zone, kind=ZoneKind.IGNORE, objects=None) for zone in added]
+    payload = dump(IgnoredZones(zones=ignored, added=True).to_dict())
+    assert mistakes("ignored_zones", payload) == []
+
+
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -542,6 +573,7 @@ feedback_documents = st.fixed_dictionaries(
     optional={
         "event_id": ids | st.text(max_size=66) | st.sampled_from(["a\n", "A", ""]) | json_values,
         "relevant": st.booleans() | st.none() | json_values,
+        "request_id": ids | st.none() | json_values,
         "colour": json_values,
     },
 )
@@ -611,9 +643,40 @@ burst_documents = st.fixed_dictionaries(
 )
 
 
+list_documents = st.fixed_dictionaries(
+    {"request_id": ids | json_values},
+    optional={
+        "event_id": ids | json_values,
+        "since": written_moments | json_values,
+        "until": st.none() | written_moments,
+        "states": st.lists(st.sampled_from([*State, "no"]), max_size=4) | json_values,
+        "limit": st.integers(-1, 51) | st.sampled_from([3.0, 3.5]) | json_values,
+        "count_between": st.lists(written_moments, max_size=3) | json_values,
+    },
+)
+picture_documents = st.fixed_dictionaries(
+    {"request_id": ids, "event_id": ids | json_values},
+    optional={
+        "frame": st.integers(-1, 10) | json_values,
+        "width": st.integers(60, 1290) | json_values,
+    },
+)
+ignore_documents = st.fixed_dictionaries(
+    {"request_id": ids | json_values, "event_id": ids},
+    optional={"preview": st.booleans() | json_values},
+)
+
+
 @pytest.mark.parametrize(
     ("name", "documents"),
-    [("config", config_documents), ("motion_end", motion_ends), ("analyze", analyze_documents)],
+    [
+        ("config", config_documents),
+        ("motion_end", motion_ends),
+        ("analyze", analyze_documents),
+        ("list_events", list_documents),
+        ("get_picture", picture_documents),
+        ("ignore_here", ignore_documents),
+    ],
 )
 @given(data=st.data())
 def test_commands_for_cameras_are_accepted_exactly_where_their_schemas_say(name, documents, data):

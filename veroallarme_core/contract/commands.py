@@ -10,12 +10,18 @@ from typing import Any
 
 import voluptuous as vol
 
+from veroallarme_core.contract.queries import (
+    GET_PICTURE_SCHEMA,
+    IGNORE_HERE_SCHEMA,
+    LIST_EVENTS_SCHEMA,
+)
 from veroallarme_core.contract.reading import describe_mistakes, parse_json
 from veroallarme_core.contract.settings import SETTINGS_SCHEMA
 from veroallarme_core.contract.validators import (
     MAX_SHOWN_CHARACTERS,
     moment,
     number_between,
+    or_none,
     require_id,
     truth,
     whole_between,
@@ -34,7 +40,9 @@ many times its size in memory."""
 
 BRIDGED = frozenset({"config", "burst", "motion_end"})
 """What Home Assistant says of the cameras that it bridges; it counts in the order of coming."""
-MOMENTARY = frozenset({"burst", "motion_end", "analyze"})
+QUERIES = frozenset({"list_events", "get_picture", "ignore_here"})
+"""What is asked about past events; each has one answer."""
+MOMENTARY = frozenset({"burst", "motion_end", "analyze", *QUERIES})
 """Commands that are about this moment: what the broker has retained of them is stale."""
 
 
@@ -97,6 +105,7 @@ _FEEDBACK_SCHEMA = vol.Schema(
     {
         vol.Required("event_id"): require_id,
         vol.Required("relevant"): vol.Any(None, truth, msg="give true, false or null"),
+        vol.Optional("request_id"): or_none(require_id),
     },
     extra=vol.REMOVE_EXTRA,
 )
@@ -134,6 +143,13 @@ _COMMANDS = {
         max_bytes=MAX_BURST_BYTES,
     ),
     "motion_end": _Command(schema=_MOTION_END_SCHEMA, example='{"event_id": "..."}'),
+    "list_events": _Command(schema=LIST_EVENTS_SCHEMA, example='{"request_id": "..."}'),
+    "get_picture": _Command(
+        schema=GET_PICTURE_SCHEMA, example='{"request_id": "...", "event_id": "..."}'
+    ),
+    "ignore_here": _Command(
+        schema=IGNORE_HERE_SCHEMA, example='{"request_id": "...", "event_id": "..."}'
+    ),
 }
 
 
@@ -141,8 +157,7 @@ def read_command(name: str, payload: bytes) -> dict[str, Any]:
     """Parse and validate the payload of a command.
 
     Args:
-        name: ``set``, ``feedback``, ``learn``, ``suggestion``, ``analyze``, ``config``, ``burst``
-            or ``motion_end``.
+        name: one of `COMMAND_NAMES`.
         payload: the message as it came: JSON in UTF-8.
 
     Raises:
@@ -176,6 +191,8 @@ class Feedback:
     event_id: str
     relevant: bool | None
     """None takes an earlier thumb back."""
+    request_id: str | None = None
+    """Names the topic of the answer; None wants none."""
 
     @classmethod
     def from_json(cls, payload: bytes) -> Feedback:

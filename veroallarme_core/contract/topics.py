@@ -13,6 +13,9 @@ COMMAND_NAMES = (
     "config",
     "burst",
     "motion_end",
+    "list_events",
+    "get_picture",
+    "ignore_here",
 )
 """What a camera may be told; each has a topic of its name."""
 RETAINED_SUFFIXES = (

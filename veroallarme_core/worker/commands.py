@@ -7,14 +7,21 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from veroallarme_core.contract import (
     BRIDGED,
     MOMENTARY,
+    QUERIES,
     AnalysisRequest,
     CommandError,
+    EventQuery,
     FailedAnalysis,
+    FailedRequest,
     Feedback,
+    FeedbackAnswer,
+    IgnoreQuery,
+    PictureQuery,
     SuggestionAnswer,
     Topics,
     dump,
@@ -26,6 +33,7 @@ from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.mqtt import Incoming, Listening, Outgoing
 from veroallarme_core.worker.nightly import Adaptations
+from veroallarme_core.worker.past_events import PastEvents
 from veroallarme_core.worker.site import Site
 
 _LOGGER = logging.getLogger(__name__)
@@ -65,6 +73,7 @@ class Commands:
         bridge: carries out what Home Assistant says of its own cameras.
         adaptations: adapt cameras on command.
         listening: counts the bursts.
+        past_events: answers questions about them.
         complaints: tell what is wrong with a command.
         publish: answers.
     """
@@ -76,6 +85,7 @@ class Commands:
         bridge: Bridge,
         adaptations: Adaptations,
         listening: Listening,
+        past_events: PastEvents,
         complaints: Complaints,
         publish: Callable[[Outgoing], None],
     ) -> None:
@@ -84,6 +94,7 @@ class Commands:
         self._bridge = bridge
         self._adaptations = adaptations
         self._listening = listening
+        self._past_events = past_events
         self._complaints = complaints
         self._publish = publish
         self._bridged: asyncio.Queue[Command] = asyncio.Queue()
@@ -102,7 +113,7 @@ class Commands:
             self._complaints.tell_each(_key(camera, name), f"{message.topic}: {refusal}")
             message.acknowledge()
             return
-        if name == "analyze":
+        if name == "analyze" or name in QUERIES:
             # The answer may take half a minute; the broker shall not hold back motion for it.
             message.acknowledge()
             message = replace(message, acknowledge=lambda: None)
@@ -163,8 +174,7 @@ class Commands:
             case "set":
                 await self._camera(camera).change_settings(read_command(name, message.payload))
             case "feedback":
-                feedback = Feedback.from_json(message.payload)
-                await self._camera(camera).give_feedback(feedback.event_id, feedback.relevant)
+                await self._take_feedback(camera, Feedback.from_json(message.payload))
             case "learn":
                 self._camera(camera)
                 read_command(name, message.payload)
@@ -173,6 +183,8 @@ class Commands:
             case "suggestion":
                 answer = SuggestionAnswer.from_json(message.payload)
                 await self._camera(camera).answer_suggestion(answer)
+            case "list_events" | "get_picture" | "ignore_here":
+                await self._query(camera, name, read_command(name, message.payload))
         message.acknowledge()
 
     def _camera(self, camera: str) -> CameraWorker:
@@ -196,6 +208,49 @@ class Commands:
             answer = FailedAnalysis(error=f"an internal error came up: {error!r}").to_dict()
         topic = self._topics.camera(camera, f"analyze/{request.request_id}")
         self._publish(Outgoing(topic, dump(answer), retain=False))
+
+    async def _take_feedback(self, camera: str, feedback: Feedback) -> None:
+        """Take a thumb, and say so to who wants to know.
+
+        Raises:
+            CommandError: there is no such event.
+        """
+        try:
+            await self._camera(camera).give_feedback(feedback.event_id, feedback.relevant)
+        except CommandError as error:
+            self._answer(
+                camera, feedback.request_id, dump(FailedRequest(error=str(error)).to_dict())
+            )
+            raise
+        answer = FeedbackAnswer(event_id=feedback.event_id, relevant=feedback.relevant)
+        self._answer(camera, feedback.request_id, dump(answer.to_dict()))
+
+    async def _query(self, camera: str, name: str, request: dict[str, Any]) -> None:
+        """Answer a question about past events, or say why there is no answer."""
+        past_events = self._past_events
+        try:
+            known = self._camera(camera)
+            match name:
+                case "list_events":
+                    listed = await past_events.list(known, EventQuery(**request))
+                    answer = dump(listed.to_dict())
+                case "get_picture":
+                    answer = await past_events.picture(known, PictureQuery(**request))
+                case _:
+                    ignored = await past_events.ignore(known, IgnoreQuery(**request))
+                    answer = dump(ignored.to_dict())
+        except CommandError as error:
+            answer = dump(FailedRequest(error=str(error)).to_dict())
+        except Exception as error:  # who waits for the answer shall have one
+            _LOGGER.exception("%s: %s failed", camera, name)
+            sentence = f"an internal error came up: {error!r}"
+            answer = dump(FailedRequest(error=sentence).to_dict())
+        self._answer(camera, request["request_id"], answer)
+
+    def _answer(self, camera: str, request_id: str | None, payload: bytes) -> None:
+        if request_id is not None:
+            topic = self._topics.camera(camera, f"answer/{request_id}")
+            self._publish(Outgoing(topic, payload, retain=False))
 
 
 def _key(camera: str, name: str) -> str:

@@ -18,6 +18,7 @@ from veroallarme_core.worker.health_report import HealthReport
 from veroallarme_core.worker.message_router import MessageRouter
 from veroallarme_core.worker.mqtt import QOS, Backlog, Listening, MqttSession, Outgoing
 from veroallarme_core.worker.nightly import Adaptations
+from veroallarme_core.worker.past_events import PastEvents
 from veroallarme_core.worker.site import Site
 from veroallarme_core.worker.snapshots import MqttImageSource
 from veroallarme_core.worker.state_folder import CLIENT_ID_FILE, StartError, client_id, lock_folder
@@ -117,6 +118,7 @@ class Worker:
             self._bridge,
             self._adaptations,
             self._listening,
+            PastEvents(self._storage),
             self._complaints,
             self._publish,
         )

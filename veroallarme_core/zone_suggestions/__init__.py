@@ -4,6 +4,7 @@ Where something moves again and again without ever mattering, a street, a tree, 
 zone spares its alarms. Nothing is ignored before the user says so.
 """
 
+from veroallarme_core.zone_suggestions.around_event import NothingToIgnoreError, zones_around
 from veroallarme_core.zone_suggestions.known import KnownSuggestions, SuggestionFileError
 from veroallarme_core.zone_suggestions.past_event import PastEvent
 from veroallarme_core.zone_suggestions.picture import clearest_frame, draw_suggestions
@@ -13,9 +14,11 @@ __all__ = [
     "FEWEST_EVENTS",
     "History",
     "KnownSuggestions",
+    "NothingToIgnoreError",
     "PastEvent",
     "SuggestionFileError",
     "clearest_frame",
     "draw_suggestions",
     "suggest_zones",
+    "zones_around",
 ]

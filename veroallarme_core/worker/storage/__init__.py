@@ -9,6 +9,7 @@ from veroallarme_core.worker.storage.records import (
     CameraRecord,
     KeepLimits,
     OpenEvent,
+    PastEvent,
     SuppressedEvent,
     Totals,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "EventStore",
     "KeepLimits",
     "OpenEvent",
+    "PastEvent",
     "Storage",
     "StoreError",
     "SuppressedEvent",

@@ -74,6 +74,10 @@ class EventFrames:
         """Return the stored frames of an event in order; empty where there are none."""
         return [path.read_bytes() for path in self._files(camera, event_id)]
 
+    def count(self, camera: str, event_id: str) -> int:
+        """Return how many frames of an event are still kept."""
+        return len(self._files(camera, event_id))
+
     def taken_at(self, camera: str, event_id: str) -> list[datetime]:
         """Return when each of the stored frames of an event was taken."""
         return [

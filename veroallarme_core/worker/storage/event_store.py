@@ -6,6 +6,7 @@ Everything here blocks and runs in the worker's storage threads, never on its ev
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,12 +14,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from veroallarme_core.contract import State, Verdict, iso
+from veroallarme_core.contract import EventCounts, EventQuery, State, Verdict, iso
 from veroallarme_core.worker.storage.event_frames import EventFrames
 from veroallarme_core.worker.storage.records import (
     CameraRecord,
     KeepLimits,
     OpenEvent,
+    PastEvent,
     SuppressedEvent,
     Totals,
 )
@@ -285,6 +287,48 @@ class EventStore:
             (camera, *(before or ("~", "")), limit),
         )
         return [(row[0], row[1], row[2]) for row in rows]
+
+    def past_events(self, camera: str, query: EventQuery) -> list[PastEvent]:
+        """Return a camera's events that are asked for, newest first, one more than the limit."""
+        states = [state.value for state in query.states or State]
+        rows = self._db.execute(
+            "SELECT e.verdict, f.relevant FROM events e LEFT JOIN feedback f USING (event_id) "
+            "WHERE e.camera = ? AND e.verdict IS NOT NULL AND e.motion_at >= ? AND e.motion_at < ? "
+            "AND json_extract(e.verdict, '$.state') IN (SELECT value FROM json_each(?)) "
+            "AND (? IS NULL OR e.event_id = ?) "
+            "ORDER BY e.motion_at DESC, e.event_id DESC LIMIT ?",
+            (
+                camera,
+                "" if query.since is None else iso(query.since),
+                "~" if query.until is None else iso(query.until),
+                json.dumps(states),
+                query.event_id,
+                query.event_id,
+                query.limit + 1,
+            ),
+        )
+        return [
+            PastEvent(verdict=json.loads(row[0]), feedback=None if row[1] is None else bool(row[1]))
+            for row in rows
+        ]
+
+    def count_events(self, camera: str, moments: Sequence[datetime]) -> list[EventCounts]:
+        """Count a camera's events between each of some moments and the next."""
+        return [
+            EventCounts(since=since, until=until, **self._count(camera, since, until))
+            for since, until in itertools.pairwise(sorted(moments))
+        ]
+
+    def _count(self, camera: str, since: datetime, until: datetime) -> dict[str, int]:
+        row = self._db.execute(
+            "SELECT COALESCE(SUM(state = 'relevant'), 0), COALESCE(SUM(state = 'irrelevant'), 0), "
+            "COALESCE(SUM(state = 'unknown'), 0), COALESCE(SUM(NOT relevant), 0) "
+            "FROM (SELECT json_extract(verdict, '$.state') AS state, "
+            "json_extract(verdict, '$.relevant') AS relevant FROM events "
+            "WHERE camera = ? AND verdict IS NOT NULL AND motion_at >= ? AND motion_at < ?)",
+            (camera, iso(since), iso(until)),
+        ).fetchone()
+        return dict(zip(("relevant", "irrelevant", "unknown", "suppressed"), row, strict=True))
 
     def suppressed(self, camera: str, since: datetime, limit: int) -> list[SuppressedEvent]:
         """Return a camera's newest events that raised no alarm, oldest first."""

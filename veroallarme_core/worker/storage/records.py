@@ -44,6 +44,16 @@ class OpenEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PastEvent:
+    """An event that was judged, and the user's word on it."""
+
+    verdict: Mapping[str, Any]
+    """As the contract wrote it then."""
+    feedback: bool | None
+    """None where there is no thumb."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SuppressedEvent:
     """An event that raised no alarm."""
 
