@@ -1,4 +1,4 @@
-"""Actions: analyze a camera, give feedback for an event, learn a camera, set its zones."""
+"""Actions: analyze a camera, learn it, set its zones; list its events and answer them."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
 
 from .const import DOMAIN
+from .contract import FEEDBACK_WORDS
 from .devices import camera_of
 from .hub import Hub, VeroAllarmeConfigEntry
 from .payload import is_valid_id
@@ -23,8 +24,9 @@ from .zones import ZoneError, check_zones
 
 ATTR_EVENT_ID = "event_id"
 ATTR_FEEDBACK = "feedback"
+ATTR_PREVIEW = "preview"
 ATTR_ZONES = "zones"
-FEEDBACK = {"relevant": True, "nuisance": False, "taken_back": None}
+FEEDBACK = {word: thumb for thumb, word in FEEDBACK_WORDS.items()} | {"taken_back": None}
 
 _CAMERA = {probatio.Required(ATTR_DEVICE_ID): cv.string}
 _FEEDBACK = _CAMERA | {
@@ -32,6 +34,10 @@ _FEEDBACK = _CAMERA | {
     probatio.Required(ATTR_FEEDBACK): probatio.In(FEEDBACK),
 }
 _ZONES = _CAMERA | {probatio.Required(ATTR_ZONES): cv.ensure_list}
+_IGNORE = _CAMERA | {
+    probatio.Required(ATTR_EVENT_ID): cv.string,
+    probatio.Optional(ATTR_PREVIEW, default=False): cv.boolean,
+}
 
 
 @callback
@@ -40,6 +46,7 @@ def async_register_actions(hass: HomeAssistant) -> None:
     for name, action, schema, response in (
         ("analyze", _analyze, _CAMERA, SupportsResponse.ONLY),
         ("give_feedback", _give_feedback, _FEEDBACK, SupportsResponse.OPTIONAL),
+        ("ignore_motion_here", _ignore_motion_here, _IGNORE, SupportsResponse.OPTIONAL),
         ("learn", _learn, _CAMERA, SupportsResponse.OPTIONAL),
         ("set_zones", _set_zones, _ZONES, SupportsResponse.OPTIONAL),
     ):
@@ -55,12 +62,17 @@ async def _analyze(call: ServiceCall) -> ServiceResponse:
 
 async def _give_feedback(call: ServiceCall) -> ServiceResponse:
     hub, camera_id = _camera(call, "feedback")
-    event_id: str = call.data[ATTR_EVENT_ID]
-    if not is_valid_id(event_id):
-        raise _refusal("invalid_event_id", event_id=event_id)
+    event_id = _event_id(call)
     relevant = FEEDBACK[call.data[ATTR_FEEDBACK]]
     await hub.commands.async_give_feedback(camera_id, event_id, relevant)
     return {"camera": camera_id, "event_id": event_id, "relevant": relevant}
+
+
+async def _ignore_motion_here(call: ServiceCall) -> ServiceResponse:
+    hub, camera_id = _camera(call, "ignore_here")
+    event_id, preview = _event_id(call), call.data[ATTR_PREVIEW]
+    zones = await hub.past_events.async_ignore_here(camera_id, event_id, preview=preview)
+    return {"camera": camera_id, "event_id": event_id, "zones": list(zones), "added": not preview}
 
 
 async def _learn(call: ServiceCall) -> ServiceResponse:
@@ -82,6 +94,13 @@ async def _set_zones(call: ServiceCall) -> ServiceResponse:
         raise _refusal(error.key, **error.placeholders) from error
     await hub.commands.async_set(camera_id, zones=zones)
     return {"camera": camera_id, "zones": list(zones)}
+
+
+def _event_id(call: ServiceCall) -> str:
+    event_id: str = call.data[ATTR_EVENT_ID]
+    if not is_valid_id(event_id):
+        raise _refusal("invalid_event_id", event_id=event_id)
+    return event_id
 
 
 def _camera(call: ServiceCall, command: str) -> tuple[Hub, str]:

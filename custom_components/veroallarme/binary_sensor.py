@@ -11,7 +11,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_call_later
 
 from .const import DOMAIN
-from .contract import CameraInfo
+from .contract import FEEDBACK_WORDS, CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
 from .listeners import HEALTH
@@ -57,7 +57,12 @@ class AlarmSensor(CameraEntity, BinarySensorEntity):
         verdict = self.camera.verdict
         if verdict is None:
             return None
-        return verdict.summary() | {"state": verdict.state, "regions": verdict.regions}
+        thumb = self.camera.thumbs.get(verdict.event_id)
+        return verdict.summary() | {
+            "state": verdict.state,
+            "regions": verdict.regions,
+            "feedback": thumb if thumb is None else FEEDBACK_WORDS[thumb],
+        }
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -56,6 +56,8 @@ class Camera:
         self.suggestions_image: bytes | None = None
         self.suggestions_image_at: datetime | None = None
         """When this picture came."""
+        self.thumbs: dict[str, bool] = {}
+        """Thumbs that were given here for its latest events, by event id."""
         self._verdict: Verdict | None = None
         self._decision: Verdict | None = None
         self._decided_ids: deque[str] = deque(maxlen=REMEMBERED_EVENTS)
@@ -78,6 +80,14 @@ class Camera:
         if self.image is None:
             return None
         return self._image_received_at or (self.verdict and self.verdict.decided_at)
+
+    def note_thumb(self, event_id: str, relevant: bool | None) -> None:
+        """Take note of a thumb that the worker has, or that it was taken back."""
+        self.thumbs.pop(event_id, None)
+        if relevant is not None:
+            self.thumbs[event_id] = relevant
+        while len(self.thumbs) > REMEMBERED_EVENTS:
+            del self.thumbs[next(iter(self.thumbs))]
 
     def set_clock_lead(self, lead: timedelta) -> None:
         """Set how far the worker's clock is ahead of ours."""
@@ -225,6 +235,12 @@ class Cameras:
         """Forget a camera that is gone; it may come again."""
         self.offered.pop(camera_id, None)
         self.by_id.pop(camera_id, None)
+
+    @callback
+    def async_note_thumb(self, camera_id: str, event_id: str, relevant: bool | None) -> None:
+        """Take note of a thumb that the worker has, or that it was taken back by None."""
+        self.get(camera_id).note_thumb(event_id, relevant)
+        self._on_update(camera_id, "verdict")
 
     @callback
     def async_set_clock_lead(self, lead: timedelta) -> None:

@@ -1,36 +1,51 @@
 """The commands that a worker takes for one camera."""
 
-import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from homeassistant.components import mqtt
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from .cameras import Cameras
 from .connection import Connection
 from .const import DOMAIN
 from .contract import Verdict
-from .payload import read_json
+from .payload import Payload, read_json
 from .pictures import PictureError
+from .requests import RequestError, Requests
 
 ANALYZE_TIMEOUT_S = 35.0
 """The worker answers within 30 seconds."""
+FEEDBACK_TIMEOUT_S = 10.0
 
 
 class Commands:
     """Sends commands to the worker of a site."""
 
-    def __init__(self, hass: HomeAssistant, connection: Connection, cameras: Cameras) -> None:
-        """Set up with no request under way."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        connection: Connection,
+        cameras: Cameras,
+        requests: Requests,
+        can: Callable[[str], bool],
+    ) -> None:
+        """Set up.
+
+        Args:
+            hass: of the site.
+            connection: of the site.
+            cameras: of the site.
+            requests: of the site.
+            can: whether its worker takes a command.
+        """
         self.captures: dict[str, Callable[[], Awaitable[list[dict[str, str]]]]] = {}
         """How to take the frames of the cameras that Home Assistant bridges."""
         self._hass = hass
         self._connection = connection
         self._cameras = cameras
-        self._answers: dict[str, asyncio.Future[Mapping[str, Any]]] = {}
+        self._requests = requests
+        self._can = can
 
     async def async_send(
         self,
@@ -55,8 +70,26 @@ class Commands:
     async def async_give_feedback(
         self, camera_id: str, event_id: str, relevant: bool | None
     ) -> None:
-        """Send a thumb for an event, or take it back by None."""
-        await self.async_send(camera_id, "feedback", {"event_id": event_id, "relevant": relevant})
+        """Give a thumb for an event, or take it back by None; return when the worker has it.
+
+        Raises:
+            HomeAssistantError: the worker has no such event, or does not answer.
+        """
+        thumb = {"event_id": event_id, "relevant": relevant}
+        if self._can("list_events"):
+            try:
+                await self._requests.async_ask(
+                    camera_id, "feedback", thumb, read_answer, FEEDBACK_TIMEOUT_S
+                )
+            except TimeoutError:
+                raise self.error("no_answer_in_time", camera_id) from None
+            except RequestError as error:
+                raise self.error(
+                    "feedback_refused", camera_id, event_id=event_id, error=str(error)
+                ) from error
+        else:  # a worker of the time before thumbs were answered
+            await self.async_send(camera_id, "feedback", thumb)
+        self._cameras.async_note_thumb(camera_id, event_id, relevant)
 
     async def async_learn(self, camera_id: str) -> None:
         """Let the worker learn the camera now."""
@@ -68,51 +101,41 @@ class Commands:
         Raises:
             HomeAssistantError: no answer came, or the worker said why it cannot.
         """
-        request_id = secrets.token_hex(8)
-        answer: asyncio.Future[Mapping[str, Any]] = self._hass.loop.create_future()
-        self._answers[request_id] = answer
-        request: dict[str, Any] = {"request_id": request_id}
+        request: dict[str, Any] = {}
         try:
             if (capture := self.captures.get(camera_id)) is not None:
                 request["frames"] = await capture()
-            await self.async_send(camera_id, "analyze", request)
-            async with asyncio.timeout(ANALYZE_TIMEOUT_S):
-                content = await answer
+            return await self._requests.async_ask(
+                camera_id, "analyze", request, _read_analysis, ANALYZE_TIMEOUT_S
+            )
         except TimeoutError:
-            raise self._error("analyze_timeout", camera_id) from None
-        except PictureError as error:
-            raise self._error("analyze_failed", camera_id, error=str(error)) from error
-        finally:
-            del self._answers[request_id]
-        if "error" in content:
-            raise self._error("analyze_failed", camera_id, error=str(content["error"]))
-        return dict(content)
+            raise self.error("no_answer_in_time", camera_id) from None
+        except (PictureError, RequestError) as error:
+            raise self.error("analyze_failed", camera_id, error=str(error)) from error
 
-    def _error(self, key: str, camera_id: str, **placeholders: str) -> HomeAssistantError:
+    def error(self, key: str, camera_id: str, **placeholders: str) -> HomeAssistantError:
+        """Return an error about a camera, translated."""
         return HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key=key,
             translation_placeholders={"camera": self._cameras.name(camera_id), **placeholders},
         )
 
-    @callback
-    def async_on_answer(self, message: mqtt.ReceiveMessage) -> None:
-        """Take over the answer to a request.
 
-        Raises:
-            PayloadError: the payload does not follow the contract.
-        """
-        answer = self._answers.get(message.topic.rpartition("/")[2])
-        if answer is None or answer.done():
-            return
-        content = read_json(message.payload)
-        if "error" not in content:
-            Verdict.from_json(content)
-        answer.set_result(content)
+def read_answer(payload: Payload) -> Mapping[str, Any]:
+    """Read an answer in JSON.
 
-    @callback
-    def async_stop(self) -> None:
-        """Wait for no answer any more."""
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(TimeoutError())
+    Raises:
+        RequestError: it says why there is none.
+        PayloadError: it does not follow the contract.
+    """
+    content = read_json(payload)
+    if "error" in content:
+        raise RequestError(str(content["error"])[:500])
+    return content
+
+
+def _read_analysis(payload: Payload) -> dict[str, Any]:
+    content = read_answer(payload)
+    Verdict.from_json(content)
+    return dict(content)

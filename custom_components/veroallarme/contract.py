@@ -36,6 +36,8 @@ MAX_REVIEW_EVENTS = 20
 MAX_ZONES = 16
 MIN_CORNERS, MAX_CORNERS = 3, 64
 MAX_BURST_BYTES = 24 * 1024 * 1024
+FEEDBACK_WORDS = {True: "relevant", False: "nuisance"}
+"""What thumbs are called in actions and attributes."""
 
 
 def new_event_id(motion_at: datetime) -> str:
@@ -391,7 +393,7 @@ class ZoneKind(StrEnum):
     ALWAYS = "always"
 
 
-def _zone(content: Mapping[str, Any]) -> dict[str, Any]:
+def read_zone(content: Mapping[str, Any]) -> dict[str, Any]:
     """Read a zone; one without a kind is of the time before there were any."""
     kind = read_optional(lambda *field: read_enum(ZoneKind, *field), content, "kind")
     points = content.get("points")
@@ -438,7 +440,9 @@ class Settings:
             on_unknown=read_enum(OnUnknown, content, "on_unknown"),
             threshold=read_optional(read_share, content, "threshold"),
             hold_s=read_number(content, "hold_s", 3600.0),
-            zones=[_zone(zone) for zone in read_objects(content.get("zones"), "zones", MAX_ZONES)],
+            zones=[
+                read_zone(zone) for zone in read_objects(content.get("zones"), "zones", MAX_ZONES)
+            ],
             objects=_objects(content),
         )
 

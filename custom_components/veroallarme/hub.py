@@ -16,7 +16,9 @@ from .contract import MAX_BURST_BYTES, Info
 from .devices import async_add_site, async_follow_cameras, async_set_version
 from .issues import Issues
 from .listeners import HEALTH, INFO, WORKER, Listeners
+from .past_events import PastEvents
 from .payload import read_json
+from .requests import Requests
 from .site_issues import SiteIssues
 from .suggestions import SuggestionIssues
 from .workers import Workers
@@ -42,7 +44,9 @@ class Hub:
         self.connection = Connection(hass, root)
         self.workers = Workers(hass, self._on_workers_update)
         self.cameras = Cameras(self.connection, hass.loop.time, self._on_camera_update)
-        self.commands = Commands(hass, self.connection, self.cameras)
+        self._requests = Requests(hass, self.connection)
+        self.commands = Commands(hass, self.connection, self.cameras, self._requests, self.can)
+        self.past_events = PastEvents(self._requests, self.commands)
         self.issues = Issues(hass, entry.entry_id)
         self._site_issues = SiteIssues(self.issues, root)
         self._suggestion_issues = SuggestionIssues(hass, entry.entry_id)
@@ -123,7 +127,9 @@ class Hub:
         for kind, encoding in ENCODINGS.items():
             handler = self.cameras.handler(kind)
             on_unload(await subscribe(f"camera/+/{kind}", handler, encoding=encoding))
-        on_unload(await subscribe("camera/+/analyze/+", self.commands.async_on_answer))
+        for answers in ("analyze", "answer"):
+            handler = self._requests.async_on_answer
+            on_unload(await subscribe(f"camera/+/{answers}/+", handler, encoding=None))
         on_unload(await subscribe("worker/+/health", self.workers.async_on_health))
         on_unload(await subscribe("worker/+/status", self.workers.async_on_status))
         on_unload(await subscribe("info", self._on_info))
@@ -140,7 +146,7 @@ class Hub:
     @callback
     def _stop(self) -> None:
         self.workers.async_stop()
-        self.commands.async_stop()
+        self._requests.async_stop()
         self.issues.async_clear()
         self._suggestion_issues.async_clear()
 
@@ -168,6 +174,7 @@ class Hub:
                 _LOGGER.warning("The worker of %s is not available", self.connection.root)
             self.listeners.async_notify(WORKER)
         self.listeners.async_notify(HEALTH)
+        self.past_events.clock_lead = self.workers.clock_lead
         self.cameras.async_set_clock_lead(self.workers.clock_lead)
         self._site_issues.async_check_clock(self.workers.clock_lead)
         self._site_issues.async_check_worker(online, self.info)

@@ -3,6 +3,7 @@
 import importlib.util
 
 if importlib.util.find_spec("homeassistant"):
+    from .archive import *  # noqa: F403
     from .bridged import *  # noqa: F403
     from .fixtures import *  # noqa: F403
 else:

@@ -3,12 +3,24 @@ from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ServiceValidationError
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
 
 from custom_components.veroallarme.const import DOMAIN
 
-from .worker import INFO, changed, publish, say, sent, validate, verdict
+from .archive import ZONE, Archive
+from .worker import (
+    ALARM,
+    INFO,
+    attributes,
+    changed,
+    publish,
+    raise_alarm,
+    say,
+    sent,
+    validate,
+    verdict,
+)
 
 EVENT = "20261123_061402_9f31c4"
 
@@ -62,13 +74,36 @@ async def test_analyze_takes_the_frames_of_a_bridged_camera_along(
     ("feedback", "relevant"), [("relevant", True), ("nuisance", False), ("taken_back", None)]
 )
 async def test_feedback_is_sent_and_returned(
-    hass: HomeAssistant, site, mqtt_mock, feedback: str, relevant: bool | None
+    hass: HomeAssistant, site, archive: Archive, feedback: str, relevant: bool | None
 ) -> None:
     response = await act(hass, "give_feedback", event_id=EVENT, feedback=feedback)
     assert response == {"camera": "drive", "event_id": EVENT, "relevant": relevant}
-    (command,) = sent(mqtt_mock, "camera/drive/feedback")
-    assert command == {"event_id": EVENT, "relevant": relevant}
-    validate("feedback", command)
+    assert archive.requests("feedback") == [{"event_id": EVENT, "relevant": relevant}]
+
+
+async def test_feedback_shows_at_the_alarm_it_is_about(
+    hass: HomeAssistant, site, archive: Archive
+) -> None:
+    await raise_alarm(hass, event_id=EVENT)
+    assert attributes(hass, *ALARM)["feedback"] is None
+    await act(hass, "give_feedback", event_id=EVENT, feedback="nuisance")
+    assert attributes(hass, *ALARM)["feedback"] == "nuisance"
+    await act(hass, "give_feedback", event_id=EVENT, feedback="taken_back")
+    assert attributes(hass, *ALARM)["feedback"] is None
+    await act(hass, "give_feedback", event_id=EVENT, feedback="relevant")
+    await raise_alarm(hass, event_id="20261123_071402_9f31c4")
+    assert attributes(hass, *ALARM)["feedback"] is None, "it was about the event before"
+
+
+async def test_motion_is_ignored_where_it_was(hass: HomeAssistant, site, archive: Archive) -> None:
+    shown = await act(hass, "ignore_motion_here", event_id=EVENT, preview=True)
+    assert shown == {"camera": "drive", "event_id": EVENT, "zones": [ZONE], "added": False}
+    added = await act(hass, "ignore_motion_here", event_id=EVENT)
+    assert added["added"] is True
+    assert [request["preview"] for request in archive.requests("ignore_here")] == [True, False]
+    archive.error = "it moved in too large a part of the picture"
+    with pytest.raises(HomeAssistantError, match="Drive: it moved in too large a part"):
+        await act(hass, "ignore_motion_here", event_id=EVENT)
 
 
 async def test_feedback_needs_an_event(hass: HomeAssistant, site, mqtt_mock) -> None:

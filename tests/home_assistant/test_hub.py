@@ -16,7 +16,7 @@ async def test_one_subscription_for_each_kind_of_topic(
 ) -> None:
     topics = [call.args[0] for call in mqtt_mock.async_subscribe.call_args_list]
     ours = [topic for topic in topics if topic.startswith("veroallarme/home/")]
-    assert len(ours) == len(set(ours)) == 14
+    assert len(ours) == len(set(ours)) == 15
     assert not any("#" in topic for topic in ours)
 
 
