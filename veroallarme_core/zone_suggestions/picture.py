@@ -85,10 +85,12 @@ def draw_suggestions(
 
 
 def _write_number(picture: Frame, text: str, middle: tuple[int, int], scale: float) -> None:
-    for colour, wide in ((_TEXT_BGR, 5), (_OUTLINE_BGR, 2)):
-        thickness = max(1, round(wide * scale))
-        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-        origin = (middle[0] - width // 2, middle[1] + height // 2)
-        cv2.putText(
-            picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA
-        )
+    """Write a number on a dark disc: it has to be read on a phone, and on any ground."""
+    size, thickness = 1.6 * scale, max(2, round(3 * scale))
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, thickness)
+    radius = round(max(width, height) * 0.9)
+    cv2.circle(picture, middle, radius, _TEXT_BGR, -1, cv2.LINE_AA)
+    origin = (middle[0] - width // 2, middle[1] + height // 2)
+    cv2.putText(
+        picture, text, origin, cv2.FONT_HERSHEY_SIMPLEX, size, _OUTLINE_BGR, thickness, cv2.LINE_AA
+    )
