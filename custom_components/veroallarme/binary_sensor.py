@@ -6,15 +6,13 @@ from typing import Any, override
 from homeassistant.components.binary_sensor import BinarySensorDeviceClass, BinarySensorEntity
 from homeassistant.const import EntityCategory
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_call_later
 
-from .const import DOMAIN
 from .contract import FEEDBACK_WORDS, CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
-from .listeners import HEALTH
+from .site_entity import SiteEntity
 
 PARALLEL_UPDATES = 0
 
@@ -116,30 +114,12 @@ class SnapshotSensor(CameraEntity, BinarySensorEntity):
         return self.camera.connected
 
 
-class SiteSensor(BinarySensorEntity):
-    """Something about the worker; it stays available when the worker is gone."""
-
-    _attr_entity_category = EntityCategory.DIAGNOSTIC
-    _attr_has_entity_name = True
-    _attr_should_poll = False
-
-    def __init__(self, hub: Hub, key: str) -> None:
-        """Set up the entity ``key`` of the site."""
-        self.hub = hub
-        self._attr_translation_key = key
-        self._attr_unique_id = f"{hub.entry.entry_id}_{key}"
-        self._attr_device_info = DeviceInfo(identifiers={(DOMAIN, hub.entry.entry_id)})
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Listen to how the worker is."""
-        self.async_on_remove(self.hub.listeners.async_add("", (HEALTH,), self.async_write_ha_state))
-
-
-class WorkerSensor(SiteSensor):
+class WorkerSensor(SiteEntity, BinarySensorEntity):
     """Whether a worker is there."""
 
     _attr_device_class = BinarySensorDeviceClass.CONNECTIVITY
+
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
 
     def __init__(self, hub: Hub) -> None:
         """Set up the connectivity of the worker."""
@@ -152,10 +132,11 @@ class WorkerSensor(SiteSensor):
         return self.hub.online
 
 
-class ProblemSensor(SiteSensor):
+class ProblemSensor(SiteEntity, BinarySensorEntity):
     """Whether the worker has trouble, and what to do about it."""
 
     _attr_device_class = BinarySensorDeviceClass.PROBLEM
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
     _unrecorded_attributes = frozenset({"message"})
 
     def __init__(self, hub: Hub) -> None:
@@ -172,10 +153,11 @@ class ProblemSensor(SiteSensor):
     @override
     def is_on(self) -> bool:
         """Whether there is trouble that is not resolved."""
-        return self.hub.workers.fault is not None
+        return bool(self.hub.workers.faults)
 
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
         """What the trouble is."""
-        return {"message": self.hub.workers.fault}
+        faults = self.hub.workers.faults
+        return {"message": faults[0].message if faults else None}

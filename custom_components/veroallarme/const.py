@@ -18,6 +18,9 @@ DOCUMENTATION_URL: Final = (
     "https://github.com/veroallarme/veroallarme/blob/main/docs/home-assistant.md"
 )
 
+EVENT_DECISION: Final = "veroallarme_decision"
+"""Fired on the bus for each decision."""
+
 CONF_PREFIX: Final = "prefix"
 CONF_SITE: Final = "site"
 DEFAULT_PREFIX: Final = "veroallarme"

@@ -27,9 +27,11 @@ from .payload import (
     read_share,
     read_text,
 )
+from .reasons import EventState, reason_word
 
 CONTRACT_VERSION = 1
 MAX_CAMERAS = 256
+MAX_FAULTS = 8
 MAX_OBJECTS = 8
 MAX_REGIONS = 16
 MAX_REVIEW_EVENTS = 20
@@ -122,36 +124,54 @@ class Info:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Something that is wrong, with its remedy."""
+
+    key: str
+    message: str
+
+    @property
+    def camera_id(self) -> str:
+        """The camera that it is about; empty where it is about none."""
+        camera_id, _, about = self.key.partition("/")
+        return camera_id if about else ""
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Read an item of ``errors``."""
+        key = content.get("key")
+        return cls(key=str(key or "")[:128], message=read_text(content, "message"))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Health:
     """How a worker is."""
 
     backend: str
     model: str
     memory_mb: float
-    error: str | None
-    """The latest trouble that is not resolved, with its remedy."""
+    faults: tuple[Fault, ...]
+    """All that is not resolved, the latest first."""
     sent_at: datetime | None
     """By the worker's clock; None from one that does not tell."""
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Read ``health``."""
-        error = read_optional_object(content, "last_error")
+        errors = content.get("errors")
+        if errors is None:  # a worker that tells of the latest alone
+            latest = read_optional_object(content, "last_error")
+            errors = [] if latest is None else [latest]
         return cls(
             backend=read_text(content, "backend"),
             model=read_text(content, "model"),
             memory_mb=read_number(content, "memory_mb", 1e9),
-            error=None if error is None else read_text(error, "message"),
+            faults=tuple(
+                Fault.from_json(error) for error in read_objects(errors, "errors", MAX_FAULTS)
+            ),
             sent_at=read_optional(read_datetime, content, "sent_at"),
         )
-
-
-class EventState(StrEnum):
-    """The raw judgement of an event."""
-
-    RELEVANT = "relevant"
-    IRRELEVANT = "irrelevant"
-    UNKNOWN = "unknown"
 
 
 _REGION_NUMBERS = ("x", "y", "width", "height", "area", "confidence", "relevance_score")
@@ -228,6 +248,11 @@ class Verdict:
             )
         except OverflowError:  # at the end of all calendars
             return self
+
+    @property
+    def reason_word(self) -> str:
+        """Why it was judged so, as one of the words that are translated."""
+        return reason_word(self.reason, self.state, self.objects)
 
     def summary(self) -> dict[str, Any]:
         """Return what an automation wants to know of an event."""
@@ -350,10 +375,6 @@ class OnUnknown(StrEnum):
 
     ALERT = "alert"
     SUPPRESS = "suppress"
-
-
-OBJECT_KINDS = ("person", "animal", "vehicle")
-"""Kinds of objects that may count."""
 
 
 class Objects(StrEnum):

@@ -66,7 +66,7 @@ def _without_addresses(value: Any) -> Any:
         return _MAYBE_IPV6.sub(_without_ipv6, _ADDRESS.sub(REDACTED, value))
     if isinstance(value, dict):
         return {key: _without_addresses(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_without_addresses(item) for item in value]
     return sorted(value) if isinstance(value, frozenset) else value
 

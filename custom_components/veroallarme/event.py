@@ -3,13 +3,15 @@
 from typing import override
 
 from homeassistant.components.event import EventDeviceClass, EventEntity
-from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.const import ATTR_DEVICE_ID, ATTR_ENTITY_ID, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, State, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .contract import CameraInfo, EventState
+from .const import EVENT_DECISION
+from .contract import CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
+from .reasons import EventState
 
 PARALLEL_UPDATES = 0
 
@@ -65,3 +67,16 @@ class DecisionEvent(CameraEntity, EventEntity):
             return
         self._trigger_event(verdict.state, verdict.summary())
         super().on_update()
+        assert self.registry_entry is not None  # it has a unique id
+        self.hass.bus.async_fire(
+            EVENT_DECISION,
+            {
+                ATTR_ENTITY_ID: self.entity_id,
+                ATTR_DEVICE_ID: self.registry_entry.device_id,
+                "name": self.hub.cameras.name(self.camera_id),
+                "state": verdict.state,
+                "reason_word": verdict.reason_word,
+                **verdict.summary(),
+            },
+            context=self._context,
+        )

@@ -178,6 +178,7 @@ class Hub:
         self.cameras.async_set_clock_lead(self.workers.clock_lead)
         self._site_issues.async_check_clock(self.workers.clock_lead)
         self._site_issues.async_check_worker(online, self.info)
+        self._check_faults()
 
     @callback
     def _on_info(self, message: mqtt.ReceiveMessage) -> None:
@@ -205,6 +206,13 @@ class Hub:
             for kind in ("connectivity", "stats", "suggestions"):
                 self._check_camera(camera_id, kind)
         self._site_issues.async_check_bridged(bridged_names, info.cameras)
+
+    def _check_faults(self) -> None:
+        cameras = self.info.cameras.values() if self.info else ()
+        names = {camera.id: camera.name for camera in cameras}
+        self._site_issues.async_check_faults(self.workers.faults, names)
+        for camera_id in self.cameras.by_id.keys() & names:
+            self._check_camera(camera_id, "connectivity")
 
     @callback
     def _on_camera_update(self, camera_id: str, kind: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self, final
 
 from .commands import Commands, read_answer
-from .contract import MAX_OBJECTS, EventState, read_zone
+from .contract import MAX_OBJECTS, read_zone
 from .payload import (
     Payload,
     PayloadError,
@@ -23,6 +23,7 @@ from .payload import (
     read_share,
     read_text,
 )
+from .reasons import EventState
 from .requests import RequestError, Requests
 
 ANSWER_TIMEOUT_S = 15.0

@@ -1,4 +1,4 @@
-"""Sensors: score, totals, zones, and how far the camera has been learned."""
+"""Sensors: reason, score, totals, zones, learning, and what is wrong with the worker."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,7 +10,12 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfTime
+from homeassistant.const import (
+    MAX_LENGTH_STATE_STATE,
+    PERCENTAGE,
+    EntityCategory,
+    UnitOfTime,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
@@ -18,8 +23,20 @@ from .cameras import Camera
 from .contract import CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
+from .reasons import REASONS
+from .site_entity import SiteEntity
 
 PARALLEL_UPDATES = 0
+
+
+def _reason(camera: Camera) -> dict[str, Any] | None:
+    verdict = camera.verdict
+    return verdict and {
+        "event_id": verdict.event_id,
+        "code": verdict.reason,
+        "explanation": verdict.explanation,
+        "objects": verdict.objects,
+    }
 
 
 def _learning(camera: Camera) -> dict[str, Any] | None:
@@ -41,11 +58,19 @@ class CameraSensorDescription(SensorEntityDescription):
     """A sensor that shows one value of a camera."""
 
     kind: str
-    value: Callable[[Camera], float | None]
+    value: Callable[[Camera], float | str | None]
     attributes: Callable[[Camera], Mapping[str, Any] | None] = lambda _: None
 
 
 SENSORS = (
+    CameraSensorDescription(
+        key="reason",
+        kind="verdict",
+        value=lambda camera: camera.verdict and camera.verdict.reason_word,
+        attributes=_reason,
+        device_class=SensorDeviceClass.ENUM,
+        options=list(REASONS),
+    ),
     CameraSensorDescription(
         key="score",
         kind="verdict",
@@ -129,6 +154,7 @@ async def async_setup_entry(
 ) -> None:
     """Set up the sensors of a site."""
     hub = entry.runtime_data
+    async_add_entities([StatusSensor(hub)])
     async_add_for_cameras(
         hub,
         async_add_entities,
@@ -139,7 +165,7 @@ async def async_setup_entry(
 class CameraSensor(CameraEntity, SensorEntity):
     """One value of a camera."""
 
-    _unrecorded_attributes = frozenset({"events", "missing", "notice", "zones"})
+    _unrecorded_attributes = frozenset({"events", "explanation", "missing", "notice", "zones"})
     entity_description: CameraSensorDescription
 
     def __init__(self, hub: Hub, info: CameraInfo, description: CameraSensorDescription) -> None:
@@ -150,7 +176,7 @@ class CameraSensor(CameraEntity, SensorEntity):
 
     @property
     @override
-    def native_value(self) -> float | None:
+    def native_value(self) -> float | str | None:
         """The value as the worker told it last."""
         return self.entity_description.value(self.camera)
 
@@ -159,3 +185,36 @@ class CameraSensor(CameraEntity, SensorEntity):
     def extra_state_attributes(self) -> Mapping[str, Any] | None:
         """What stands behind the value."""
         return self.entity_description.attributes(self.camera)
+
+
+class StatusSensor(SiteEntity, SensorEntity):
+    """What is wrong with the worker and its cameras, in words."""
+
+    _attr_entity_category = EntityCategory.DIAGNOSTIC
+    _unrecorded_attributes = frozenset({"errors"})
+
+    def __init__(self, hub: Hub) -> None:
+        """Set up the status of the site."""
+        super().__init__(hub, "status")
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether a worker is there to tell."""
+        return self.hub.online
+
+    @property
+    @override
+    def native_value(self) -> str:
+        """The latest trouble, as the worker says it, or that there is none."""
+        faults = self.hub.workers.faults
+        if not faults:
+            return "fine"
+        message = faults[0].message
+        return message if len(message) <= MAX_LENGTH_STATE_STATE else f"{message[:250]}…"
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """All that is not resolved, the latest first."""
+        return {"errors": [fault.message for fault in self.hub.workers.faults]}

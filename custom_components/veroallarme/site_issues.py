@@ -1,16 +1,20 @@
 """When a site needs its user: the causes of its repair issues, apart from those of a bridge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from homeassistant.core import callback
 
 from .cameras import Camera
-from .contract import CONTRACT_VERSION, CameraInfo, Info, Origin, Outcome
+from .contract import CONTRACT_VERSION, CameraInfo, Fault, Info, Origin, Outcome
 from .issues import Issues
 
 STUCK_EVENTS = 1000
 """Far more than a promise needs: a camera without one by then will not get it by waiting."""
+
+
+_TOLD_APART = ("notice", "learning", "suggestions", "snapshots")
+"""Not trouble with the camera itself, or told by a repair of its own."""
 
 
 class SiteIssues:
@@ -24,6 +28,8 @@ class SiteIssues:
         """
         self._issues = issues
         self._root = root
+        self._snapshot_faults: dict[str, str] = {}
+        """Why pictures of a camera do not come, as the worker says it."""
 
     @callback
     def async_check_contract(self, info: Info) -> None:
@@ -49,6 +55,29 @@ class SiteIssues:
         self._issues.async_set("clock_difference", bool(lead), placeholders)
 
     @callback
+    def async_check_faults(self, faults: Sequence[Fault], names: Mapping[str, str]) -> None:
+        """Look whether a worker reports trouble with its cameras.
+
+        Args:
+            faults: all that is wrong.
+            names: of all cameras, by their ids.
+        """
+        for camera_id, name in names.items():
+            told = {
+                fault.key.partition("/")[2]: fault.message.removeprefix(f"{camera_id}: ")
+                for fault in faults
+                if fault.camera_id == camera_id
+            }
+            self._snapshot_faults[camera_id] = told.get("snapshots", "")
+            other = [message for about, message in told.items() if about not in _TOLD_APART]
+            self._issues.async_set(
+                "camera_fault",
+                bool(other),
+                {"camera": name, "fault": "\n\n".join(other)},
+                camera_id=camera_id,
+            )
+
+    @callback
     def async_check_bridged(
         self, names: Mapping[str, str], offered: Mapping[str, CameraInfo]
     ) -> None:
@@ -72,7 +101,10 @@ class SiteIssues:
         """Look whether news of one kind of topic is trouble."""
         if kind == "connectivity":
             self._issues.async_set(
-                "no_snapshots", camera.connected is False, {"camera": name}, camera_id=camera.id
+                "no_snapshots",
+                camera.connected is False,
+                {"camera": name, "fault": self._snapshot_faults.get(camera.id, "")},
+                camera_id=camera.id,
             )
         elif kind == "stats" and camera.stats is not None:
             learning = camera.stats.learning

@@ -8,7 +8,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
-from .contract import Health
+from .contract import Fault, Health
 from .payload import is_valid_id, read_json
 
 HEALTH_SILENCE_S = 200.0
@@ -67,11 +67,10 @@ class Workers:
         return any(worker.online for worker in self.by_id.values())
 
     @property
-    def fault(self) -> str | None:
-        """The latest trouble that a worker reports, with its remedy."""
-        online = (worker for worker in self.by_id.values() if worker.online)
-        faults = (worker.health.error for worker in online if worker.health)
-        return next(filter(None, faults), None)
+    def faults(self) -> list[Fault]:
+        """All that the workers report to be wrong, of each the latest first."""
+        online = [worker for worker in self.by_id.values() if worker.online and worker.health]
+        return [fault for worker in online if worker.health for fault in worker.health.faults]
 
     @callback
     def async_on_status(self, message: mqtt.ReceiveMessage) -> None:

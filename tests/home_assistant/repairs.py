@@ -1,5 +1,8 @@
 """The repairs that Home Assistant shows, and the time that trouble needs to become one."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
@@ -20,10 +23,15 @@ def shown(hass: HomeAssistant) -> dict[str | None, dict[str, str] | None]:
     }
 
 
-async def pass_reports(hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float) -> None:
+async def pass_reports(
+    hass: HomeAssistant,
+    freezer: FrozenDateTimeFactory,
+    seconds: float,
+    health: Mapping[str, Any] = HEALTH,
+) -> None:
     """Let time pass while the worker reports."""
     while seconds > 0:
         freezer.tick(step := min(seconds, 60.0))
         seconds -= step
         async_fire_time_changed(hass)
-        await say(hass, "worker/main/health", HEALTH)
+        await say(hass, "worker/main/health", health)

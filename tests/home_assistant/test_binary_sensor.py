@@ -74,7 +74,7 @@ async def test_the_worker_shows_in_its_own_sensors(hass: HomeAssistant, site) ->
     assert state(hass, "binary_sensor", "worker", "") == "on"
     assert state(hass, "binary_sensor", "problem", "") == "off"
     trouble = {"key": "drive/snapshots", "message": "drive: no answer", "at": moment()}
-    await say(hass, "worker/main/health", changed(HEALTH, last_error=trouble))
+    await say(hass, "worker/main/health", changed(HEALTH, last_error=trouble, errors=[trouble]))
     assert state(hass, "binary_sensor", "problem", "") == "on"
     assert attributes(hass, "binary_sensor", "problem", "")["message"] == "drive: no answer"
     publish(hass, "worker/main/status", "offline")

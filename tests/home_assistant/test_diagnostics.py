@@ -21,13 +21,15 @@ async def test_diagnostics_tell_everything_but_names_addresses_and_pictures(
         "message": "drive: http://admin:secret@192.168.1.20/snap.jpg answered HTTP 401",
         "at": moment(),
     }
-    await say(hass, "worker/main/health", changed(HEALTH, last_error=trouble))
+    await say(hass, "worker/main/health", changed(HEALTH, last_error=trouble, errors=[trouble]))
     why = "No usable picture came from the camera: 10.0.0.7:554 accepts no connection"
     await say(hass, "camera/drive/verdict", nuisance(state="unknown", explanation=why))
     await say(hass, "camera/drive/image", JPEG)
     content = await get_diagnostics_for_config_entry(hass, hass_client, site)
     assert content["online"] is True
-    assert content["workers"]["main"]["health"]["error"] == "drive: **REDACTED** answered HTTP 401"
+    assert content["workers"]["main"]["health"]["faults"] == [
+        {"key": "drive/snapshots", "message": "drive: **REDACTED** answered HTTP 401"}
+    ]
     drive = content["cameras"]["drive"]
     assert drive["verdict"]["state"] == "unknown"
     assert drive["stats"]["suppressed"] == 322

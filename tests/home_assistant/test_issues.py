@@ -25,7 +25,7 @@ async def test_issues_go_with_their_camera_and_their_site(
     await pass_reports(hass, freezer, PATIENCE_S + 10)
     assert shown(hass)
     await say(hass, "info", changed(INFO, cameras=INFO["cameras"][:1]))
-    assert shown(hass) == {"no_snapshots": {"camera": "Drive"}}
+    assert shown(hass) == {"no_snapshots": {"camera": "Drive", "fault": ""}}
     await hass.config_entries.async_unload(site.entry_id)
     assert shown(hass) == {}
 

@@ -8,8 +8,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from custom_components.veroallarme import past_events
-from custom_components.veroallarme.contract import EventState
 from custom_components.veroallarme.past_events import PastEvents
+from custom_components.veroallarme.reasons import EventState
 
 from .archive import Archive, past_event
 from .worker import HEALTH, JPEG, changed, moment, nuisance, say, verdict

@@ -2,7 +2,19 @@ import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
-from .worker import REVIEW, STATS, attributes, changed, entity_id, nuisance, say, state, verdict
+from .worker import (
+    HEALTH,
+    REVIEW,
+    STATS,
+    attributes,
+    changed,
+    entity_id,
+    moment,
+    nuisance,
+    say,
+    state,
+    verdict,
+)
 
 
 @pytest.mark.usefixtures("all_entities_enabled")
@@ -56,3 +68,40 @@ async def test_what_few_people_need_is_off_at_first(hass: HomeAssistant, site, k
     entry = er.async_get(hass).async_get(entity_id(hass, "sensor", key))
     assert entry is not None
     assert entry.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+
+
+@pytest.mark.parametrize(
+    ("judged", "word"),
+    [
+        (verdict(), "person"),
+        (verdict(objects=[]), "moved"),
+        (nuisance(reason="light"), "light"),
+        (nuisance(reason="of_a_newer_worker"), "other"),
+    ],
+)
+async def test_the_reason_is_a_word(hass: HomeAssistant, site, judged: dict, word: str) -> None:
+    assert state(hass, "sensor", "reason") == "unknown"
+    await say(hass, "camera/drive/verdict", judged)
+    assert state(hass, "sensor", "reason") == word
+    shown = attributes(hass, "sensor", "reason")
+    assert shown["code"] == judged["reason"]
+    assert shown["explanation"] == judged["explanation"]
+
+
+async def test_what_is_wrong_is_said_in_words(hass: HomeAssistant, site) -> None:
+    assert state(hass, "sensor", "status", "") == "fine"
+    errors = [
+        {"key": "drive/slow", "message": f"drive: {'so ' * 100}slow", "at": moment()},
+        {"key": "broker", "message": "the broker is slow", "at": moment()},
+    ]
+    await say(hass, "worker/main/health", changed(HEALTH, errors=errors))
+    assert state(hass, "sensor", "status", "").startswith("drive: so so")
+    assert len(attributes(hass, "sensor", "status", "")["errors"]) == 2
+    await say(hass, "worker/main/health", changed(HEALTH, errors=errors[1:]))
+    assert state(hass, "sensor", "status", "") == "the broker is slow"
+    old = changed(HEALTH, last_error=errors[1])
+    del old["errors"]
+    await say(hass, "worker/main/health", old)
+    assert state(hass, "sensor", "status", "") == "the broker is slow"
+    await say(hass, "worker/main/status", "offline")
+    assert state(hass, "sensor", "status", "") == "unavailable"
