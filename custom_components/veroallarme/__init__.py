@@ -8,18 +8,24 @@ from homeassistant.helpers.typing import ConfigType
 
 from .actions import async_register_actions
 from .bridges import Bridges, async_clear_definition
+from .card import async_register_card
 from .connection import site_root
 from .const import CONF_CAMERA_ID, DOMAIN, PLATFORMS
 from .contract import Origin
 from .devices import camera_of
+from .event_list import async_register_list
+from .event_pictures import EventPictureView
 from .hub import Hub, VeroAllarmeConfigEntry
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Set up the actions."""
+    """Set up what is there for all sites: actions, pictures of past events, and the card."""
     async_register_actions(hass)
+    async_register_list(hass)
+    hass.http.register_view(EventPictureView())
+    await async_register_card(hass)
     return True
 
 

@@ -13,12 +13,11 @@ from homeassistant.core import (
 )
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers import device_registry as dr
 
 from .const import DOMAIN
 from .contract import FEEDBACK_WORDS
-from .devices import camera_of
-from .hub import Hub, VeroAllarmeConfigEntry
+from .hub import Hub
+from .lookup import async_find_camera
 from .payload import is_valid_id
 from .zones import ZoneError, check_zones
 
@@ -110,18 +109,14 @@ def _camera(call: ServiceCall, command: str) -> tuple[Hub, str]:
         ServiceValidationError: there is no such camera, or its worker does not take the command.
     """
     device_id: str = call.data[ATTR_DEVICE_ID]
-    device = dr.async_get(call.hass).async_get(device_id)
-    entries: list[VeroAllarmeConfigEntry] = call.hass.config_entries.async_loaded_entries(DOMAIN)
-    for entry in entries:
-        if device is None or (camera_id := camera_of(device, entry.entry_id)) is None:
-            continue
-        hub = entry.runtime_data
-        if not hub.online:
-            raise _refusal("worker_offline", camera=hub.cameras.name(camera_id))
-        if not hub.can(command):
-            raise _refusal("worker_too_old", action=call.service)
-        return hub, camera_id
-    raise _refusal("no_camera", device_id=device_id)
+    if (found := async_find_camera(call.hass, device_id)) is None:
+        raise _refusal("no_camera", device_id=device_id)
+    hub, camera_id = found
+    if not hub.online:
+        raise _refusal("worker_offline", camera=hub.cameras.name(camera_id))
+    if not hub.can(command):
+        raise _refusal("worker_too_old", action=call.service)
+    return hub, camera_id
 
 
 def _refusal(key: str, **placeholders: Any) -> ServiceValidationError:

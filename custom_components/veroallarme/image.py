@@ -13,6 +13,8 @@ from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
 
 PARALLEL_UPDATES = 0
+LAST_EVENT = "annotated"
+"""Key of the annotated picture of the latest event."""
 SUGGESTED_ZONES = "suggested_zones"
 """Key of the picture of suggested zones."""
 
@@ -39,7 +41,7 @@ class AnnotatedImage(CameraEntity, ImageEntity):
 
     def __init__(self, hub: Hub, info: CameraInfo) -> None:
         """Set up the picture of a camera."""
-        CameraEntity.__init__(self, hub, info, "annotated")
+        CameraEntity.__init__(self, hub, info, LAST_EVENT)
         ImageEntity.__init__(self, hub.hass)
 
     @property

@@ -23,7 +23,7 @@ from .payload import (
     read_share,
     read_text,
 )
-from .reasons import EventState
+from .reasons import EventState, reason_word
 from .requests import RequestError, Requests
 
 ANSWER_TIMEOUT_S = 15.0
@@ -57,6 +57,11 @@ class PastEvent:
     feedback: bool | None
     pictures: int
     """Frames that are still kept."""
+
+    @property
+    def reason_word(self) -> str:
+        """Why it was judged so, as one of the words that are translated."""
+        return reason_word(self.reason, self.state, self.objects)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:

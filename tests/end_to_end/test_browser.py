@@ -131,6 +131,84 @@ async def test_the_alarm_explains_itself(browser: Browser, lively: House) -> Non
     assert browser.errors == []
 
 
+SAVE_DASHBOARD = """async () => {
+  const { hass } = document.querySelector("home-assistant");
+  await hass.callWS({ type: "lovelace/dashboards/create", url_path: "alarms-here",
+    title: "Alarms", mode: "storage", show_in_sidebar: true });
+  await hass.callWS({ type: "lovelace/config/save", url_path: "alarms-here",
+    config: { views: [{ cards: [{ type: "custom:veroallarme-card" }] }] } });
+}"""
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+async def test_the_card_shows_what_was_suppressed_and_takes_thumbs(
+    browser: Browser, lively: House
+) -> None:
+    page = browser.page
+    await browser.open("/config/dashboard")
+    await page.evaluate(SAVE_DASHBOARD)
+    await page.set_viewport_size(PHONE)
+    await browser.open("/alarms-here")
+    card = page.locator("veroallarme-card")
+    await browser.see("Damaged pictures", "A person moved")
+    await browser.shoot("card")
+    width = await card.evaluate("card => [card.scrollWidth, card.clientWidth]")
+    assert width[0] <= width[1], "it fits a phone"
+    await card.get_by_role("button", name="Suppressed", exact=True).click()
+    await expect(card.get_by_text("A person moved")).to_have_count(0, timeout=WAIT_MS)
+    row = card.locator("li").filter(has_text="Damaged pictures").first
+    await row.get_by_role("button", name="Show the picture").click()
+    picture = card.locator("dialog img")
+    await expect(picture).to_be_visible(timeout=WAIT_MS)
+    size: list[int] = await picture.evaluate(
+        "async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight] }"
+    )
+    assert size == [640, 480]
+    thumb = card.locator("dialog").get_by_role("button", name="It was a false alarm")
+    await thumb.click()
+    await expect(thumb).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
+    await expect(thumb).to_be_focused()
+    await browser.shoot("card_picture")
+    await browser.open("/alarms-here")
+    row = card.locator("li").filter(has_text="Damaged pictures").first
+    thumb = row.get_by_role("button", name="It was a false alarm")
+    await expect(thumb).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
+    await page.set_viewport_size(VIEWPORT)
+    assert browser.errors == []
+
+
+async def test_motion_is_ignored_where_it_was_once_the_user_has_seen_where(
+    browser: Browser, lively: House
+) -> None:
+    await browser.open("/alarms-here")
+    card = browser.page.locator("veroallarme-card")
+    row = card.locator("li").filter(has_text="A person moved").first
+    await row.get_by_role("button", name="It was a false alarm").click()
+    await row.get_by_role("button", name="Ignore motion here").click()
+    await expect(card.locator("dialog polygon").first).to_be_attached(timeout=WAIT_MS)
+    zones = await lively.home.state("sensor.front_zones")
+    assert zones["state"] == "0"
+    await card.get_by_role("button", name="Ignore it").click()
+    await lively.home.until_state("sensor.front_zones", "1")
+    await lively.home.post(
+        "services/veroallarme/set_zones",
+        {"device_id": (await lively.devices())["Front"]["id"], "zones": []},
+    )
+    await lively.home.until_state("sensor.front_zones", "0")
+    assert browser.errors == []
+
+
+async def test_past_events_are_media(browser: Browser, lively: House) -> None:
+    page = browser.page
+    await browser.open("/media-browser/browser")
+    for folder in ("VeroAllarme", "Front", "("):
+        await page.locator("ha-card").filter(has_text=folder).first.click(timeout=WAIT_MS)
+    event = page.locator("ha-card").filter(has_text="A person moved").first
+    await expect(event).to_be_visible(timeout=WAIT_MS)
+    await browser.shoot("media")
+    assert browser.errors == []
+
+
 async def test_a_camera_is_added_by_hand(browser: Browser, lively: House) -> None:
     """The flow as a user walks it: two entities, nothing else."""
     home = lively.home

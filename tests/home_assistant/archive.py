@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 
 from .worker import JPEG, ROOT, publish, validate, verdict
 
@@ -21,6 +22,12 @@ ZONE = {
     "kind": "ignore",
     "points": [[0.1, 0.1], [0.3, 0.1], [0.3, 0.4], [0.1, 0.4]],
 }
+
+
+def in_utc(moment: str | datetime) -> str:
+    """Write a moment as the worker does."""
+    at = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return dt_util.as_utc(at).isoformat(timespec="milliseconds")
 
 
 def past_event(content: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -94,7 +101,8 @@ class Archive:
         counts: dict[str, Any] = {
             name: states.count(name) for name in ("relevant", "irrelevant", "unknown")
         }
-        return {"since": since, "until": until, **counts, "suppressed": counts["irrelevant"]}
+        between = {"since": in_utc(since), "until": in_utc(until)}
+        return {**between, **counts, "suppressed": counts["irrelevant"]}
 
     def _picture(self, request: dict[str, Any]) -> Any:
         if request["event_id"] not in [event["event_id"] for event in self.events]:

@@ -1,0 +1,129 @@
+"""Past events of all cameras in one list, over the WebSocket: what the card shows."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import probatio
+from homeassistant.components import websocket_api
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.util import dt as dt_util
+
+from .event_pictures import ANNOTATED, THUMBNAIL, async_sign, picture_path
+from .hub import Hub
+from .lookup import async_cameras
+from .past_events import MAX_LISTED, Counts, EventPage, PastEvent
+from .reasons import EventState
+
+_LIST: dict[Any, Any] = {
+    probatio.Required("type"): "veroallarme/events",
+    probatio.Optional("device_ids"): [cv.string],
+    probatio.Optional("states"): [probatio.Coerce(EventState)],
+    probatio.Optional("since"): cv.datetime,
+    probatio.Optional("until"): cv.datetime,
+    probatio.Optional("count_since"): cv.datetime,
+    probatio.Optional("limit", default=20): probatio.All(
+        int, probatio.Range(min=0, max=MAX_LISTED)
+    ),
+}
+
+
+@callback
+def async_register_list(hass: HomeAssistant) -> None:
+    """Register the command."""
+    websocket_api.async_register_command(hass, _async_list)
+
+
+@websocket_api.websocket_command(_LIST)
+@websocket_api.async_response
+async def _async_list(
+    hass: HomeAssistant, connection: websocket_api.ActiveConnection, message: dict[str, Any]
+) -> None:
+    """List the newest events of some cameras, or of all that the user may see."""
+    cameras = async_cameras(hass, connection.user)
+    wanted = message.get("device_ids") or list(cameras)
+    asked = {device_id: cameras[device_id] for device_id in wanted if device_id in cameras}
+    pages = await asyncio.gather(
+        *(_ask(hub, camera_id, message) for hub, camera_id in asked.values())
+    )
+    limit: int = message["limit"]
+    found: list[tuple[str, PastEvent]] = []
+    counts: list[Counts] = []
+    faults: list[dict[str, str]] = []
+    more = False
+    for device_id, page in zip(asked, pages, strict=True):
+        if isinstance(page, dict):
+            faults.append(page)
+            continue
+        found += [(device_id, event) for event in page.events]
+        counts += page.counts
+        more = more or page.more
+    found.sort(key=lambda item: item[1].motion_at, reverse=True)
+    token = connection.refresh_token_id
+    connection.send_result(
+        message["id"],
+        {
+            "events": [_item(hass, device_id, event, token) for device_id, event in found[:limit]],
+            "more": more or len(found) > limit,
+            "counts": {
+                "events": sum(count.events for count in counts),
+                "nuisance": sum(count.irrelevant for count in counts),
+                "suppressed": sum(count.suppressed for count in counts),
+            },
+            "cameras": [
+                {"device_id": device_id, "name": hub.cameras.name(camera_id)}
+                for device_id, (hub, camera_id) in cameras.items()
+            ],
+            "faults": faults,
+        },
+    )
+
+
+async def _ask(hub: Hub, camera_id: str, message: dict[str, Any]) -> EventPage | dict[str, str]:
+    """Return a page of a camera's events, or why there is none."""
+    fault = {"camera": hub.cameras.name(camera_id)}
+    if not hub.online or not hub.serves(camera_id):
+        return {**fault, "kind": "offline", "error": ""}
+    if not hub.can("list_events"):
+        return {**fault, "kind": "too_old", "error": ""}
+    since: datetime | None = message.get("count_since")
+    try:
+        return await hub.past_events.async_list(
+            camera_id,
+            since=message.get("since"),
+            until=message.get("until"),
+            states=message.get("states", ()),
+            limit=message["limit"],
+            count_between=() if since is None else (since, dt_util.utcnow()),
+        )
+    except HomeAssistantError as error:
+        return {**fault, "kind": "failed", "error": str(error)}
+
+
+@callback
+def _item(
+    hass: HomeAssistant, device_id: str, event: PastEvent, token: str | None
+) -> dict[str, Any]:
+    def address(picture: str) -> str:
+        path = picture_path(device_id, event.event_id, picture)
+        return async_sign(hass, path, refresh_token_id=token)
+
+    return {
+        "device_id": device_id,
+        "event_id": event.event_id,
+        "motion_at": event.motion_at.isoformat(),
+        "state": event.state,
+        "relevant": event.relevant,
+        "score": event.score,
+        "threshold": event.threshold,
+        "reason_word": event.reason_word,
+        "explanation": event.explanation,
+        "learning": event.learning,
+        "objects": event.objects,
+        "feedback": event.feedback,
+        "thumbnail": address(THUMBNAIL) if event.pictures else None,
+        "picture": address(ANNOTATED) if event.pictures else None,
+        "frames": [address(f"{number}.jpg") for number in range(min(event.pictures, 10))],
+    }
