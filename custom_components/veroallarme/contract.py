@@ -200,6 +200,8 @@ class Verdict:
     motion_at: datetime
     decided_at: datetime
     hold_until: datetime | None
+    merged: int
+    """Further starts of motion that it covers."""
     num_relevant: int
     num_irrelevant: int
     regions: list[dict[str, Any]]
@@ -221,6 +223,7 @@ class Verdict:
             motion_at=read_datetime(content, "motion_at"),
             decided_at=read_datetime(content, "decided_at"),
             hold_until=read_optional(read_datetime, content, "hold_until"),
+            merged=read_count(content, "merged"),
             num_relevant=read_count(content, "num_relevant"),
             num_irrelevant=read_count(content, "num_irrelevant"),
             regions=[

@@ -11,7 +11,8 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
-from .event_pictures import ANNOTATED, THUMBNAIL, async_sign, picture_path
+from .addresses import ANNOTATED, THUMBNAIL, picture_path
+from .event_pictures import async_sign
 from .hub import Hub
 from .lookup import async_cameras
 from .past_events import MAX_LISTED, Counts, EventPage, PastEvent
@@ -20,6 +21,7 @@ from .reasons import EventState
 _LIST: dict[Any, Any] = {
     probatio.Required("type"): "veroallarme/events",
     probatio.Optional("device_ids"): [cv.string],
+    probatio.Optional("event_id"): cv.string,
     probatio.Optional("states"): [probatio.Coerce(EventState)],
     probatio.Optional("since"): cv.datetime,
     probatio.Optional("until"): cv.datetime,
@@ -92,6 +94,7 @@ async def _ask(hub: Hub, camera_id: str, message: dict[str, Any]) -> EventPage |
     try:
         return await hub.past_events.async_list(
             camera_id,
+            event_id=message.get("event_id"),
             since=message.get("since"),
             until=message.get("until"),
             states=message.get("states", ()),

@@ -10,12 +10,10 @@ from homeassistant.components.http.auth import async_sign_path
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, Unauthorized
 
+from .addresses import ANNOTATED, THUMBNAIL, URL
 from .lookup import async_find_camera, may_see
 from .payload import is_valid_id
 
-URL = "/api/veroallarme/{device_id}/{event_id}/{picture}"
-ANNOTATED = "annotated.jpg"
-THUMBNAIL = "thumbnail.jpg"
 THUMBNAIL_WIDTH_PX = 320
 _PICTURES: dict[str, dict[str, int | None]] = {
     ANNOTATED: {},
@@ -24,11 +22,6 @@ _PICTURES: dict[str, dict[str, int | None]] = {
 }
 SIGNED_FOR = timedelta(hours=12)
 """How long an address in a card or in the media browser may be used."""
-
-
-def picture_path(device_id: str, event_id: str, picture: str = ANNOTATED) -> str:
-    """Return the address of a picture, to be asked for by somebody who is logged in."""
-    return URL.format(device_id=device_id, event_id=event_id, picture=picture)
 
 
 @callback

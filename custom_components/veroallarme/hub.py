@@ -16,6 +16,7 @@ from .contract import MAX_BURST_BYTES, Info
 from .devices import async_add_site, async_follow_cameras, async_set_version
 from .issues import Issues
 from .listeners import HEALTH, INFO, WORKER, Listeners
+from .notifications import Notifications
 from .past_events import PastEvents
 from .payload import read_json
 from .requests import Requests
@@ -47,6 +48,9 @@ class Hub:
         self._requests = Requests(hass, self.connection)
         self.commands = Commands(hass, self.connection, self.cameras, self._requests, self.can)
         self.past_events = PastEvents(self._requests, self.commands)
+        self.notifications = Notifications(
+            hass, entry, self.cameras, self.commands, self.past_events, self._can_now
+        )
         self.issues = Issues(hass, entry.entry_id)
         self._site_issues = SiteIssues(self.issues, root)
         self._suggestion_issues = SuggestionIssues(hass, entry.entry_id)
@@ -81,6 +85,10 @@ class Hub:
     def can(self, command: str) -> bool:
         """Whether the worker takes a command."""
         return self.info is not None and command in self.info.capabilities
+
+    def _can_now(self, command: str) -> bool:
+        """Whether a worker is there that takes a command."""
+        return self.online and self.can(command)
 
     def subentry_id(self, camera_id: str) -> str | None:
         """Return the subentry that bridges a camera, or None."""
@@ -120,6 +128,7 @@ class Hub:
         on_unload = self.entry.async_on_unload
         on_unload(self.connection.async_track_status(self._on_connection_change))
         on_unload(self._stop)
+        self.notifications.async_listen()
         subscribe = self.connection.async_subscribe
         # One subscription for each kind of topic, whatever the number of cameras. Home Assistant
         # subscribes to filters with wildcards first, in any case: when info comes, the retained

@@ -15,8 +15,8 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
+from .addresses import ANNOTATED, THUMBNAIL, picture_path
 from .const import DOMAIN
-from .event_pictures import ANNOTATED, THUMBNAIL, picture_path
 from .hub import Hub
 from .lookup import async_cameras, async_find_camera
 from .past_events import MAX_LISTED, PastEvent

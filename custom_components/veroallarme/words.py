@@ -1,7 +1,10 @@
 """Words of the entities, where Home Assistant itself does not translate them."""
 
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.translation import async_get_cached_translations
+from homeassistant.helpers.translation import (
+    async_get_cached_translations,
+    async_get_translations,
+)
 
 from .const import DOMAIN
 from .reasons import EventState
@@ -30,3 +33,10 @@ def decision_words(
         words.get(f"{sensors}.outcome.state.{outcome}", judged),
         words.get(f"{sensors}.reason.state.{reason}", reason),
     )
+
+
+async def notification_words(hass: HomeAssistant) -> dict[str, str]:
+    """Return the words of notifications in the language of the house, by their keys."""
+    head = f"component.{DOMAIN}.selector.notification.options."
+    words = await async_get_translations(hass, hass.config.language, "selector", {DOMAIN})
+    return {key.removeprefix(head): text for key, text in words.items() if key.startswith(head)}

@@ -1,4 +1,5 @@
 import asyncio
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,7 @@ from freezegun.api import FrozenDateTimeFactory
 from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
 from homeassistant.components.blueprint import models
 from homeassistant.components.mobile_app import device_action
-from homeassistant.core import HomeAssistant, ServiceCall, SupportsResponse
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -21,11 +21,28 @@ from pytest_homeassistant_custom_component.common import (
     async_mock_service,
 )
 
-from .worker import REVIEW, entity_id, moment, nuisance, publish, say, sent, state, verdict
+from custom_components.veroallarme import verdict_watch
+
+from .archive import Archive, past_event
+from .test_actions import device_id
+from .worker import (
+    INFO,
+    REVIEW,
+    changed,
+    entity_id,
+    moment,
+    nuisance,
+    publish,
+    say,
+    state,
+    verdict,
+)
 
 BLUEPRINTS = Path(__file__).parents[2] / "blueprints" / "automation" / "veroallarme"
 MOTION = "binary_sensor.camera_motion"
 EVENT = "20261123_061402_9f31c4"
+LIMIT_S = 0.2
+"""How long a verdict is waited for, in seconds of the real clock."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +70,7 @@ def phone(hass: HomeAssistant) -> Iterator[str]:
             config_entry_id=entry.entry_id, identifiers={("mobile_app", number)}, name="My Phone"
         )
         devices.append(device.id)
+    hass.config.components.add("mobile_app")
     services = {devices[0]: "mobile_app_my_phone", devices[1]: "mobile_app_my_phone_2"}
     with (
         patch.object(device_action, "webhook_id_from_device_id", lambda _, device_id: device_id),
@@ -76,21 +94,19 @@ async def automate(hass: HomeAssistant, name: str, inputs: dict[str, Any]) -> No
     assert found.state == "on"
 
 
-async def watch(hass: HomeAssistant, phone: str, **others: str) -> None:
+async def watch(hass: HomeAssistant, phone: str, **others: Any) -> None:
     """Notify about the drive."""
     inputs = {
         "alarm": entity_id(hass, "binary_sensor", "relevant_motion"),
-        "picture": entity_id(hass, "image", "annotated"),
         "motion": MOTION,
-        "phone": phone,
+        "phones": [phone],
+        "limit": LIMIT_S,
     }
     await automate(hass, "notify_relevant_motion.yaml", inputs | others)
 
 
 @pytest.fixture
-async def notify(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str
-) -> MockConfigEntry:
+async def notify(hass: HomeAssistant, site, archive: Archive, phone: str) -> MockConfigEntry:
     hass.states.async_set(MOTION, "off", {"friendly_name": "Raw motion"})
     await watch(hass, phone)
     return site
@@ -107,37 +123,150 @@ async def move(hass: HomeAssistant, *states: str) -> None:
         await hass.async_block_till_done()
 
 
-async def test_relevant_motion_is_notified_with_picture_and_buttons(
+async def settle(hass: HomeAssistant) -> None:
+    """Let everything happen that can now, but wait for no verdict."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def begin_motion(hass: HomeAssistant, *states: str) -> None:
+    for one in states or ("on",):
+        hass.states.async_set(MOTION, one)
+        await settle(hass)
+
+
+async def publish_now(hass: HomeAssistant, topic: str, payload: Any) -> None:
+    publish(hass, topic, payload)
+    await settle(hass)
+
+
+async def test_relevant_motion_is_notified_with_words_picture_and_buttons(
     hass: HomeAssistant, notify, notified: list[ServiceCall]
 ) -> None:
-    await alarm(hass)
+    await hass.config.async_set_time_zone("Europe/Paris")
+    await alarm(hass, motion_at="2026-11-23T06:14:02.517+00:00")
     (call,) = notified
     assert call.data["title"] == "Drive"
-    assert call.data["message"] == "Something moved, and nothing shows that it is nuisance."
+    assert call.data["message"] == "A person moved, 07:14"
     data = call.data["data"]
-    assert data["image"] == "/api/image_proxy/image.drive_last_event"
+    assert data["image"] == f"/api/veroallarme/{device_id(hass)}/{EVENT}/annotated.jpg"
     assert [action["title"] for action in data["actions"]] == ["Relevant", "False alarm"]
 
 
-@pytest.mark.parametrize(("button", "relevant"), [(0, True), (1, False)])
-async def test_a_button_on_the_phone_gives_feedback(
-    hass: HomeAssistant, notify, notified: list[ServiceCall], mqtt_mock, button: int, relevant: bool
-) -> None:
-    await alarm(hass)
-    pressed = notified[0].data["data"]["actions"][button]["action"]
-    await say(hass, "camera/drive/verdict", verdict("20261123_070000_abcdef"))
-    for action in (pressed, pressed.replace("|", "|other"), "SILENCE"):
-        hass.bus.async_fire("mobile_app_notification_action", {"action": action})
-        await hass.async_block_till_done()
-    assert sent(mqtt_mock, "camera/drive/feedback") == [{"event_id": EVENT, "relevant": relevant}]
-
-
-async def test_nuisance_is_not_notified(
+async def test_motion_that_is_judged_is_not_notified_besides(
     hass: HomeAssistant, notify, notified: list[ServiceCall]
 ) -> None:
-    await move(hass, "on", "off")
-    await say(hass, "camera/drive/relevant", "OFF")
+    await begin_motion(hass, "on", "off")
+    await publish_now(hass, "camera/drive/verdict", nuisance(motion_at=moment()))
+    await hass.async_block_till_done()
     assert notified == []
+
+
+@pytest.mark.parametrize("source", [MOTION, "event.bell"])
+async def test_motion_that_nobody_judges_in_time_is_notified(
+    hass: HomeAssistant, site, archive, phone: str, notified: list[ServiceCall], source: str
+) -> None:
+    """The worker hangs: it is online, and says nothing."""
+    hass.states.async_set(source, "off" if source == MOTION else moment(-3600))
+    await watch(hass, phone, motion=source, camera_entity="camera.drive")
+    await say(hass, "camera/drive/verdict", nuisance(motion_at=moment(-60)))
+    hass.states.async_set(source, "on" if source == MOTION else moment())
+    await hass.async_block_till_done()
+    (call,) = notified
+    assert call.data["title"] == "Drive"
+    assert call.data["message"].startswith("Motion that was not judged in time, ")
+    assert call.data["data"]["image"] == "/api/camera_proxy/camera.drive"
+    assert "actions" not in call.data["data"]
+
+
+async def test_while_veroallarme_is_away_motion_is_notified_at_once(
+    hass: HomeAssistant, site, archive, phone: str, notified: list[ServiceCall]
+) -> None:
+    hass.states.async_set(MOTION, "off")
+    await watch(hass, phone, limit=60)
+    await say(hass, "worker/main/status", "offline")
+    await move(hass, "on", "off", "unavailable", "off")
+    assert len(notified) == 1
+
+
+@pytest.mark.parametrize("away_s", [0.0, LIMIT_S / 4, 3 * LIMIT_S])
+async def test_a_worker_that_restarts_hides_no_motion(
+    hass: HomeAssistant, notify, notified: list[ServiceCall], away_s: float
+) -> None:
+    """Its broker had not kept the motion: nothing comes of it after the restart."""
+    await begin_motion(hass)
+    await publish_now(hass, "worker/main/status", "offline")
+    await asyncio.sleep(away_s)
+    await publish_now(hass, "worker/main/status", "online")
+    await hass.async_block_till_done()
+    assert len(notified) == 1
+
+
+async def test_a_worker_that_judges_after_its_restart_is_waited_for(
+    hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await begin_motion(hass)
+    await publish_now(hass, "worker/main/status", "offline")
+    await publish_now(hass, "worker/main/status", "online")
+    await publish_now(hass, "camera/drive/verdict", nuisance(motion_at=moment()))
+    await hass.async_block_till_done()
+    assert notified == []
+
+
+async def test_motion_that_is_not_judged_leaves_the_picture_of_the_alarm_before(
+    hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    await alarm(hass, motion_at=moment(-60))
+    await move(hass, "on")
+    first, second = (call.data["data"] for call in notified)
+    assert first["actions"]
+    assert first["tag"] != second["tag"]
+
+
+async def test_a_button_hides_no_motion_in_flight(
+    hass: HomeAssistant, notify, notified: list[ServiceCall], archive: Archive
+) -> None:
+    await alarm(hass, motion_at=moment(-60))
+    pressed = notified[0].data["data"]["actions"][0]["action"]
+    await begin_motion(hass)
+    hass.bus.async_fire("mobile_app_notification_action", {"action": pressed})
+    await hass.async_block_till_done()
+    messages = [call.data["message"] for call in notified]
+    assert any(message.startswith("Motion that was not judged") for message in messages)
+    assert "Thanks, I will remember." in messages
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_whatever_happens_each_motion_is_judged_or_told(
+    hass: HomeAssistant, notify, notified: list[ServiceCall], seed: int
+) -> None:
+    """Kills, restarts, buttons and verdicts in any order, five motions in each run."""
+    chance = random.Random(seed)
+    for number in range(5):
+        before = len(notified)
+        await move(hass, "off")
+        steps = [chance.choice(("offline", "online", "press", "verdict")) for _ in range(3)]
+        with patch.object(verdict_watch, "LATE_S", 0.0):
+            await begin_motion(hass)
+            motion_at = moment()
+            for step in steps:
+                match step:
+                    case "verdict":
+                        event_id = f"20261123_0614{seed:02}_{number:06x}"
+                        judged = nuisance(event_id, motion_at=motion_at)
+                        await publish_now(hass, "camera/drive/verdict", judged)
+                    case "press":
+                        action = f"veroallarme|{device_id(hass)}|{EVENT}|relevant"
+                        hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+                        await settle(hass)
+                    case status:
+                        await publish_now(hass, "worker/main/status", status)
+            await hass.async_block_till_done()
+        told = [
+            call for call in notified[before:] if call.data["message"].startswith("Motion that")
+        ]
+        assert len(told) <= 1, steps
+        assert told or "verdict" in steps, steps
 
 
 async def test_an_alarm_is_notified_once_however_often_things_restart(
@@ -163,140 +292,6 @@ async def test_an_alarm_that_came_during_a_restart_is_notified(
     assert len(notified) == 2
 
 
-async def test_while_veroallarme_is_away_the_raw_motion_is_notified(
-    hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    await move(hass, "on", "off")
-    assert notified == []
-    await say(hass, "worker/main/status", "offline")
-    await move(hass, "on")
-    (call,) = notified
-    assert call.data["title"] == "Drive"
-    assert "not judged" in call.data["message"]
-    await move(hass, "off", "unavailable", "off")
-    assert len(notified) == 1
-
-
-async def test_motion_that_goes_on_when_veroallarme_dies_is_notified(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    await move(hass, "on")
-    await say(hass, "worker/main/status", "offline")
-    assert notified == []
-    freezer.tick(16)
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done()
-    assert len(notified) == 1
-
-
-async def leave(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
-    """Let the worker go, and wait until that is noticed."""
-    await say(hass, "worker/main/status", "offline")
-    freezer.tick(16)
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done()
-
-
-async def test_short_motion_in_flight_when_veroallarme_dies_is_notified(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    freezer.tick(150)
-    await move(hass, "on", "off")
-    await leave(hass, freezer)
-    assert len(notified) == 1
-
-
-async def test_motion_of_long_ago_is_not_notified_when_veroallarme_dies(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    await move(hass, "on", "off")
-    freezer.tick(150)
-    await leave(hass, freezer)
-    assert notified == []
-
-
-async def test_motion_of_an_event_entity_in_flight_is_notified(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str, notified
-) -> None:
-    hass.states.async_set("event.bell", "2026-11-23T06:00:00.000+00:00")
-    await watch(hass, phone, motion="event.bell")
-    hass.states.async_set("event.bell", moment())
-    await leave(hass, freezer)
-    assert len(notified) == 1
-
-
-async def test_motion_that_has_been_notified_is_not_notified_again_when_veroallarme_dies(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    freezer.tick(150)
-    await move(hass, "on")
-    freezer.tick(2)
-    await alarm(hass)
-    await leave(hass, freezer)
-    (call,) = notified
-    assert call.data["data"]["actions"], "picture and buttons stay"
-
-
-async def test_new_motion_during_an_alarm_leaves_its_picture_when_veroallarme_dies(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    await move(hass, "on")
-    await alarm(hass)
-    freezer.tick(20)
-    await move(hass, "off", "on")
-    await leave(hass, freezer)
-    first, second = (call.data["data"] for call in notified)
-    assert first["actions"]
-    assert first["tag"] != second["tag"]
-
-
-@pytest.mark.parametrize("source", [MOTION, "event.bell"])
-async def test_motion_that_was_judged_is_not_notified_when_veroallarme_dies(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str, notified, source: str
-) -> None:
-    is_event = source.startswith("event")
-    hass.states.async_set(source, "2026-11-23T06:00:00.000+00:00" if is_event else "on")
-    await watch(hass, phone, motion=source)
-    freezer.tick(150)
-    hass.states.async_set(source, moment() if is_event else "off")
-    freezer.tick(3)
-    await say(hass, "camera/drive/verdict", nuisance())
-    await leave(hass, freezer)
-    assert notified == []
-
-
-async def test_a_button_hides_no_motion_in_flight(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    await alarm(hass)
-    await say(hass, "camera/drive/relevant", "OFF")
-    freezer.tick(150)
-    await move(hass, "on")
-    freezer.tick(1)
-    action = notified[0].data["data"]["actions"][0]["action"]
-    hass.bus.async_fire("mobile_app_notification_action", {"action": action})
-    await hass.async_block_till_done()
-    await leave(hass, freezer)
-    assert len(notified) == 2
-
-
-async def test_motion_while_veroallarme_is_away_is_notified_once(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    freezer.tick(150)
-    await say(hass, "worker/main/status", "offline")
-    freezer.tick(5)
-    await move(hass, "on")
-    assert len(notified) == 1
-    freezer.tick(11)
-    async_fire_time_changed(hass)
-    await hass.async_block_till_done()
-    await say(hass, "worker/main/status", "online")
-    freezer.tick(5)
-    await leave(hass, freezer)
-    assert len(notified) == 1
-
-
 @pytest.mark.parametrize(
     ("source", "states", "count"),
     [
@@ -317,20 +312,6 @@ async def test_a_source_that_comes_while_veroallarme_is_away(
         hass.states.async_set(source, one)
         await hass.async_block_till_done()
     assert len(notified) == count
-
-
-async def test_an_alarm_that_came_while_raw_motion_was_notified_is_notified_too(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, notify, notified: list[ServiceCall]
-) -> None:
-    await say(hass, "worker/main/status", "offline")
-    freezer.tick(5)
-    await alarm(hass, decided_at=moment(), hold_until=moment(60))
-    freezer.tick(5)
-    await move(hass, "on")
-    freezer.tick(5)
-    await say(hass, "worker/main/status", "online")
-    assert len(notified) == 2
-    assert notified[1].data["data"]["actions"]
 
 
 async def test_an_alarm_of_the_moments_before_the_connection_was_lost_is_notified(
@@ -357,178 +338,24 @@ async def test_a_clock_that_is_ahead_brings_no_alarm_twice(
     assert len(notified) == 1
 
 
-async def test_every_word_can_be_that_of_the_user(
-    hass: HomeAssistant, site, phone: str, notified: list[ServiceCall]
+async def test_the_digest_is_sent_in_the_evening(
+    freezer: FrozenDateTimeFactory,
+    hass: HomeAssistant,
+    start_site,
+    archive: Archive,
+    phone: str,
+    notified: list[ServiceCall],
 ) -> None:
-    words = {
-        "label_relevant": "Echt",
-        "label_nuisance": "Falsch",
-        "message_relevant": "Da ist etwas.",
-        "message_unavailable": "Bewegung",
-        "message_feedback_lost": "Nicht angekommen",
-    }
-    hass.states.async_set(MOTION, "off")
-    await watch(hass, phone, **words)
-    await alarm(hass)
-    actions = notified[0].data["data"]["actions"]
-    await say(hass, "worker/main/status", "offline")
-    await move(hass, "on")
-    hass.bus.async_fire("mobile_app_notification_action", {"action": actions[0]["action"]})
-    await hass.async_block_till_done()
-    assert [action["title"] for action in actions] == ["Echt", "Falsch"]
-    messages = [call.data["message"] for call in notified]
-    assert messages == ["Da ist etwas.", "Bewegung", "Nicht angekommen"]
-
-
-async def test_a_notification_that_waited_is_about_its_own_event(
-    hass: HomeAssistant, notify
-) -> None:
-    gate, calls = asyncio.Event(), []
-
-    async def send(call: ServiceCall) -> None:
-        calls.append(call)
-        await gate.wait()
-
-    async def say_meanwhile(topic: str, payload: Any) -> None:
-        publish(hass, f"camera/drive/{topic}", payload)
-        for _ in range(50):
-            await asyncio.sleep(0)
-
-    hass.services.async_register("notify", "mobile_app_my_phone_2", send)
-    for event_id in (EVENT, "20261123_061500_bbbbbb"):
-        await say_meanwhile("verdict", verdict(event_id))
-        await say_meanwhile("relevant", "ON")
-        await say_meanwhile("relevant", "OFF")
-    await say_meanwhile("verdict", nuisance(explanation="A branch swayed."))
-    gate.set()
-    await hass.async_block_till_done()
-    actions = [call.data["data"]["actions"][0]["action"].split("|")[2] for call in calls]
-    assert actions == [EVENT, "20261123_061500_bbbbbb"]
-    assert calls[1].data["message"] != "A branch swayed."
-
-
-async def test_a_button_that_finds_veroallarme_away_says_so(
-    hass: HomeAssistant, notify, notified: list[ServiceCall], mqtt_mock
-) -> None:
-    await alarm(hass)
-    pressed = notified[0].data["data"]["actions"][0]["action"]
-    await say(hass, "worker/main/status", "offline")
-    hass.bus.async_fire("mobile_app_notification_action", {"action": pressed})
-    await hass.async_block_till_done()
-    assert "could not take your answer" in notified[1].data["message"]
-    assert sent(mqtt_mock, "camera/drive/feedback") == []
-
-
-@pytest.mark.parametrize("data", [{}, {"action": 5}, {"action": "veroallarme"}])
-async def test_buttons_of_others_are_left_alone(
-    hass: HomeAssistant, notify, notified: list[ServiceCall], caplog, data: dict[str, Any]
-) -> None:
-    hass.bus.async_fire("mobile_app_notification_action", data)
-    await hass.async_block_till_done()
-    assert notified == []
-    assert not [one for one in caplog.records if one.levelname in ("ERROR", "WARNING")]
-
-
-async def sum_up(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, phone: str, **others: Any
-) -> None:
-    """Send the digest of both cameras at 19:00."""
     freezer.move_to("2026-11-23 18:59:30+00:00")
     await hass.config.async_set_time_zone("UTC")
-    inputs = {
-        "suppressed": [
-            entity_id(hass, "sensor", "suppressed", camera) for camera in ("drive", "garden")
-        ],
-        "review": [entity_id(hass, "sensor", "review", camera) for camera in ("drive", "garden")],
-        "phone": phone,
-    }
-    await automate(hass, "daily_digest.yaml", inputs | others)
-
-
-@pytest.fixture
-async def digest(freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str) -> None:
-    await sum_up(freezer, hass, phone)
-
-
-async def evening(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> None:
+    await start_site(changed(INFO, cameras=INFO["cameras"][:1]))
+    await automate(hass, "daily_digest.yaml", {"phones": [phone], "page": "/alarms/0"})
+    archive.events = [past_event(nuisance(motion_at=moment(-3600)))]
+    await say(hass, "camera/drive/review", REVIEW)
+    assert notified == []
     freezer.move_to("2026-11-23 19:00:01+00:00")
     async_fire_time_changed(hass, dt_util.utcnow())
     await hass.async_block_till_done()
-
-
-def statistics(hass: HomeAssistant, *changes: float) -> list[ServiceCall]:
-    rows = [{"start": "", "end": "", "change": change} for change in changes]
-    return async_mock_service(
-        hass,
-        "recorder",
-        "get_statistics",
-        response={"statistics": {"sensor.drive_suppressed_events": rows}},
-        supports_response=SupportsResponse.ONLY,
-    )
-
-
-async def test_the_digest_tells_what_was_suppressed_and_what_is_worth_a_look(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, digest, notified: list[ServiceCall]
-) -> None:
-    asked = statistics(hass, 3.0, 9.0)
-    await say(hass, "camera/drive/review", REVIEW)
-    await evening(hass, freezer)
     (call,) = notified
-    assert call.data["message"].splitlines() == [
-        "12 events suppressed since yesterday",
-        "1 worth a look:",
-        "Drive, Mon 02:15: sway",
-    ]
-    # The last interval that is compiled at 19:00:01 ends at 18:55.
-    assert asked[0].data["period"] == "5minute"
-    assert asked[0].data["start_time"] == "2026-11-22T18:55:00+00:00"
-    assert asked[0].data["end_time"] == "2026-11-23T18:55:00+00:00"
-    assert asked[0].data["statistic_ids"] == [
-        "sensor.drive_suppressed_events",
-        "sensor.garden_suppressed_events",
-    ]
-
-
-async def test_the_digest_says_it_in_the_words_of_the_user(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, site, phone: str, notified
-) -> None:
-    statistics(hass, 3.0)
-    words = {
-        "title": "Bilanz",
-        "label_suppressed": "gefiltert",
-        "label_review": "zum Ansehen",
-        "moment": "%d.%m. %H:%M",
-        "reasons": {"sway": "Zweige"},
-    }
-    await sum_up(freezer, hass, phone, **words)
-    await say(hass, "camera/drive/review", REVIEW)
-    await evening(hass, freezer)
-    assert notified[0].data["title"] == "Bilanz"
-    assert notified[0].data["message"].splitlines() == [
-        "3 gefiltert",
-        "1 zum Ansehen:",
-        "Drive, 23.11. 02:15: Zweige",
-    ]
-
-
-async def test_a_digest_without_anything_to_tell_is_not_sent(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, digest, notified: list[ServiceCall]
-) -> None:
-    statistics(hass)
-    await evening(hass, freezer)
-    assert notified == []
-
-
-async def test_the_digest_needs_no_statistics(
-    freezer: FrozenDateTimeFactory, hass: HomeAssistant, digest, notified: list[ServiceCall]
-) -> None:
-    async_mock_service(
-        hass,
-        "recorder",
-        "get_statistics",
-        raise_exception=HomeAssistantError("no recorder"),
-        supports_response=SupportsResponse.ONLY,
-    )
-    await say(hass, "camera/drive/review", REVIEW)
-    await evening(hass, freezer)
-    assert "1 worth a look" in notified[0].data["message"]
+    assert call.data["message"].splitlines()[0] == "Suppressed: 1 / 1"
+    assert call.data["data"]["clickAction"] == "/alarms/0"

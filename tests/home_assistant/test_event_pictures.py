@@ -7,7 +7,8 @@ from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.veroallarme import past_events
-from custom_components.veroallarme.event_pictures import async_sign, picture_path
+from custom_components.veroallarme.addresses import picture_path
+from custom_components.veroallarme.event_pictures import async_sign
 
 from .archive import Archive
 from .test_actions import device_id

@@ -71,7 +71,26 @@ class VeroAllarmeCard extends HTMLElement {
   }
 
   connectedCallback() {
+    this.onLocation = () => this.openWanted();
+    window.addEventListener("location-changed", this.onLocation);
     if (this.hassObject && this.config) this.load();
+  }
+
+  disconnectedCallback() {
+    window.removeEventListener("location-changed", this.onLocation);
+  }
+
+  /** Open the event that the address names, as a tap on a notification does. */
+  async openWanted() {
+    const wanted = new URLSearchParams(location.search).get("veroallarme");
+    if (!wanted || wanted === this.opened || !this.dialog) return;
+    this.opened = wanted;
+    let event = this.events.find(({ event_id }) => event_id === wanted);
+    if (!event) {
+      const request = { type: "veroallarme/events", event_id: wanted, limit: 1 };
+      event = (await this.hassObject.callWS(request)).events[0];
+    }
+    if (event) this.open(event);
   }
 
   /** Return what changes whenever a camera has decided, or a worker came or went. */
@@ -128,6 +147,7 @@ class VeroAllarmeCard extends HTMLElement {
     this.reason = (word) =>
       localize(`component.veroallarme.entity.sensor.reason.state.${word}`) || word;
     await this.load();
+    await this.openWanted();
   }
 
   /** Return what is asked for, by the filters. */

@@ -1,0 +1,81 @@
+"""Phones with the Home Assistant app: what is sent to them, and how to reach each by its device."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Any, final
+
+from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+
+_LOGGER = logging.getLogger(__name__)
+
+MOBILE_APP = "mobile_app"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """To whom something is sent, and how."""
+
+    phones: tuple[str, ...]
+    """Their devices."""
+    page: str = ""
+    """Path of the dashboard that a tap opens; empty opens the camera's latest picture."""
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+    cool_down_s: float = 0.0
+    """For how long further notifications about the same camera make no sound."""
+
+    def is_quiet(self, moment: datetime) -> bool:
+        """Whether nothing shall make a sound at a moment, by the clock of the house."""
+        begin, end, now = self.quiet_from, self.quiet_until, moment.time()
+        if begin is None or end is None or begin == end:
+            return False
+        return begin <= now < end if begin < end else now >= begin or now < end
+
+
+def sound(*, is_quiet: bool) -> dict[str, Any]:
+    """Return what lets a notification through at once, with or without a sound."""
+    data: dict[str, Any] = {"ttl": 0, "priority": "high", "group": "veroallarme"}
+    if is_quiet:
+        quiet = {"interruption-level": "passive", "sound": "none"}
+        return {**data, "channel": "VeroAllarme quiet", "importance": "low", "push": quiet}
+    push = {"interruption-level": "time-sensitive"}
+    return {**data, "channel": "VeroAllarme", "importance": "high", "push": push}
+
+
+async def async_send(
+    hass: HomeAssistant, phones: Iterable[str], title: str, message: str, data: Mapping[str, Any]
+) -> None:
+    """Send a notification to each phone; one that cannot be reached keeps it from no other.
+
+    Raises:
+        HomeAssistantError: none of them could be reached.
+    """
+    failures: list[str] = []
+    reached = 0
+    for device_id in phones:
+        try:
+            await _send_to(hass, device_id, {"title": title, "message": message, "data": data})
+            reached += 1
+        except HomeAssistantError as error:
+            failures.append(f"{device_id}: {error}")
+            _LOGGER.warning("The phone %s cannot be notified: %s", device_id, error)
+    if failures and not reached:
+        raise HomeAssistantError("; ".join(failures))
+
+
+async def _send_to(hass: HomeAssistant, device_id: str, content: dict[str, Any]) -> None:
+    if MOBILE_APP not in hass.config.components:
+        raise HomeAssistantError("no phone has the Home Assistant app yet")
+    # Not before it is there: it brings requirements of its own.
+    from homeassistant.components.mobile_app import device_action
+
+    webhook_id = device_action.webhook_id_from_device_id(hass, device_id)
+    service = webhook_id and device_action.get_notify_service(hass, webhook_id)
+    if not service:
+        raise HomeAssistantError("this device is no phone that takes notifications")
+    await hass.services.async_call(NOTIFY_DOMAIN, service, dict(content), blocking=True)
