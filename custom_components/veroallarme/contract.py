@@ -200,6 +200,8 @@ class Verdict:
     motion_at: datetime
     decided_at: datetime
     hold_until: datetime | None
+    learning: bool
+    """Whether the camera was still learning, so that what is irrelevant may have got through."""
     merged: int
     """Further starts of motion that it covers."""
     num_relevant: int
@@ -223,6 +225,7 @@ class Verdict:
             motion_at=read_datetime(content, "motion_at"),
             decided_at=read_datetime(content, "decided_at"),
             hold_until=read_optional(read_datetime, content, "hold_until"),
+            learning=read_bool(content, "learning"),
             merged=read_count(content, "merged"),
             num_relevant=read_count(content, "num_relevant"),
             num_irrelevant=read_count(content, "num_irrelevant"),
@@ -271,6 +274,7 @@ class Verdict:
             "num_relevant": self.num_relevant,
             "num_irrelevant": self.num_irrelevant,
             "objects": self.objects,
+            "learning": self.learning,
         }
 
 
@@ -288,6 +292,18 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class LearningStage(StrEnum):
+    """How far a camera has been learned, in a word."""
+
+    LEARNED = "learned"
+    NEEDS_EVENTS = "needs_events"
+    NEEDS_TIMES = "needs_times"
+    """Events enough, but too many of them at the same times."""
+    NEEDS_LESSON = "needs_lesson"
+    """Nothing is missing but an adaptation that can keep the promise."""
+    OFF = "off"
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Learning:
@@ -298,6 +314,22 @@ class Learning:
     sessions_seen: int
     share: float
     missing: str
+    events_needed: int | None
+    """None where the worker does not tell."""
+    sessions_needed: int | None
+
+    @property
+    def stage(self) -> LearningStage:
+        """How far it is, in a word."""
+        if self.learned:
+            return LearningStage.LEARNED
+        if self.events_needed == 0:
+            return LearningStage.OFF
+        if self.events_seen < (self.events_needed or 0):
+            return LearningStage.NEEDS_EVENTS
+        if self.sessions_seen < (self.sessions_needed or 0):
+            return LearningStage.NEEDS_TIMES
+        return LearningStage.NEEDS_LESSON
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -308,6 +340,8 @@ class Learning:
             sessions_seen=read_count(content, "sessions_seen"),
             share=read_share(content, "share"),
             missing=read_text(content, "missing"),
+            events_needed=read_optional(read_count, content, "events_needed"),
+            sessions_needed=read_optional(read_count, content, "sessions_needed"),
         )
 
 
@@ -339,6 +373,7 @@ class Promise:
 class Stats:
     """Totals of a camera, which only grow, and what was learned."""
 
+    events: int
     relevant: int
     suppressed: int
     unknown: int
@@ -348,6 +383,11 @@ class Stats:
     """Of the last adaptation."""
     notice: str | None
 
+    @property
+    def nuisance(self) -> int:
+        """Events that were found irrelevant, whether or not they raised the alarm."""
+        return max(0, self.events - self.relevant - self.unknown)
+
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Read ``stats``."""
@@ -355,6 +395,7 @@ class Stats:
         adaptation = read_optional_object(content, "adaptation")
         notice = read_optional_object(content, "notice")
         return cls(
+            events=read_count(content, "events"),
             relevant=read_count(content, "relevant"),
             suppressed=read_count(content, "suppressed"),
             unknown=read_count(content, "unknown"),

@@ -20,7 +20,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .cameras import Camera
-from .contract import CameraInfo
+from .contract import CameraInfo, LearningStage
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
 from .reasons import REASONS
@@ -85,6 +85,12 @@ SENSORS = (
         state_class=SensorStateClass.TOTAL_INCREASING,
     ),
     CameraSensorDescription(
+        key="nuisance",
+        kind="stats",
+        value=lambda camera: camera.stats and camera.stats.nuisance,
+        state_class=SensorStateClass.TOTAL_INCREASING,
+    ),
+    CameraSensorDescription(
         key="relevant",
         kind="stats",
         value=lambda camera: camera.stats and camera.stats.relevant,
@@ -113,6 +119,14 @@ SENSORS = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
         entity_category=EntityCategory.DIAGNOSTIC,
+    ),
+    CameraSensorDescription(
+        key="learning_stage",
+        kind="stats",
+        value=lambda camera: camera.stats and camera.stats.learning.stage,
+        attributes=_learning,
+        device_class=SensorDeviceClass.ENUM,
+        options=list(LearningStage),
     ),
     CameraSensorDescription(
         key="promise",

@@ -104,6 +104,8 @@ def test_progress_names_what_is_missing(tmp_path: Path) -> None:
         "sessions_seen": HISTORY,
         "share": 1.0,
         "missing": "",
+        "events_needed": FEWEST_EVENTS,
+        "sessions_needed": FEWEST_SESSIONS,
     }
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
@@ -105,3 +107,36 @@ async def test_what_is_wrong_is_said_in_words(hass: HomeAssistant, site) -> None
     assert state(hass, "sensor", "status", "") == "the broker is slow"
     await say(hass, "worker/main/status", "offline")
     assert state(hass, "sensor", "status", "") == "unavailable"
+
+
+async def test_what_would_have_been_suppressed_is_counted(hass: HomeAssistant, site) -> None:
+    young = changed(STATS, events=69, relevant=40, unknown=5, suppressed=0)
+    await say(hass, "camera/drive/stats", young)
+    assert state(hass, "sensor", "nuisance") == "24"
+    assert state(hass, "sensor", "suppressed") == "0"
+
+
+@pytest.mark.parametrize(
+    ("seen", "word"),
+    [
+        ({"learned": True}, "learned"),
+        ({"events_seen": 19}, "needs_events"),
+        ({"sessions_seen": 6}, "needs_times"),
+        ({}, "needs_lesson"),
+        ({"events_needed": 0}, "off"),
+    ],
+)
+async def test_learning_is_told_in_words(
+    hass: HomeAssistant, site, seen: dict[str, Any], word: str
+) -> None:
+    learning = STATS["learning"] | {"learned": False} | seen
+    await say(hass, "camera/drive/stats", changed(STATS, learning=learning))
+    assert state(hass, "sensor", "learning_stage") == word
+    assert attributes(hass, "sensor", "learning_stage")["sessions_needed"] == 24
+
+
+async def test_a_worker_that_names_no_needs_is_understood(hass: HomeAssistant, site) -> None:
+    learning = STATS["learning"] | {"learned": False}
+    del learning["events_needed"], learning["sessions_needed"]
+    await say(hass, "camera/drive/stats", changed(STATS, learning=learning))
+    assert state(hass, "sensor", "learning_stage") == "needs_lesson"

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util.yaml import load_yaml_dict
 
-from custom_components.veroallarme.contract import Mode, Objects, OnUnknown, ZoneKind
+from custom_components.veroallarme.contract import LearningStage, Mode, Objects, OnUnknown, ZoneKind
 from custom_components.veroallarme.reasons import REASONS, EventState
 
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "veroallarme"
@@ -51,7 +51,7 @@ async def test_every_entity_has_a_name_and_an_icon(hass: HomeAssistant, site) ->
         domain = entity.entity_id.partition(".")[0]
         assert key == "problem" or "name" in ENGLISH["entity"][domain][key]
         assert key in by_class or key in ICONS["entity"][domain]
-    assert len(entities) == 3 + 2 * 24
+    assert len(entities) == 3 + 2 * 26
 
 
 def test_words_are_those_of_the_contract() -> None:
@@ -60,7 +60,9 @@ def test_words_are_those_of_the_contract() -> None:
     assert set(selects["mode"]["state"]) == set(Mode)
     assert set(selects["on_unknown"]["state"]) == set(OnUnknown)
     assert set(selects["objects"]["state"]) == set(Objects)
-    assert set(ENGLISH["entity"]["sensor"]["reason"]["state"]) == set(REASONS)
+    sensors = ENGLISH["entity"]["sensor"]
+    assert set(sensors["reason"]["state"]) == set(REASONS)
+    assert set(sensors["learning_stage"]["state"]) == set(LearningStage)
     decided = events["decision"]["state_attributes"]["event_type"]["state"]
     assert set(decided) == set(EventState)
 

@@ -75,6 +75,8 @@ STATS: dict[str, Any] = {
         "sessions_seen": 87,
         "share": 1.0,
         "missing": "",
+        "events_needed": 40,
+        "sessions_needed": 24,
     },
     "promise": {
         "recall": 0.99,

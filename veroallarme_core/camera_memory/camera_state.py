@@ -147,9 +147,7 @@ class CameraState:
         """How far it has learned."""
         events, sessions = self._memory.events, len(self._memory.sessions)
         if self.learned:
-            return LearningProgress(
-                events_seen=events, sessions_seen=sessions, share=1.0, missing=""
-            )
+            return _progress(events, sessions, 1.0, "")
         if events < FEWEST_EVENTS:
             missing = f"{FEWEST_EVENTS - events} more events"
         elif sessions < FEWEST_SESSIONS:
@@ -158,9 +156,7 @@ class CameraState:
             missing = "an adaptation that finds the promise can be kept"
         share = min(1.0, events / FEWEST_EVENTS, sessions / FEWEST_SESSIONS)
         # Without the promise it is never done.
-        return LearningProgress(
-            events_seen=events, sessions_seen=sessions, share=0.95 * share, missing=missing
-        )
+        return _progress(events, sessions, 0.95 * share, missing)
 
     def notices(self) -> list[str]:
         """Return what the user should be told, each sentence once."""
@@ -341,4 +337,15 @@ def _set_aside(path: Path, error: Exception) -> str:
     return (
         f"{path.name} of {path.parent.name} could not be used and was set aside as {aside.name} "
         f"on {day}; the camera learns it anew ({error})"
+    )
+
+
+def _progress(events: int, sessions: int, share: float, missing: str) -> LearningProgress:
+    return LearningProgress(
+        events_seen=events,
+        sessions_seen=sessions,
+        share=share,
+        missing=missing,
+        events_needed=FEWEST_EVENTS,
+        sessions_needed=FEWEST_SESSIONS,
     )

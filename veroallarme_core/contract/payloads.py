@@ -141,6 +141,10 @@ class LearningProgress:
     """From 0 to 1."""
     missing: str
     """One sentence on what is missing; empty where the camera has learned."""
+    events_needed: int = 0
+    """Events that a promise needs at least; 0 where nothing is learned."""
+    sessions_needed: int = 0
+    """Different times at which they have to be, at least."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the progress as JSON-serialisable values."""
