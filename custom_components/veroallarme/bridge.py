@@ -40,6 +40,7 @@ from .hub import Hub
 from .listeners import WORKER
 from .lost_motion import LostMotion
 from .motion_capture import MotionCapture
+from .still_picture import StillPicture
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Bridge:
             on_drained=self._end_motion,
         )
         self._capture = MotionCapture(hub, subentry, self._sender.async_send)
+        self._still = StillPicture(hub, subentry, self._capture, self._publish)
         self._unsubscribes: list[CALLBACK_TYPE] = []
         self._stopped = False
         self._moving = False
@@ -85,6 +87,7 @@ class Bridge:
             add_listener(self.camera_id, ("event",), self._lost.async_on_verdict),
             async_track_state_change_event(self._hass, motion_entity, self._on_motion),
             async_track_entity_registry_updated_event(self._hass, entities, self._on_registry),
+            self._still.async_start(),
         ]
         self._publish_definition()
         self._check_motion_entity()
@@ -95,7 +98,7 @@ class Bridge:
         if (self._data, self._name) == (subentry.data, subentry.title):
             return
         self._subentry, self._data, self._name = subentry, subentry.data, subentry.title
-        self._capture.subentry = self._lost.subentry = subentry
+        self._capture.subentry = self._lost.subentry = self._still.subentry = subentry
         self._unsubscribe()
         self.async_start()
 

@@ -32,6 +32,8 @@ from .reasons import EventState, reason_word
 CONTRACT_VERSION = 1
 MAX_CAMERAS = 256
 MAX_FAULTS = 8
+PROMISE_SHARE = 0.95
+"""Of what a promise needs; the rest is an adaptation that can keep it."""
 MAX_OBJECTS = 8
 MAX_REGIONS = 16
 MAX_REVIEW_EVENTS = 20
@@ -325,6 +327,8 @@ class Learning:
             return LearningStage.LEARNED
         if self.events_needed == 0:
             return LearningStage.OFF
+        if self.events_needed is None and self.share < PROMISE_SHARE:
+            return LearningStage.NEEDS_EVENTS
         if self.events_seen < (self.events_needed or 0):
             return LearningStage.NEEDS_EVENTS
         if self.sessions_seen < (self.sessions_needed or 0):

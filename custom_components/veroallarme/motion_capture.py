@@ -77,6 +77,12 @@ class MotionCapture:
             raise PictureError(capture.fault)
         return capture.frames
 
+    async def async_picture(self) -> dict[str, str] | None:
+        """Take one picture that no motion asked for; None where the camera gives none."""
+        data, capture = self.subentry.data, Capture()
+        await self._camera.async_capture(data[CONF_CAMERA_ENTITY], 1, data[CONF_SPACING_S], capture)
+        return capture.frames[0] if capture.frames else None
+
     async def _take_bursts(self, motion_at: datetime) -> None:
         following: datetime | None = motion_at
         while following is not None:

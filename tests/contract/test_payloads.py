@@ -18,7 +18,7 @@ def test_info_says_what_the_site_offers():
         "cameras": cameras,
         "capabilities": [
             *("analyze", "burst", "config", "feedback", "get_picture", "ignore_here", "learn"),
-            *("list_events", "motion_end", "set", "suggestion"),
+            *("list_events", "motion_end", "reference", "set", "suggestion"),
         ],
         "inference": "openvino 2026.4 on cpu",
         "max_burst_bytes": 24 * 1024 * 1024,

@@ -83,6 +83,7 @@ RECEIVED = (
     "config",
     "burst",
     "motion_end",
+    "reference",
     "list_events",
     "get_picture",
     "ignore_here",
@@ -654,6 +655,9 @@ list_documents = st.fixed_dictionaries(
         "count_between": st.lists(written_moments, max_size=3) | json_values,
     },
 )
+reference_documents = st.fixed_dictionaries(
+    {"captured_at": written_moments | json_values, "jpeg": st.text() | json_values}
+)
 picture_documents = st.fixed_dictionaries(
     {"request_id": ids, "event_id": ids | json_values},
     optional={
@@ -673,6 +677,7 @@ ignore_documents = st.fixed_dictionaries(
         ("config", config_documents),
         ("motion_end", motion_ends),
         ("analyze", analyze_documents),
+        ("reference", reference_documents),
         ("list_events", list_documents),
         ("get_picture", picture_documents),
         ("ignore_here", ignore_documents),

@@ -22,6 +22,7 @@ def test_topics_of_a_site():
         "cams/vero/barn/camera/+/config",
         "cams/vero/barn/camera/+/burst",
         "cams/vero/barn/camera/+/motion_end",
+        "cams/vero/barn/camera/+/reference",
         "cams/vero/barn/camera/+/list_events",
         "cams/vero/barn/camera/+/get_picture",
         "cams/vero/barn/camera/+/ignore_here",

@@ -35,6 +35,7 @@ CAPABILITIES = [
     "learn",
     "list_events",
     "motion_end",
+    "reference",
     "set",
     "suggestion",
 ]

@@ -1,6 +1,7 @@
 """Cameras that Home Assistant bridges: a running worker, and a real broker between the two."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import re
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers import Listener, Mosquitto, until
-from tests.worker.conftest import Site
+from tests.worker.conftest import Site, drawn_jpegs
 from tests.worker.fake_state import FakeState
 from tests.worker.talk import HEALTH, ROOT, STATUS, Broker, Judging, burst, events, retained, sender
 from veroallarme_core.contract import (
@@ -942,3 +943,55 @@ async def test_a_judgement_that_breaks_is_an_answer_too(site: Site) -> None:
         reply = await answer(stage, "front", {"request_id": "r"})
         assert "ValueError('broken')" in reply["error"]
         json.dumps(reply)
+
+
+def picture(frame: bytes) -> dict[str, str]:
+    return {
+        "captured_at": datetime.now(UTC).isoformat(),
+        "jpeg": base64.b64encode(frame).decode(),
+    }
+
+
+async def test_a_picture_without_motion_proves_that_nothing_moved(site: Site) -> None:
+    """Without one such an event alerts."""
+    still = drawn_jpegs("nothing_moves")
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.send(f"{P}/config", DEFINITION, retain=True)
+        await heard.until(lambda: "porch" in listed(heard))
+        await broker.send(f"{P}/set", {"hold_s": 0.2})
+        await heard.until(lambda: heard.on(f"{P}/settings")[-1].json()["hold_s"] == 0.2)
+        await broker.send(f"{P}/burst", burst(still))
+        await heard.until(lambda: len(events(heard)) == 1)
+        assert events(heard)[0]["reason"] == "no_reference"
+        await broker.send(f"{P}/motion_end", {"event_id": events(heard)[0]["event_id"]})
+        await heard.until(lambda: heard.payloads(f"{P}/relevant")[-1] == b"OFF")
+        await broker.send(f"{P}/reference", picture(still[0]))
+        await broker.send(f"{P}/burst", burst(still))
+        await heard.until(lambda: len(events(heard)) == 2)
+        assert events(heard)[1]["reason"] != "no_reference"
+        assert heard.payloads(f"{P}/connectivity")[-1] == b"ON"
+
+
+async def test_no_picture_is_taken_while_something_moves(
+    site: Site, frames: tuple[bytes, ...]
+) -> None:
+    async with site.listener() as heard, site.worker() as worker, sender(site.port) as broker:
+        await broker.send(f"{P}/config", DEFINITION, retain=True)
+        await heard.until(lambda: "porch" in listed(heard))
+        await broker.send(f"{P}/burst", burst(frames))
+        await broker.send(f"{P}/reference", picture(frames[1]))
+        await broker.send(f"{P}/config", DEFINITION | {"name": "Back"}, retain=True)
+        await heard.until(lambda: listed(heard).get("porch", ("",))[0] == "Back")
+        path = worker.config.state_dir / "cameras" / "porch" / "reference.jpg"
+        assert not path.exists()
+
+
+async def test_what_is_no_picture_is_refused(site: Site) -> None:
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.send(f"{P}/config", DEFINITION, retain=True)
+        await heard.until(lambda: "porch" in listed(heard))
+        await broker.send(f"{P}/reference", picture(b"<html>"))
+        await heard.until(lambda: complaint(heard, "reference"))
+        await broker.send(f"{ROOT}/camera/front/reference", picture(b"<html>"))
+        await heard.until(lambda: complaint(heard, "reference", "front"))
+        assert "itself" in complaint(heard, "reference", "front")

@@ -38,11 +38,11 @@ MAX_PARTS = 1000
 """Commas and opening brackets in a command with pictures: JSON of many small values would take
 many times its size in memory."""
 
-BRIDGED = frozenset({"config", "burst", "motion_end"})
+BRIDGED = frozenset({"config", "burst", "motion_end", "reference"})
 """What Home Assistant says of the cameras that it bridges; it counts in the order of coming."""
 QUERIES = frozenset({"list_events", "get_picture", "ignore_here"})
 """What is asked about past events; each has one answer."""
-MOMENTARY = frozenset({"burst", "motion_end", "analyze", *QUERIES})
+MOMENTARY = frozenset({"burst", "motion_end", "reference", "analyze", *QUERIES})
 """Commands that are about this moment: what the broker has retained of them is stale."""
 
 
@@ -67,13 +67,11 @@ def _agree(burst: dict[str, Any]) -> dict[str, Any]:
     return burst
 
 
+_FRAME_SCHEMA = vol.Schema(
+    {vol.Required("captured_at"): moment, vol.Required("jpeg"): str}, extra=vol.REMOVE_EXTRA
+)
 _FRAMES = vol.All(
-    [
-        vol.Schema(
-            {vol.Required("captured_at"): moment, vol.Required("jpeg"): str},
-            extra=vol.REMOVE_EXTRA,
-        )
-    ],
+    [_FRAME_SCHEMA],
     vol.Length(max=MAX_FRAMES, msg=f"give at most {MAX_FRAMES} frames"),
 )
 _CONFIG_SCHEMA = vol.Schema(
@@ -143,6 +141,11 @@ _COMMANDS = {
         max_bytes=MAX_BURST_BYTES,
     ),
     "motion_end": _Command(schema=_MOTION_END_SCHEMA, example='{"event_id": "..."}'),
+    "reference": _Command(
+        schema=_FRAME_SCHEMA,
+        example='{"captured_at": "...", "jpeg": "..."}',
+        max_bytes=MAX_BURST_BYTES,
+    ),
     "list_events": _Command(schema=LIST_EVENTS_SCHEMA, example='{"request_id": "..."}'),
     "get_picture": _Command(
         schema=GET_PICTURE_SCHEMA, example='{"request_id": "...", "event_id": "..."}'
@@ -240,6 +243,11 @@ class BridgedFrame:
     """By Home Assistant's clock, in UTC."""
     jpeg: str
     """base64, not checked yet."""
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> BridgedFrame:
+        """Read a `reference`; raises `CommandError` as `read_command` does."""
+        return cls(**read_command("reference", payload))
 
 
 @dataclass(frozen=True, kw_only=True)

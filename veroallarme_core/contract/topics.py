@@ -13,6 +13,7 @@ COMMAND_NAMES = (
     "config",
     "burst",
     "motion_end",
+    "reference",
     "list_events",
     "get_picture",
     "ignore_here",

@@ -19,6 +19,7 @@ from veroallarme_core.contract import (
     AnalysisRequest,
     BridgedBurst,
     BridgedCamera,
+    BridgedFrame,
     CommandError,
     MotionEnd,
     require_id,
@@ -198,6 +199,29 @@ class Bridge:
             raise CommandError("the worker hears of this camera's motion itself: send no end")
         event_id = MotionEnd.from_json(message.payload).event_id
         camera.motion.end_burst(event_id, message.acknowledge)
+
+    async def take_reference(
+        self, camera: CameraWorker, message: Incoming, received_at: datetime
+    ) -> None:
+        """Take a picture without motion, unless something moves by now.
+
+        Args:
+            camera: that it is of.
+            message: from Home Assistant.
+            received_at: when it came, UTC.
+
+        Raises:
+            CommandError: it is no picture, or the camera takes its pictures itself.
+        """
+        if camera.id in self._local:
+            raise CommandError("the worker takes this camera's pictures itself: send none")
+        frame = await read_large(BridgedFrame.from_json, message.payload)
+        # Whatever either clock says, it was taken just before it came.
+        sent = replace(frame, captured_at=received_at)
+        burst = await asyncio.to_thread(read_frames, [sent], received_at, received_at)
+        if not burst.snapshots:
+            raise CommandError(str(burst.errors[0]))
+        await camera.reference_watch.take_from_home_assistant(burst.snapshots[0].data)
 
     async def burst_to_analyze(
         self, camera: CameraWorker, request: AnalysisRequest

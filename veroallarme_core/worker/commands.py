@@ -167,6 +167,10 @@ class Commands:
             case "motion_end":
                 self._bridge.end_motion(self._camera(camera), message)
                 return
+            case "reference":
+                await self._bridge.take_reference(
+                    self._camera(camera), message, command.received_at
+                )
             case "config":
                 await self._bridge.define(camera, message.payload)
             case "analyze":

@@ -89,6 +89,12 @@ class ReferenceWatch:
             return
         await self._save(shot.data)
 
+    async def take_from_home_assistant(self, picture: bytes) -> None:
+        """Take a picture that Home Assistant took while nothing moved, unless something does."""
+        if not (self._is_moving or self._alarm.is_on):
+            self._connectivity.note_reachable(True, None)
+            await self._save(picture)
+
     async def note_event(self, result: PipelineResult, pictures: Sequence[bytes]) -> None:
         """Take the last picture of an event in which all that moved was outside the zones.
 
