@@ -33,6 +33,7 @@ from .const import (
     CONF_BURST_SIZE,
     CONF_CAMERA_ENTITY,
     CONF_CAMERA_ID,
+    CONF_MODE,
     CONF_MOTION_ENTITY,
     CONF_SPACING_S,
 )
@@ -139,6 +140,8 @@ class Bridge:
             "burst_size": self._data[CONF_BURST_SIZE],
             "spacing_s": self._data[CONF_SPACING_S],
         }
+        if CONF_MODE in self._data:
+            definition["mode"] = self._data[CONF_MODE]
         self._publish_later("config", definition, retain=True)
 
     @callback

@@ -49,6 +49,7 @@ BUTTONS = (
     ),
     CameraButtonDescription(
         key="calibrated_threshold",
+        entity_registry_enabled_default=False,
         entity_category=EntityCategory.CONFIG,
         press=lambda hub, camera_id: hub.commands.async_set(camera_id, threshold=None),
     ),

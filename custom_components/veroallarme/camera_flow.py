@@ -8,39 +8,48 @@ from homeassistant.config_entries import (
     ConfigSubentryFlow,
     SubentryFlowResult,
 )
-from homeassistant.const import Platform
+from homeassistant.const import CONF_NAME, Platform
 from homeassistant.core import split_entity_id
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
 )
 
 from .const import (
     CONF_BURST_SIZE,
     CONF_CAMERA_ENTITY,
     CONF_CAMERA_ID,
+    CONF_MODE,
     CONF_MOTION_ENTITY,
     CONF_SPACING_S,
+    DOMAIN,
 )
+from .contract import Mode
 from .hub import VeroAllarmeConfigEntry
 from .pictures import BURST_LIMIT_S, PictureError, async_take_picture
 
 MAX_NAME_CHARACTERS = 64
 DEFAULT_BURST = {CONF_BURST_SIZE: 3, CONF_SPACING_S: 0.6}
 
-CAMERA_SCHEMA = probatio.Schema(
-    {
-        probatio.Required(CONF_CAMERA_ENTITY): EntitySelector(
-            EntitySelectorConfig(domain=Platform.CAMERA)
-        ),
-        probatio.Required(CONF_MOTION_ENTITY): EntitySelector(
-            EntitySelectorConfig(domain=[Platform.BINARY_SENSOR, Platform.EVENT])
-        ),
-    }
-)
+FIRST_SCHEMA = {
+    probatio.Optional(CONF_NAME): TextSelector(),
+    probatio.Optional(CONF_MODE, default=Mode.AUTO.value): SelectSelector(
+        SelectSelectorConfig(
+            options=[mode.value for mode in Mode],
+            translation_key="mode",
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    ),
+}
+"""What is asked when a camera is added; later its device and its entities change it."""
 BURST_SCHEMA = {
     probatio.Required(CONF_BURST_SIZE): probatio.All(
         NumberSelector(NumberSelectorConfig(min=2, max=10, step=1, mode=NumberSelectorMode.BOX)),
@@ -56,6 +65,25 @@ BURST_SCHEMA = {
 
 class CameraFlow(ConfigSubentryFlow):
     """Brings a camera of Home Assistant to the worker."""
+
+    def _entities_schema(self) -> probatio.Schema:
+        """Ask for a camera and for what signals its motion.
+
+        That is never an entity of ours, which would wait for its own verdict.
+        """
+        entities = er.async_get(self.hass).entities.values()
+        ours = [entity.entity_id for entity in entities if entity.platform == DOMAIN]
+        motion = EntitySelectorConfig(
+            domain=[Platform.BINARY_SENSOR, Platform.EVENT], exclude_entities=ours
+        )
+        return probatio.Schema(
+            {
+                probatio.Required(CONF_CAMERA_ENTITY): EntitySelector(
+                    EntitySelectorConfig(domain=Platform.CAMERA)
+                ),
+                probatio.Required(CONF_MOTION_ENTITY): EntitySelector(motion),
+            }
+        )
 
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask for the camera and for what signals its motion, nothing else."""
@@ -81,8 +109,11 @@ class CameraFlow(ConfigSubentryFlow):
                     "_",
                 )
                 state = self.hass.states.get(entity_id)
+                wanted = user_input.pop(CONF_NAME, "").strip()
                 name = _free(
-                    state.name if state else entity_id, {camera.name for camera in cameras}, " "
+                    wanted or (state.name if state else entity_id),
+                    {camera.name for camera in cameras},
+                    " ",
                 )
                 return self.async_create_entry(
                     title=name,
@@ -92,7 +123,9 @@ class CameraFlow(ConfigSubentryFlow):
             errors[CONF_CAMERA_ENTITY] = "no_picture"
         return self.async_show_form(
             step_id="user",
-            data_schema=self.add_suggested_values_to_schema(CAMERA_SCHEMA, user_input),
+            data_schema=self.add_suggested_values_to_schema(
+                self._entities_schema().extend(FIRST_SCHEMA), user_input
+            ),
             errors=errors,
             description_placeholders={"fault": fault or ""},
         )
@@ -122,7 +155,7 @@ class CameraFlow(ConfigSubentryFlow):
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
-                CAMERA_SCHEMA.extend(BURST_SCHEMA), user_input or subentry.data
+                self._entities_schema().extend(BURST_SCHEMA), user_input or subentry.data
             ),
             errors=errors,
             description_placeholders={"fault": fault or ""},

@@ -6,6 +6,7 @@ from typing import Any, override
 import probatio
 from homeassistant.components import mqtt
 from homeassistant.config_entries import (
+    SOURCE_MQTT,
     ConfigEntry,
     ConfigFlow,
     ConfigFlowResult,
@@ -13,6 +14,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import callback
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+from homeassistant.util.hass_dict import HassKey
 
 from .camera_flow import CameraFlow
 from .connection import site_root
@@ -26,7 +28,10 @@ from .const import (
 )
 from .contract import Info
 from .payload import PayloadError, is_valid_id, read_json
-from .probe import async_probe
+from .probe import async_probe, async_when_online
+
+WAITING: HassKey[set[str]] = HassKey(f"{DOMAIN}_waiting")
+"""Sites that are offered once their worker is there."""
 
 
 class VeroAllarmeConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -62,8 +67,28 @@ class VeroAllarmeConfigFlow(ConfigFlow, domain=DOMAIN):
         self._abort_if_unique_id_configured()
         if not info.supported:
             return self.async_abort(reason="contract_mismatch")
+        # The broker remembers sites whose workers are gone for good.
+        root = site_root(self._site)
+        if not (await async_probe(self.hass, root))[1]:
+            await self._offer_once_online(root, discovery_info)
+            return self.async_abort(reason="worker_offline")
         self.context["title_placeholders"] = {"site": site}
         return await self.async_step_confirm()
+
+    async def _offer_once_online(self, root: str, discovery_info: MqttServiceInfo) -> None:
+        """Begin this flow again when the worker is there: the same `info` is told only once."""
+        waiting = self.hass.data.setdefault(WAITING, set())
+        if root in waiting:
+            return
+        waiting.add(root)
+
+        async def begin() -> None:
+            waiting.discard(root)
+            await self.hass.config_entries.flow.async_init(
+                DOMAIN, context={"source": SOURCE_MQTT}, data=discovery_info
+            )
+
+        await async_when_online(self.hass, root, begin)
 
     async def async_step_confirm(
         self, user_input: dict[str, Any] | None = None

@@ -14,6 +14,10 @@ from .hub import VeroAllarmeConfigEntry
 
 _ADDRESS = re.compile(
     r"\w+://\S+"
+    # A path of the machine, and a port: neither helps who reads a report.
+    r"|(?<![\w./])/(?:[\w.~-]+/)+[\w.~-]*"
+    r"|(?<=:)\d{3,5}\b(?![:.])"
+    r"|\bport \d+\b"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"
     r"|\b[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}\b"
     r"|\b(?:[\w-]+\.)+(?:local|localdomain|lan|home|internal|arpa|box)\b",

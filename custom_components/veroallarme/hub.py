@@ -52,7 +52,7 @@ class Hub:
             hass, entry, self.cameras, self.commands, self.past_events, self._can_now
         )
         self.issues = Issues(hass, entry.entry_id)
-        self._site_issues = SiteIssues(self.issues, root)
+        self._site_issues = SiteIssues(self.issues, entry)
         self._suggestion_issues = SuggestionIssues(hass, entry.entry_id)
         self._info_received = asyncio.Event()
         self._was_online = False

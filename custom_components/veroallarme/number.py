@@ -30,6 +30,7 @@ class ThresholdNumber(CameraEntity, NumberEntity):
     """The score below which motion counts as nuisance."""
 
     _attr_entity_category = EntityCategory.CONFIG
+    _attr_entity_registry_enabled_default = False
     _attr_native_max_value = 1.0
     _attr_native_min_value = 0.0
     _attr_native_step = 0.01

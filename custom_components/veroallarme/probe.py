@@ -1,10 +1,12 @@
 """A look at a site before it is set up."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 
+from .const import DOMAIN
 from .contract import Info
 from .payload import Payload, PayloadError, read_json
 
@@ -45,3 +47,23 @@ def _read_info(payload: Payload) -> Info | None:
         return Info.from_json(read_json(payload))
     except PayloadError:
         return None
+
+
+async def async_when_online(
+    hass: HomeAssistant, root: str, then: Callable[[], Awaitable[object]]
+) -> None:
+    """Do something once a worker of a site says that it is online, however long that takes."""
+    done = False
+
+    @callback
+    def on_status(message: mqtt.ReceiveMessage) -> None:
+        nonlocal done
+        if message.payload == "online" and not done:
+            done = True
+            hass.async_create_task(leave(), f"{DOMAIN} offers {root}")
+
+    async def leave() -> None:
+        unsubscribe()
+        await then()
+
+    unsubscribe = await mqtt.async_subscribe(hass, f"{root}/worker/+/status", on_status, qos=1)

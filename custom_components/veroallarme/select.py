@@ -14,6 +14,7 @@ from .hub import Hub, VeroAllarmeConfigEntry
 
 PARALLEL_UPDATES = 0
 OPTIONS: dict[str, type[StrEnum]] = {"mode": Mode, "objects": Objects, "on_unknown": OnUnknown}
+_RARELY_CHANGED = ("on_unknown",)
 
 
 async def async_setup_entry(
@@ -38,6 +39,7 @@ class SettingSelect(CameraEntity, SelectEntity):
 
     def __init__(self, hub: Hub, info: CameraInfo, setting: str) -> None:
         """Set up the select of a setting."""
+        self._attr_entity_registry_enabled_default = setting not in _RARELY_CHANGED
         super().__init__(hub, info, setting)
         self._setting = setting
         self._attr_options = list(OPTIONS[setting])

@@ -77,6 +77,7 @@ SENSORS = (
         value=lambda camera: camera.verdict and camera.verdict.score,
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=2,
+        entity_registry_enabled_default=False,
     ),
     CameraSensorDescription(
         key="suppressed",
@@ -119,6 +120,7 @@ SENSORS = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=0,
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
     ),
     CameraSensorDescription(
         key="learning_stage",
@@ -139,6 +141,7 @@ SENSORS = (
         state_class=SensorStateClass.MEASUREMENT,
         suggested_display_precision=1,
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
     ),
     CameraSensorDescription(
         key="zones",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import callback
 
 from .cameras import Camera
@@ -20,14 +21,10 @@ _TOLD_APART = ("notice", "learning", "suggestions", "snapshots")
 class SiteIssues:
     """Looks for trouble of one site that only the user can end."""
 
-    def __init__(self, issues: Issues, root: str) -> None:
-        """Set up for a site.
-
-        Args:
-            root: what all topics of the site begin with, by which the user knows it.
-        """
+    def __init__(self, issues: Issues, entry: ConfigEntry) -> None:
+        """Set up for a site, which is told by the name that its user gave it."""
         self._issues = issues
-        self._root = root
+        self._entry = entry
         self._snapshot_faults: dict[str, str] = {}
         """Why pictures of a camera do not come, as the worker says it."""
 
@@ -37,7 +34,11 @@ class SiteIssues:
         self._issues.async_set(
             "contract_mismatch",
             not info.supported,
-            {"site": self._root, "worker": str(info.contract), "here": str(CONTRACT_VERSION)},
+            {
+                "site": self._entry.title,
+                "worker": str(info.contract),
+                "here": str(CONTRACT_VERSION),
+            },
             patience_s=0,
         )
 
@@ -45,13 +46,15 @@ class SiteIssues:
     def async_check_worker(self, online: bool, info: Info | None) -> None:
         """Look whether there is no worker; one of another contract is an issue of its own."""
         supported = info is None or info.supported
-        self._issues.async_set("worker_offline", supported and not online, {"site": self._root})
+        self._issues.async_set(
+            "worker_offline", supported and not online, {"site": self._entry.title}
+        )
 
     @callback
     def async_check_clock(self, lead: timedelta) -> None:
         """Look whether the worker's clock differs from ours."""
         minutes = max(1, round(abs(lead).total_seconds() / 60))
-        placeholders = {"site": self._root, "minutes": str(minutes)}
+        placeholders = {"site": self._entry.title, "minutes": str(minutes)}
         self._issues.async_set("clock_difference", bool(lead), placeholders)
 
     @callback

@@ -613,6 +613,7 @@ config_documents = st.fixed_dictionaries(
     optional={
         "burst_size": st.integers(1, 11) | st.sampled_from([3.0, 3.5]) | json_values,
         "spacing_s": st.floats(0.4, 10.1) | json_values,
+        "mode": st.sampled_from([*Mode, "off"]) | json_values,
         "colour": json_values,
     },
 )

@@ -95,19 +95,19 @@ def feedback(house: House, event_id: str) -> bool | None:
 
 
 async def test_settings_are_the_workers(house: House) -> None:
-    mode, threshold = "select.front_mode", "number.front_threshold"
-    calibrated = (await house.home.state(threshold))["state"]
+    mode, counts = "select.front_mode", "select.front_what_counts"
+    everything = (await house.home.state(counts))["state"]
     await house.home.act("select.select_option", entity_id=mode, option="shadow")
     await house.home.until_state(mode, "shadow")
-    await house.home.act("number.set_value", entity_id=threshold, value=0.9)
-    await house.home.until_state(threshold, "0.9")
+    await house.home.act("select.select_option", entity_id=counts, option="person")
+    await house.home.until_state(counts, "person")
     house.worker.kill()
     await house.home.until_state(mode, "unavailable")
     house.worker.start()
     await house.home.until_state(mode, "shadow", limit_s=40)
-    await house.home.until_state(threshold, "0.9")
-    await house.home.act("button.press", entity_id="button.front_use_calibrated_threshold")
-    await house.home.until_state(threshold, calibrated)
+    await house.home.until_state(counts, "person")
+    await house.home.act("select.select_option", entity_id=counts, option=everything)
+    await house.home.until_state(counts, everything)
     await house.home.act("select.select_option", entity_id=mode, option="filter")
     await house.home.until_state(mode, "filter")
 

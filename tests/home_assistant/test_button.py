@@ -17,6 +17,7 @@ async def press(hass: HomeAssistant, key: str) -> None:
     )
 
 
+@pytest.mark.usefixtures("all_entities_enabled")
 @pytest.mark.parametrize(
     ("key", "command", "payload"),
     [

@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.exceptions import HomeAssistantError
 
 from custom_components.veroallarme.const import SUBENTRY_CAMERA
 
 from .bridged import CAMERA, CHOICE, MOTION, CameraOfHome, add
-from .worker import INFO, changed, say, sent, state, validate
+from .worker import INFO, changed, entity_id, say, sent, state, validate
 
 
 async def test_a_camera_needs_two_entities_and_nothing_else(
@@ -19,7 +19,12 @@ async def test_a_camera_needs_two_entities_and_nothing_else(
     assert (result["type"], result["title"]) == (FlowResultType.CREATE_ENTRY, "Front door")
     await hass.async_block_till_done(wait_background_tasks=True)
     (definition,) = sent(mqtt_mock, "camera/front_door/config")
-    assert definition == {"name": "Front door", "burst_size": 3, "spacing_s": 0.6}
+    assert definition == {
+        "name": "Front door",
+        "burst_size": 3,
+        "spacing_s": 0.6,
+        "mode": "auto",
+    }
     validate("config", definition)
     call = mqtt_mock.async_publish.call_args
     assert call.kwargs.get("retain", call.args[3:4] and call.args[3])
@@ -111,3 +116,34 @@ async def test_a_change_that_cannot_be_is_refused(
     )
     assert result.get("reason") == reason
     assert result.get("errors") == errors
+
+
+async def test_name_and_mode_can_be_chosen(
+    hass: HomeAssistant, site, camera: CameraOfHome, mqtt_mock: Any
+) -> None:
+    result = await add(hass, site, CHOICE | {"name": " The drive ", "mode": "shadow"})
+    assert result["title"] == "The drive"
+    await hass.async_block_till_done(wait_background_tasks=True)
+    (definition,) = sent(mqtt_mock, "camera/front_door/config")
+    assert (definition["name"], definition["mode"]) == ("The drive", "shadow")
+    validate("config", definition)
+
+
+async def test_an_entity_of_ours_signals_no_motion(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome
+) -> None:
+    own = entity_id(hass, "binary_sensor", "relevant_motion")
+    form = await hass.config_entries.subentries.async_init(
+        (site.entry_id, SUBENTRY_CAMERA), context={"source": "user"}
+    )
+    offered = form["data_schema"].schema["motion_entity"].config["exclude_entities"]
+    assert own in offered
+    assert MOTION not in offered
+    flows = hass.config_entries.subentries
+    reconfigure = await flows.async_init(
+        (site.entry_id, SUBENTRY_CAMERA),
+        context={"source": "reconfigure", "subentry_id": bridged.subentry_id},
+    )
+    with pytest.raises(InvalidData):
+        await flows.async_configure(form["flow_id"], CHOICE | {"motion_entity": own})
+    assert own in reconfigure["data_schema"].schema["motion_entity"].config["exclude_entities"]

@@ -125,9 +125,35 @@ async def test_a_site_is_added_once(hass: HomeAssistant) -> None:
     assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_configured")
 
 
+async def discover(hass: HomeAssistant, status: str = "online") -> Any:
+    """Let a site be found whose worker is there, or not."""
+    flow = hass.async_create_task(start(hass, SOURCE_MQTT, found()))
+    with patch.object(probe, "PROBE_TIMEOUT_S", 0.5):
+        await subscribed(hass, f"{ROOT}/info")
+    publish(hass, "worker/main/status", status)
+    publish(hass, "info", INFO)
+    return await flow
+
+
+@pytest.mark.usefixtures("mqtt_mock", "set_up_nothing")
+async def test_a_site_whose_worker_is_gone_is_offered_once_it_is_back(hass: HomeAssistant) -> None:
+    for _ in range(2):
+        result = await discover(hass, status="offline")
+        assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "worker_offline")
+    assert hass.config_entries.flow.async_progress() == []
+    with patch.object(probe, "PROBE_TIMEOUT_S", 0.5):
+        publish(hass, "worker/main/status", "online")
+        await subscribed(hass, f"{ROOT}/info")
+        publish(hass, "worker/main/status", "online")
+        publish(hass, "info", INFO)
+        await hass.async_block_till_done()
+    (flow,) = hass.config_entries.flow.async_progress()
+    assert flow["context"]["source"] == SOURCE_MQTT
+
+
 @pytest.mark.usefixtures("mqtt_mock", "set_up_nothing")
 async def test_a_site_is_found_by_mqtt(hass: HomeAssistant) -> None:
-    form = await start(hass, SOURCE_MQTT, found())
+    form = await discover(hass)
     assert (form["type"], form["step_id"]) == (FlowResultType.FORM, "confirm")
     assert form["description_placeholders"] == {"site": "home"}
     refused = await answer(hass, form["flow_id"], {}, status="offline")
@@ -138,7 +164,7 @@ async def test_a_site_is_found_by_mqtt(hass: HomeAssistant) -> None:
 
 @pytest.mark.usefixtures("mqtt_mock", "set_up_nothing")
 async def test_a_site_that_was_found_can_be_added_by_hand_as_well(hass: HomeAssistant) -> None:
-    await start(hass, SOURCE_MQTT, found())
+    await discover(hass)
     form = await start(hass)
     result = await answer(hass, form["flow_id"], dict(USER))
     assert result["type"] is FlowResultType.CREATE_ENTRY

@@ -43,7 +43,13 @@ async def test_diagnostics_tell_everything_but_names_addresses_and_pictures(
 
 @pytest.mark.parametrize(
     "address",
-    ["cam-front.fritz.box", "[fe80::1c2:3ff]", "rtsp://u:p@host/x", "00:11:22:33:44:55"],
+    [
+        "/data/veroallarme/events.sqlite",
+        "cam-front.fritz.box",
+        "[fe80::1c2:3ff]",
+        "rtsp://u:p@host/x",
+        "00:11:22:33:44:55",
+    ],
 )
 def test_no_kind_of_address_is_left(address: str) -> None:
     assert _without_addresses(f"drive: {address} refused") == "drive: **REDACTED** refused"
@@ -52,3 +58,7 @@ def test_no_kind_of_address_is_left(address: str) -> None:
 @pytest.mark.parametrize("text", ["2026-11-23T06:14:02.517000+00:00", "06:14:02", "0.1.0"])
 def test_times_and_versions_stay(text: str) -> None:
     assert _without_addresses(text) == text
+
+
+def test_no_port_is_left() -> None:
+    assert _without_addresses("cam:1883 and port 554") == "cam:**REDACTED** and **REDACTED**"

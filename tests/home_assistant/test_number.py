@@ -13,6 +13,7 @@ async def set_value(hass: HomeAssistant, key: str, value: float) -> None:
     )
 
 
+@pytest.mark.usefixtures("all_entities_enabled")
 async def test_the_threshold_is_the_calibrated_one_until_the_user_sets_it(
     hass: HomeAssistant, site, mqtt_mock
 ) -> None:
@@ -34,6 +35,7 @@ async def test_the_hold_is_a_setting(hass: HomeAssistant, site, mqtt_mock) -> No
     assert sent(mqtt_mock, "camera/drive/set") == [{"hold_s": 90}]
 
 
+@pytest.mark.usefixtures("all_entities_enabled")
 async def test_going_back_to_the_calibrated_threshold_shows_no_other_one(
     hass: HomeAssistant, start_site
 ) -> None:

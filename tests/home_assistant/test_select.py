@@ -4,6 +4,7 @@ from homeassistant.core import HomeAssistant
 from .worker import SETTINGS, attributes, changed, entity_id, say, sent, state, validate
 
 
+@pytest.mark.usefixtures("all_entities_enabled")
 @pytest.mark.parametrize(("key", "option"), [("mode", "shadow"), ("on_unknown", "suppress")])
 async def test_a_setting_belongs_to_the_worker(
     hass: HomeAssistant, site, mqtt_mock, key: str, option: str

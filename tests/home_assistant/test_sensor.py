@@ -31,6 +31,7 @@ async def test_totals_and_learning(hass: HomeAssistant, site) -> None:
     assert attributes(hass, "sensor", "promise")["synthetic"] == 600
 
 
+@pytest.mark.usefixtures("all_entities_enabled")
 async def test_a_camera_that_is_still_learned_promises_nothing(hass: HomeAssistant, site) -> None:
     learning = STATS["learning"] | {"learned": False, "share": 0.45, "missing": "21 more events"}
     young = changed(STATS, learning=learning, promise=None, adaptation=None)
@@ -65,7 +66,7 @@ async def test_events_worth_a_look(hass: HomeAssistant, site) -> None:
     assert state(hass, "sensor", "review") == "unknown"
 
 
-@pytest.mark.parametrize("key", ["unknown", "decision_time"])
+@pytest.mark.parametrize("key", ["unknown", "decision_time", "score", "learning", "promise"])
 async def test_what_few_people_need_is_off_at_first(hass: HomeAssistant, site, key: str) -> None:
     entry = er.async_get(hass).async_get(entity_id(hass, "sensor", key))
     assert entry is not None

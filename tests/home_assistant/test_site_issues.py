@@ -22,7 +22,7 @@ from .worker import (
 @pytest.mark.parametrize(
     ("issue", "topic", "cause", "remedy", "placeholders"),
     [
-        ("worker_offline", "worker/main/status", "offline", "online", {"site": "veroallarme/home"}),
+        ("worker_offline", "worker/main/status", "offline", "online", {"site": "VeroAllarme home"}),
         (
             "no_snapshots",
             "camera/drive/connectivity",
@@ -71,7 +71,7 @@ async def test_trouble_that_lasts_is_an_issue_until_it_ends(
 async def test_another_contract_is_an_issue_at_once(hass: HomeAssistant, site) -> None:
     await say(hass, "info", {"contract": 2})
     assert shown(hass) == {
-        "contract_mismatch": {"site": "veroallarme/home", "worker": "2", "here": "1"}
+        "contract_mismatch": {"site": "VeroAllarme home", "worker": "2", "here": "1"}
     }
     await say(hass, "info", INFO)
     assert shown(hass) == {}

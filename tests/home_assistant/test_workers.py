@@ -8,7 +8,7 @@ from custom_components.veroallarme.issues import PATIENCE_S
 from custom_components.veroallarme.workers import HEALTH_SILENCE_S
 
 from .repairs import shown
-from .worker import ALARM, HEALTH, ROOT, attributes, changed, moment, say, state, verdict
+from .worker import ALARM, HEALTH, attributes, changed, moment, say, state, verdict
 
 
 async def test_a_second_worker_keeps_the_site_available(hass: HomeAssistant, site) -> None:
@@ -55,7 +55,7 @@ async def test_clocks_that_differ_are_told_and_times_are_shown_by_ours(
         assert decided_at is not None
         assert abs((decided_at - dt_util.utcnow()).total_seconds()) < 1
     await report(hass, freezer, skew_s)
-    assert shown(hass).get("clock_difference") == {"site": ROOT, "minutes": minutes}
+    assert shown(hass).get("clock_difference") == {"site": "VeroAllarme home", "minutes": minutes}
     assert site.runtime_data.workers.by_id["main"].clock_lead.total_seconds() == pytest.approx(
         skew_s, abs=1
     )

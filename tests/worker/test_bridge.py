@@ -995,3 +995,17 @@ async def test_what_is_no_picture_is_refused(site: Site) -> None:
         await broker.send(f"{ROOT}/camera/front/reference", picture(b"<html>"))
         await heard.until(lambda: complaint(heard, "reference", "front"))
         assert "itself" in complaint(heard, "reference", "front")
+
+
+async def test_the_first_mode_of_a_camera_counts_until_another_is_set(site: Site) -> None:
+    def mode(heard: Listener) -> str:
+        return str(heard.on(f"{P}/settings")[-1].json()["mode"])
+
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.send(f"{P}/config", DEFINITION | {"mode": "shadow"}, retain=True)
+        await heard.until(lambda: mode(heard) == "shadow")
+        await broker.send(f"{P}/set", {"mode": "filter"})
+        await heard.until(lambda: mode(heard) == "filter")
+    async with site.listener() as heard, site.worker():
+        await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
+        assert mode(heard) == "filter"

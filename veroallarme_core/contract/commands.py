@@ -16,11 +16,12 @@ from veroallarme_core.contract.queries import (
     LIST_EVENTS_SCHEMA,
 )
 from veroallarme_core.contract.reading import describe_mistakes, parse_json
-from veroallarme_core.contract.settings import SETTINGS_SCHEMA
+from veroallarme_core.contract.settings import SETTINGS_SCHEMA, Mode
 from veroallarme_core.contract.validators import (
     MAX_SHOWN_CHARACTERS,
     moment,
     number_between,
+    one_of,
     or_none,
     require_id,
     truth,
@@ -79,6 +80,7 @@ _CONFIG_SCHEMA = vol.Schema(
         vol.Required("name"): vol.All(str, vol.Length(min=1, max=64)),
         vol.Optional("burst_size", default=3): whole_between(2, MAX_FRAMES, "frames"),
         vol.Optional("spacing_s", default=0.6): number_between(0.5, 10, "seconds"),
+        vol.Optional("mode"): one_of(Mode),
     },
     extra=vol.REMOVE_EXTRA,
 )
@@ -224,6 +226,8 @@ class BridgedCamera:
     name: str
     burst_size: int
     spacing_s: float
+    mode: Mode = Mode.AUTO
+    """At first; what is set counts more."""
 
     @classmethod
     def from_json(cls, payload: bytes) -> BridgedCamera:

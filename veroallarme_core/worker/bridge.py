@@ -20,6 +20,7 @@ from veroallarme_core.contract import (
     BridgedBurst,
     BridgedCamera,
     BridgedFrame,
+    CameraSettings,
     CommandError,
     MotionEnd,
     require_id,
@@ -129,6 +130,7 @@ class Bridge:
             triggers=(),
             source=BridgeSource(),
             burst=BurstConfig(size=definition.burst_size, spacing_s=definition.spacing_s),
+            settings=CameraSettings(mode=definition.mode),
             reference_every_s=0.0,
         )
 
@@ -138,6 +140,7 @@ class Bridge:
                 name=camera.context.config.name,
                 burst_size=camera.context.config.burst.size,
                 spacing_s=camera.context.config.burst.spacing_s,
+                mode=camera.context.config.settings.mode,
             ).to_dict()
             for camera in self._site.cameras.values()
             if camera.id not in self._local
