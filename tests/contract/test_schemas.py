@@ -196,7 +196,7 @@ timings = st.builds(
 objects = st.builds(
     VerdictObject,
     kind=st.sampled_from(ObjectKind),
-    name=codes,
+    class_name=codes,
     score=scores,
     x=st.integers(0, 9999),
     y=st.integers(0, 9999),

@@ -38,7 +38,7 @@ def region(score: float = 0.5, *, relevant: bool = True) -> RelevanceRegion:
 def recognised() -> VerdictObject:
     return VerdictObject(
         kind=ObjectKind.VEHICLE,
-        name="motorcycle",
+        class_name="motorcycle",
         score=1 / 3,
         x=1000,
         y=1000,

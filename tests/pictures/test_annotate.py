@@ -41,7 +41,7 @@ def test_strongest_frame_is_the_one_with_the_mover() -> None:
     frames = [grey(), grey(), grey()]
     frames[2][10:20, 10:20] = 255
     frames[0][40:60, 40:80] = 0  # a stronger change, elsewhere
-    assert strongest_frame(frames, region(10, 10, 10, 10)) is frames[2]
+    assert strongest_frame(frames, region(10, 10, 10, 10).to_bbox()) is frames[2]
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
@@ -51,12 +51,15 @@ def test_strongest_frame_is_farthest_from_the_median_of_all(count: int) -> None:
         frames = list(rng.integers(0, 256, (count, 20, 30, 3), np.uint8))
         crops = np.stack([frame[3:15, 5:25] for frame in frames]).astype(np.float64)
         deviation = np.abs(crops - np.median(crops, axis=0)).sum(axis=(1, 2, 3))
-        assert strongest_frame(frames, region(5, 3, 20, 12)) is frames[int(deviation.argmax())]
+        assert (
+            strongest_frame(frames, region(5, 3, 20, 12).to_bbox())
+            is frames[int(deviation.argmax())]
+        )
 
 
 def test_frames_that_cannot_be_compared_are_left_out() -> None:
     first, other = grey(), grey(0, (10, 10))
-    assert strongest_frame([None, first, other], region(0, 0, 5, 5)) is first
+    assert strongest_frame([None, first, other], region(0, 0, 5, 5).to_bbox()) is first
     assert strongest_frame([None, None], None) is None
     assert strongest_frame([], None) is None
 

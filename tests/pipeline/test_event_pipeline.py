@@ -192,7 +192,7 @@ def test_a_car_alone_is_left_out_where_people_count() -> None:
     check(result)
     assert (result.state, result.reason) == (State.IRRELEVANT, "unwanted_object")
     assert "Only a car was recognised, and you asked for people alone." in result.explanation
-    assert [found.name for found in result.objects] == ["car"], "it is told of all the same"
+    assert [found.class_name for found in result.objects] == ["car"], "it is told of all the same"
     assert {region.reason for region in result.regions} == {"unwanted_object"}
 
 

@@ -12,10 +12,10 @@ import pytest
 from benchmarks.peers import Listener
 from tests.worker.conftest import SMALL, Site, drawn_jpegs
 from tests.worker.talk import HEALTH, STATUS, Broker, C, Judging, sender
-from veroallarme_core.contract import State, new_event_id
+from veroallarme_core.contract import RelevanceRegion, State, new_event_id
 from veroallarme_core.contract import Verdict as ContractVerdict
 from veroallarme_core.contract.object_kinds import ObjectKind
-from veroallarme_core.contract.verdict import FrameCounts, Timing, VerdictObject, VerdictRegion
+from veroallarme_core.contract.verdict import FrameCounts, Timing, VerdictObject
 from veroallarme_core.worker.service import Worker
 from veroallarme_core.worker.storage import EventStore
 
@@ -46,14 +46,15 @@ def stored_verdict(number: int, state: State, **changes: Any) -> ContractVerdict
             "merged": 0,
             "frame_dimensions": (height, width),
             "regions": [
-                VerdictRegion(
+                RelevanceRegion(
                     x=40, y=30, width=30, height=50, area=900, centroid=(55, 55), confidence=0.9,
                     relevance_score=0.7, is_relevant=state is State.RELEVANT, reason="moved",
                 )
             ],
             "objects": [
                 VerdictObject(
-                    kind=ObjectKind.PERSON, name="person", score=0.8, x=42, y=32, width=25, height=4
+                    kind=ObjectKind.PERSON, class_name="person", score=0.8, x=42, y=32, width=25,
+                    height=4,
                 )
             ] if state is State.RELEVANT else [],
             "frames": FrameCounts(requested=3, fetched=3, distinct=3),

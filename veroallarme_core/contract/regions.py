@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,23 @@ class RelevanceRegion(MotionRegion):
             "relevance_score": self.relevance_score,
             "is_relevant": self.is_relevant,
         }
+
+    @classmethod
+    def from_contract(cls, content: Mapping[str, Any]) -> RelevanceRegion:
+        """Read what `to_contract` wrote."""
+        x, y = content["centroid"]
+        return cls(
+            x=int(content["x"]),
+            y=int(content["y"]),
+            width=int(content["width"]),
+            height=int(content["height"]),
+            area=int(content["area"]),
+            centroid=(int(x), int(y)),
+            confidence=float(content["confidence"]),
+            relevance_score=float(content["relevance_score"]),
+            is_relevant=bool(content["is_relevant"]),
+            reason=str(content["reason"]),
+        )
 
     def to_contract(self) -> dict[str, Any]:
         """Return the region as the contract writes it in a verdict."""

@@ -42,7 +42,7 @@ class VerdictObject:
     """A person, animal or vehicle that moved; the box is in pixels of the full frame."""
 
     kind: ObjectKind
-    name: str
+    class_name: str
     """What the detector calls it, such as `person` or `truck`."""
     score: float
     """In [0, 1]."""
@@ -55,13 +55,24 @@ class VerdictObject:
         """Return the object as the contract writes it."""
         return {
             "kind": self.kind.value,
-            "class": self.name,
+            "class": self.class_name,
             "score": round(self.score, 3),
             "x": self.x,
             "y": self.y,
             "width": self.width,
             "height": self.height,
         }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> VerdictObject:
+        """Read what `to_dict` wrote."""
+        box = {name: int(content[name]) for name in ("x", "y", "width", "height")}
+        kind, score = ObjectKind(content["kind"]), float(content["score"])
+        return cls(kind=kind, class_name=str(content["class"]), score=score, **box)
+
+    def to_bbox(self) -> tuple[int, int, int, int]:
+        """Return the box as (x1, y1, x2, y2); x2 and y2 are exclusive."""
+        return (self.x, self.y, self.x + self.width, self.y + self.height)
 
 
 @dataclass(frozen=True, kw_only=True)

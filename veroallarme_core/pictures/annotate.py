@@ -34,24 +34,25 @@ class NamedBox(Protocol):
     def to_bbox(self) -> tuple[int, int, int, int]: ...  # noqa: D102
 
 
-def strongest_frame(frames: Sequence[Frame | None], region: RelevanceRegion | None) -> Frame | None:
-    """Choose the frame that differs most from its companions inside a region.
+def strongest_frame(
+    frames: Sequence[Frame | None], box: tuple[int, int, int, int] | None
+) -> Frame | None:
+    """Choose the frame that differs most from its companions inside a box.
 
     A mover is often in one frame only; the median over the burst is what stays without it.
 
     Args:
         frames: uint8 (H, W, 3) BGR or None; those of another size than the first are left out.
-        region: where to look; None looks at the whole frame.
+        box: where to look, (x1, y1, x2, y2); None looks at the whole frame.
     """
     usable = [frame for frame in frames if frame is not None]
     usable = [frame for frame in usable if frame.shape == usable[0].shape]
     if not usable:
         return None
-    if region is None or len(usable) == 1:
+    if box is None or len(usable) == 1:
         return usable[len(usable) // 2]
-    rows = slice(region.y, region.y + region.height)
-    columns = slice(region.x, region.x + region.width)
-    deviations = _deviations([frame[rows, columns] for frame in usable])
+    x1, y1, x2, y2 = box
+    deviations = _deviations([frame[y1:y2, x1:x2] for frame in usable])
     return usable[deviations.index(max(deviations))]
 
 

@@ -67,7 +67,7 @@ class JudgedBurst:
         """Draw the judgement on the frame that shows it best, as JPEG."""
         clearest = None if self.objects is None else self.objects.clearest_frame
         frame = (
-            strongest_frame(motion.frames, regions[0] if regions else None)
+            strongest_frame(motion.frames, regions[0].to_bbox() if regions else None)
             if clearest is None
             else motion.frames[clearest]
         )
@@ -91,7 +91,7 @@ def _recognised(objects: Sequence[DetectedObject]) -> str:
 def _verdict_object(found: DetectedObject) -> VerdictObject:
     return VerdictObject(
         kind=ObjectKind(found.group),
-        name=found.class_name,
+        class_name=found.class_name,
         score=found.score,
         x=found.x,
         y=found.y,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -20,6 +19,8 @@ from veroallarme_core.contract import (
     IgnoreQuery,
     PastEventSummary,
     PictureQuery,
+    RelevanceRegion,
+    VerdictObject,
 )
 from veroallarme_core.pictures import (
     Frame,
@@ -38,48 +39,6 @@ ANSWER_LIMIT_S = 10.0
 """How long an answer may take, waiting included."""
 MAX_WAITING = 64
 """Requests that wait for their turn; a page of thumbnails asks for 50 at once."""
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A region or an object of a stored verdict, as drawing takes it."""
-
-    content: Mapping[str, Any]
-
-    @property
-    def x(self) -> int:
-        return int(self.content["x"])
-
-    @property
-    def y(self) -> int:
-        return int(self.content["y"])
-
-    @property
-    def width(self) -> int:
-        return int(self.content["width"])
-
-    @property
-    def height(self) -> int:
-        return int(self.content["height"])
-
-    @property
-    def relevance_score(self) -> float:
-        return float(self.content["relevance_score"])
-
-    @property
-    def is_relevant(self) -> bool:
-        return bool(self.content["is_relevant"])
-
-    @property
-    def class_name(self) -> str:
-        return str(self.content["class"])
-
-    @property
-    def score(self) -> float:
-        return float(self.content["score"])
-
-    def to_bbox(self) -> tuple[int, int, int, int]:
-        return self.x, self.y, self.x + self.width, self.y + self.height
 
 
 class PastEvents:
@@ -203,10 +162,11 @@ def _draw(verdict: Mapping[str, Any], frames: Sequence[bytes], query: PictureQue
 
 
 def _annotated(verdict: Mapping[str, Any], frames: Sequence[Frame | None]) -> Frame:
-    regions = [_Box(region) for region in verdict["regions"]]
-    objects = [_Box(found) for found in verdict.get("objects", ())]
+    regions = [RelevanceRegion.from_contract(region) for region in verdict["regions"]]
+    objects = [VerdictObject.from_dict(found) for found in verdict.get("objects", ())]
     # What was recognised was so in one frame: the one that differs there.
-    frame = strongest_frame(frames, next(iter([*objects, *regions]), None))
+    boxes = [found.to_bbox() for found in objects] + [region.to_bbox() for region in regions]
+    frame = strongest_frame(frames, boxes[0] if boxes else None)
     if frame is None:
         raise CommandError("none of the pictures can be decoded")
     return draw_verdict(frame, regions, objects=objects)

@@ -136,7 +136,7 @@ def _tile(camera: Camera, score: EventScore) -> Picture:
         )
         for r in regions
     ]
-    frame = strongest_frame(pictures, drawn[0] if drawn else None)
+    frame = strongest_frame(pictures, drawn[0].to_bbox() if drawn else None)
     if frame is None:
         return np.zeros((_TILE_HEIGHT, _TILE_HEIGHT, 3), np.uint8)
     width = round(frame.shape[1] * _TILE_HEIGHT / frame.shape[0])
