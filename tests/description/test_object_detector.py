@@ -242,6 +242,11 @@ class TestBatches:
             (alone,) = detector.detect([frame], size=224, min_score=0.1)
             assert_same_objects(alone, found)
 
+    def test_are_as_before_once_memory_was_released(self, detector, drawn):
+        before = detector.detect(drawn, min_score=0.1)
+        detector.release_memory()
+        assert detector.detect(drawn, min_score=0.1) == before
+
     def test_may_be_empty(self, detector):
         assert detector.detect([]) == ()
 

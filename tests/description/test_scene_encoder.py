@@ -185,6 +185,12 @@ class TestCrops:
         alone = np.concatenate([encoder.embed_crops(crop[None]) for crop in crops])
         assert largest_difference(together, alone) < 1e-5
 
+    def test_what_was_released_describes_as_before(self, encoder, frames, crops):
+        expected = encoder.encode_frames(frames, GRID), encoder.embed_crops(crops)
+        encoder.release_memory()
+        assert np.array_equal(encoder.encode_frames(frames, GRID), expected[0])
+        assert np.array_equal(encoder.embed_crops(crops), expected[1])
+
     def test_the_same_person_elsewhere_is_nearer_than_the_empty_place(self, encoder, frames):
         where = [(frames[1], 100), (frames[2], 180), (frames[0], 100)]
         cut = [crop_region(frame, (x, 100, x + 14, 136)) for frame, x in where]

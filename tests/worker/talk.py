@@ -62,6 +62,9 @@ class Judging:
             evidence=cast(BurstEvidence, object()),
         )
 
+    def release_memory(self) -> None:
+        """Give nothing back: it holds nothing."""
+
     def install(self, worker: Worker) -> None:
         worker._judging.pipeline = self  # type: ignore[assignment]
 

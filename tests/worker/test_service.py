@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -40,7 +41,7 @@ from veroallarme_core.pipeline import MODEL
 from veroallarme_core.relevance_mask import ModelMeta
 from veroallarme_core.worker import site as site_module
 from veroallarme_core.worker.camera import judging as judging_module
-from veroallarme_core.worker.camera.pending_event import Signal
+from veroallarme_core.worker.camera.pending_event import FetchedFrames, Signal
 from veroallarme_core.worker.config.worker_config import InferenceConfig, LearningConfig
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
 from veroallarme_core.worker.mqtt import backlog as backlog_module
@@ -353,6 +354,16 @@ async def test_one_message_may_start_several_cameras(site: Site) -> None:
         await heard.until(lambda: heard.payloads(STATUS)[-1:] == [b"online"])
         await asyncio.sleep(0.3)
         assert events(heard) == [], "the message was acknowledged once both had journalled it"
+
+
+async def test_the_pictures_of_an_event_do_not_stay_in_memory(site: Site) -> None:
+    def held() -> list[FetchedFrames]:
+        return [each for each in gc.get_objects() if isinstance(each, FetchedFrames)]
+
+    async with site.listener() as heard, site.worker(), sender(site.port) as broker:
+        await broker.motion()
+        await heard.until(lambda: heard.on(f"{C}/stats") and events(heard))
+        await until(lambda: not held())
 
 
 async def test_pictures_may_come_over_mqtt(site: Site, frames: tuple[bytes, ...]) -> None:

@@ -53,6 +53,9 @@ class BlindDetector:
         """Return no object for each frame."""
         return ((),) * len(frames)
 
+    def release_memory(self) -> None:
+        """Give nothing back: it holds nothing."""
+
 
 @dataclass(frozen=True)
 class MovingObjects:

@@ -45,6 +45,9 @@ class Graph:
     input: Port
     outputs: tuple[Port, ...]
     infer: _Infer
+    release: Callable[[], None]
+    """Gives back the buffers that the runtime keeps between inferences; the next one makes them
+    anew. Waits for an inference that runs. Does nothing in ONNX Runtime, which has no such call."""
 
     def run(self, values: NDArray[np.float32], *outputs: str) -> list[NDArray[np.float32]]:
         """Return the named outputs.
@@ -120,7 +123,8 @@ def _open_openvino(path: Path, threads: int | None) -> Graph:
     core = load_openvino().Core()
     model = core.read_model(path)
     (input_port,) = model.inputs
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    compiled = core.compile_model(model, "CPU", settings)
+    request = compiled.create_infer_request()
     lock = threading.Lock()  # A request holds the tensors of one inference.
 
     def infer(values: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -128,11 +132,18 @@ def _open_openvino(path: Path, threads: int | None) -> Graph:
             request.infer([values], share_inputs=True)
             return [request.get_tensor(name).data.copy() for name in outputs]
 
+    def release() -> None:
+        nonlocal request
+        with lock:
+            # A request keeps its latest input and answers.
+            request = compiled.create_infer_request()
+            compiled.release_memory()
+
     # A file that says nothing of itself has no such table.
     table = model.get_rt_info("framework").value if model.has_rt_info("framework") else {}
     properties = {key: str(value) for key, value in table.items()}
     answers = tuple(_openvino_port(port) for port in model.outputs)
-    return Graph(OPENVINO, properties, _openvino_port(input_port), answers, infer)
+    return Graph(OPENVINO, properties, _openvino_port(input_port), answers, infer, release)
 
 
 def _openvino_port(port: Any) -> Port:
@@ -162,7 +173,8 @@ def _open_onnxruntime(path: Path, threads: int | None) -> Graph:
 
     properties = session.get_modelmeta().custom_metadata_map
     answers = tuple(_onnxruntime_port(port) for port in session.get_outputs())
-    return Graph(ONNXRUNTIME, properties, _onnxruntime_port(input_port), answers, infer)
+    input_ = _onnxruntime_port(input_port)
+    return Graph(ONNXRUNTIME, properties, input_, answers, infer, lambda: None)
 
 
 def _onnxruntime_port(port: Any) -> Port:

@@ -101,6 +101,12 @@ class EventPipeline:
         """Of the object detector; empty where there is none."""
         return "" if self._detector is None else self._detector.name
 
+    def release_memory(self) -> None:
+        """Give back what the networks keep between events; the next event has it again."""
+        for network in (self._encoder, self._detector):
+            if network is not None:
+                network.release_memory()
+
     def judge(
         self,
         frames: Sequence[bytes],

@@ -54,6 +54,26 @@ async def test_memory_is_given_back_once_nothing_is_judged_any_more(
     judging.close()
 
 
+async def test_the_networks_give_back_theirs_before_the_heap_does(
+    judging: JudgingThreads,
+    given_back: threading.Event,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released: list[bool] = []
+
+    def release() -> None:
+        released.append(given_back.is_set())
+
+    monkeypatch.setattr(judging.pipeline, "release_memory", release)
+
+    await judge(judging, tmp_path)
+
+    await until_set(given_back)
+    assert released == [False]
+    judging.close()
+
+
 async def test_memory_stays_while_a_burst_is_judged(
     judging: JudgingThreads,
     given_back: threading.Event,

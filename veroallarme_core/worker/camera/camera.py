@@ -130,6 +130,7 @@ class CameraWorker:
                 await self._decider.decide(event)
             finally:
                 self.queue.done()
+            del event  # Its pictures do not wait in memory for the next one.
 
     def resume(self, event: OpenEvent, frames: list[bytes], taken_at: list[datetime]) -> None:
         """Take up an event of the journal that a former run left without a verdict.

@@ -145,7 +145,12 @@ class JudgingThreads:
         if self._begun_at:
             self._rest_later()
         else:
-            self._threads.submit(give_back)
+            # A future of the loop: it would say if this failed.
+            asyncio.get_running_loop().run_in_executor(self._threads, self._give_back)
+
+    def _give_back(self) -> None:
+        self.pipeline.release_memory()
+        give_back()
 
     @property
     def longest_s(self) -> float:
