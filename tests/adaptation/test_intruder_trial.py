@@ -7,16 +7,26 @@ from typing import Any
 
 import pytest
 
-from tests.watched import history, scene_encoder
+from tests.watched import (
+    SIZE,
+    garden_model,
+    history,
+    learned_memory,
+    person_over_the_tree,
+    scene_encoder,
+)
 from veroallarme_core.adaptation import camera_run
 from veroallarme_core.adaptation.camera_run import adapt_camera
 from veroallarme_core.adaptation.history import list_events
-from veroallarme_core.adaptation.intruder_trial import Attempt, Trial
+from veroallarme_core.adaptation.intruder_trial import HIGHEST_LINE, Attempt, Trial
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.promise import lines_by_floor
-from veroallarme_core.contract import ALL_KINDS, ObjectKind, Zone
+from veroallarme_core.camera_memory import CameraState
+from veroallarme_core.contract import ALL_KINDS, CameraSettings, Mode, ObjectKind, Zone
 from veroallarme_core.description import ObjectDetector
-from veroallarme_core.pipeline import EventPipeline
+from veroallarme_core.judgement import OUTSIDE
+from veroallarme_core.pictures import DecodedFrame
+from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
 
 OPTIONS = AdaptationOptions(intruders=24, recall=0.8, confidence=0.8)
 HALF = Zone(name="half", points=((0.5, 0), (1, 0), (1, 1), (0.5, 1)))
@@ -83,3 +93,30 @@ def test_to_be_recognised_is_no_rise_where_some_kinds_do_not_count(
 ) -> None:
     trial = Trial(None, None, None, zones, objects=objects)  # type: ignore[arg-type]
     assert trial.has_bounds is has_bounds
+
+
+def test_on_trial_nothing_is_described_that_decides_nothing(tmp_path: Path) -> None:
+    memory = learned_memory()
+    model = garden_model(memory)
+    event = person_over_the_tree()
+    (left, top, right, bottom), (height, width) = event.on_mover.bbox, SIZE
+    x1, x2, y1, y2 = left / width, right / width, top / height, bottom / height
+    zone = Zone(name="part", points=((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
+    motion = find_motion([DecodedFrame(frame) for frame in event.frames])
+    pipeline = EventPipeline(encoder=scene_encoder())
+
+    def judge(state: CameraState) -> JudgedBurst:
+        given = CameraSettings(mode=Mode.FILTER, zones=(zone,))
+        return pipeline.judge_motion(motion, given, state=state, motion_at=event.moment)
+
+    tried = judge(CameraState.on_trial(tmp_path, memory, model, HIGHEST_LINE))
+    operating = judge(CameraState(tmp_path, memory, model))
+    assert tried.judgement.cues["rank"] == operating.judgement.cues["rank"]
+    assert tried.judgement.score == operating.judgement.score
+    assert tried.evidence is not None
+    assert operating.evidence is not None
+    described = {region.region for region in tried.evidence.regions}
+    judged = [region for region in tried.judgement.regions if region.reason != OUTSIDE]
+    assert described == {region.region for region in judged}
+    # In operation a camera learns from what moved outside as well.
+    assert described < {region.region for region in operating.evidence.regions}

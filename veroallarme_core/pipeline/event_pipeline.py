@@ -14,6 +14,7 @@ from veroallarme_core.contract import ALL_KINDS, CameraSettings, ObjectKind, Sta
 from veroallarme_core.description import (
     BlindDetector,
     BurstEvidence,
+    Candidate,
     MovingObjects,
     ObjectDetector,
     SceneEncoder,
@@ -190,7 +191,8 @@ class EventPipeline:
         threshold = threshold_in_force(settings)
         premises = Premises.of(settings.zones, motion.frame_dimensions, settings.objects)
         burst = Burst(motion, reference, threshold, premises)
-        described = self._describe(burst, judge_by_rules(burst), is_taught=state is not None)
+        is_taught = state is not None and not state.is_on_trial
+        described = self._describe(burst, judge_by_rules(burst), is_taught=is_taught)
         learned = None
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
@@ -237,9 +239,14 @@ class EventPipeline:
         if objects is not None:
             judgement = leave_out_unwanted(burst, judgement, objects)
         # Where nobody learns from the evidence, only what is open needs it.
-        is_needed = is_taught or judgement.is_open
+        described = [
+            candidate
+            for candidate in candidates(judgement)
+            if is_taught or not candidate.is_decided
+        ]
         known = None if earlier is None else earlier.evidence
-        evidence = self._gather(burst, judgement, objects, known) if is_needed else None
+        is_needed = is_taught or judgement.is_open
+        evidence = self._gather(burst, described, objects, known) if is_needed else None
         return JudgedBurst(judgement, evidence, objects)
 
     def _remember(
@@ -265,7 +272,8 @@ class EventPipeline:
         wider = add_faint(burst, described.judgement)
         if wider is described.judgement:
             return described, learned
-        described = self._describe(burst, wider, is_taught=True, earlier=described)
+        is_taught = not state.is_on_trial
+        described = self._describe(burst, wider, is_taught=is_taught, earlier=described)
         return described, judge(described)
 
     def _look_for_objects(
@@ -295,7 +303,7 @@ class EventPipeline:
     def _gather(
         self,
         burst: Burst,
-        judgement: BurstJudgement,
+        described: Sequence[Candidate],
         objects: MovingObjects | None,
         earlier: BurstEvidence | None,
     ) -> BurstEvidence | None:
@@ -305,7 +313,7 @@ class EventPipeline:
             return gather_evidence(
                 self._encoder,
                 burst.motion,
-                candidates(judgement),
+                described,
                 objects,
                 burst.kinds_in,
                 earlier,
