@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.motion_detection import MotionRegion, PairChange, min_area_for
+from veroallarme_core.motion_detection import MotionRegion, PairChange, blobs_in, min_area_for
 from veroallarme_core.pictures import shrink
 
 Floats = NDArray[np.float32]
@@ -76,14 +76,17 @@ def find_faint_change(
     if not valid.any():
         return None
     # What is corrupt must not be taken for light by what lies beside it.
-    before = pair.before.astype(np.float32)
-    after = np.where(seen > 0, pair.after, pair.before).astype(np.float32)
-    left = np.abs(change_beyond_light(before, after))
+    after = pair.before.copy()
+    cv2.copyTo(pair.after, seen, after)
+    old, new = pair.before.astype(np.float32), after.astype(np.float32)
+    left = change_beyond_light(old, new)
+    np.abs(left, out=left)
     step = _step(left, valid)
     if step > NOISIEST_STEP:
         return FaintChange(())
-    changed = (left > step) | _other_texture(before, after)
-    blobs = _blobs(changed.astype(np.uint8) * valid)
+    changed = left > step
+    changed |= _other_texture(old, new)
+    blobs = _blobs(changed.view(np.uint8) & valid)
     return FaintChange(blobs) if blobs else None
 
 
@@ -103,11 +106,12 @@ def shows_clear_change(pair: PairChange, within: NDArray[np.uint8] | None = None
     before, after = (
         shrink(grey, _GLANCE_WIDTH).astype(np.float32) for grey in (pair.before, pair.after)
     )
-    left = np.abs(change_beyond_light(before, after))
+    left = change_beyond_light(before, after)
+    np.abs(left, out=left)
     step = _step(left, valid)
     if step > NOISIEST_STEP:
         return False
-    return bool(_blobs((left > _CLEARLY * step).astype(np.uint8) * valid))
+    return bool(_blobs((left > _CLEARLY * step).view(np.uint8) & valid))
 
 
 def _step(left: Floats, valid: NDArray[np.uint8]) -> float:
@@ -116,6 +120,9 @@ def _step(left: Floats, valid: NDArray[np.uint8]) -> float:
     seen = left[::_SAMPLE, ::_SAMPLE][valid[::_SAMPLE, ::_SAMPLE] > 0]
     if not seen.size:
         seen = left[valid > 0]
+    least_noise = FAINTEST_STEP / (NOISE_FACTOR * 1.4826)
+    if np.count_nonzero(seen < least_noise) > seen.size // 2:
+        return FAINTEST_STEP  # so is the median, which takes ten times as long
     return max(FAINTEST_STEP, NOISE_FACTOR * 1.4826 * float(np.median(seen)))
 
 
@@ -124,17 +131,10 @@ def _blobs(mask: NDArray[np.uint8]) -> tuple[MotionRegion, ...]:
     if not cv2.countNonZero(opened):  # as in most still pictures
         return ()
     closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
-    _, _, stats, centroids = cv2.connectedComponentsWithStats(closed, connectivity=8)
     smallest = SMALLEST_BLOB * min_area_for((mask.shape[0], mask.shape[1]))
-    found = [
-        MotionRegion(x, y, width, height, area, (round(across), round(down)))
-        for (x, y, width, height, area), (across, down) in zip(
-            stats[1:].tolist(), centroids[1:].tolist(), strict=True
-        )
-        if area >= smallest
-    ]
-    found.sort(key=lambda blob: -blob.area)
-    return tuple(found[:MOST_BLOBS])
+    if cv2.countNonZero(closed) < smallest:
+        return ()
+    return tuple(blobs_in(closed, min_area=smallest)[:MOST_BLOBS])
 
 
 def change_beyond_light(before: Floats, after: Floats) -> Floats:
@@ -154,17 +154,26 @@ def change_beyond_light(before: Floats, after: Floats) -> Floats:
     window = (int(before.shape[1] * _LIGHT_SHARE) | 1,) * 2
     change = after - before
     light = cv2.blur(change, window)
+    # A picture of floats is fetched from the system and given back each time: two are used anew.
+    left, work = np.empty_like(change), np.empty_like(change)
     for _ in range(2):
-        left = change - light
-        power = cv2.blur(np.minimum(left * left, 400.0), window)
-        limit = 2.0 * np.sqrt(np.maximum(power, 0.0)) + 2.0
-        light = light + cv2.blur(np.clip(left, -limit, limit), window)
-    left = change - light
-    structure = before - cv2.blur(before, window)
-    common = cv2.blur(np.clip(left, -30.0, 30.0) * structure, window)
-    gain = common / (cv2.blur(structure * structure, window) + 25.0)
-    left = left - np.clip(gain, -_LARGEST_GAIN, _LARGEST_GAIN) * structure
-    return np.asarray(left - cv2.blur(np.clip(left, -10.0, 10.0), window), np.float32)
+        np.subtract(change, light, out=left)
+        np.minimum(np.multiply(left, left, out=work), 400.0, out=work)
+        limit = np.maximum(cv2.blur(work, window, dst=work), 0.0, out=work)
+        np.add(np.multiply(np.sqrt(limit, out=limit), 2.0, out=limit), 2.0, out=limit)
+        cv2.min(left, limit, dst=left)
+        cv2.max(left, np.negative(limit, out=limit), dst=left)
+        light += cv2.blur(left, window, dst=left)
+    np.subtract(change, light, out=left)
+    structure = np.subtract(before, cv2.blur(before, window, dst=light), out=light)
+    np.multiply(np.clip(left, -30.0, 30.0, out=work), structure, out=work)
+    common = cv2.blur(work, window, dst=work)
+    power = cv2.blur(np.multiply(structure, structure, out=change), window, dst=change)
+    gain = np.divide(common, np.add(power, 25.0, out=power), out=power)
+    np.clip(gain, -_LARGEST_GAIN, _LARGEST_GAIN, out=gain)
+    left -= np.multiply(gain, structure, out=gain)
+    left -= cv2.blur(np.clip(left, -10.0, 10.0, out=work), window, dst=work)
+    return np.asarray(left, np.float32)
 
 
 def _other_texture(before: Floats, after: Floats) -> NDArray[np.bool_]:
@@ -173,12 +182,17 @@ def _other_texture(before: Floats, after: Floats) -> NDArray[np.bool_]:
 
     def texture(grey: Floats) -> Floats:
         mean = cv2.blur(grey, window)
-        return np.sqrt(np.maximum(cv2.blur(grey * grey, window) - mean * mean, 0.0))
+        power = np.multiply(grey, grey)
+        cv2.blur(power, window, dst=power)
+        power -= np.multiply(mean, mean, out=mean)
+        return np.asarray(np.sqrt(np.maximum(power, 0.0, out=power), out=power), np.float32)
 
     old, new = texture(before), texture(after)
-    return np.asarray(
-        np.abs(new - old) > _LARGEST_GAIN * np.maximum(old, new) + _TEXTURE_STEP, np.bool_
-    )
+    least = np.maximum(old, new)
+    least *= _LARGEST_GAIN
+    least += _TEXTURE_STEP
+    new -= old
+    return np.asarray(np.abs(new, out=new) > least, np.bool_)
 
 
 def shows_structure(grey: NDArray[np.uint8], within: NDArray[np.uint8]) -> bool:

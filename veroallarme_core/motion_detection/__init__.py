@@ -15,7 +15,7 @@ from veroallarme_core.motion_detection.damage import (
 from veroallarme_core.motion_detection.detector import MotionDetector, detect_motion_from_paths
 from veroallarme_core.motion_detection.frame_source import FrameSource
 from veroallarme_core.motion_detection.global_change import GlobalChange, GlobalChangeKind
-from veroallarme_core.motion_detection.region_parts import region_pixels, regions_in
+from veroallarme_core.motion_detection.region_parts import blobs_in, region_pixels, regions_in
 from veroallarme_core.motion_detection.regions import common_area, min_area_for
 from veroallarme_core.motion_detection.result import MotionDetectionResult, PairChange
 from veroallarme_core.motion_detection.text_overlay import TextLine, find_text_lines
@@ -32,6 +32,7 @@ __all__ = [
     "MotionRegion",
     "PairChange",
     "TextLine",
+    "blobs_in",
     "common_area",
     "common_size",
     "detect_motion_from_paths",

@@ -40,17 +40,46 @@ def regions_in(
         left, top: where the box lies in the frame.
         joined: make one region of all blobs.
     """
-    if not pixels.any():
-        return []
-    blobs = [pixels]
     if not joined:
-        count, labels = cv2.connectedComponents(pixels, connectivity=8)
-        blobs = [np.where(labels == label, 255, 0).astype(np.uint8) for label in range(1, count)]
-    regions = []
-    for blob in blobs:
-        x, y, width, height = cv2.boundingRect(blob)
-        moments = cv2.moments(blob, binaryImage=True)
-        area = moments["m00"]
-        centroid = (left + round(moments["m10"] / area), top + round(moments["m01"] / area))
-        regions.append(MotionRegion(left + x, top + y, width, height, round(area), centroid))
-    return sorted(regions, key=lambda region: -region.area)
+        return blobs_in(pixels, left, top)
+    return [_region_of(pixels, (left, top))] if pixels.any() else []
+
+
+def blobs_in(
+    pixels: NDArray[np.uint8], left: int = 0, top: int = 0, *, min_area: float = 1.0
+) -> list[MotionRegion]:
+    """Return the blobs (8-connected) of at least `min_area` pixels as regions, the largest first.
+
+    Other arguments as for `regions_in`.
+    """
+    _, labels = cv2.connectedComponents(pixels, connectivity=8)
+    # Numbers of each label take ten times as long as the labels: most blobs are too small to ask.
+    contours, hierarchy = cv2.findContours(pixels, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    found: list[tuple[int, int, MotionRegion]] = []
+    for contour, links in zip(contours, () if hierarchy is None else hierarchy[0], strict=True):
+        x, y, width, height = cv2.boundingRect(contour)
+        is_hole = links[3] >= 0
+        if is_hole or width * height < min_area:
+            continue
+        column, row = contour[0, 0]
+        label = int(labels[row, column])
+        blob = (labels[y : y + height, x : x + width] == label).view(np.uint8)
+        region = _region_of(blob, (left, top), (x, y))
+        if region.area >= min_area:
+            found.append((-region.area, label, region))
+    return [region for _, _, region in sorted(found, key=lambda blob: blob[:2])]
+
+
+def _region_of(
+    pixels: NDArray[np.uint8], corner: tuple[int, int], inner: tuple[int, int] = (0, 0)
+) -> MotionRegion:
+    """Return pixels as a region; they begin at `inner` of a box that lies at `corner`, (x, y)."""
+    x, y, width, height = cv2.boundingRect(pixels)
+    moments = cv2.moments(pixels, binaryImage=True)
+    area = moments["m00"]
+    centroid = (
+        corner[0] + round(inner[0] + moments["m10"] / area),
+        corner[1] + round(inner[1] + moments["m01"] / area),
+    )
+    left, top = corner[0] + inner[0] + x, corner[1] + inner[1] + y
+    return MotionRegion(left, top, width, height, round(area), centroid)
