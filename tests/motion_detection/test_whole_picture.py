@@ -50,10 +50,34 @@ def test_coarse_corners_lie_on_structure() -> None:
     for x in range(40, 440, 60):
         for y in range(40, 320, 60):
             cv2.rectangle(picture, (x, y), (x + 24, y + 24), (200, 200, 200), -1)
-    corners = WholePicture(picture).coarse_corners
+    corners = WholePicture(picture).coarse_corners_within(None)
     assert len(corners) > 24
     edges = cv2.dilate(cv2.Canny(picture, 50, 100), np.ones((17, 17), np.uint8))
     assert all(edges[round(y), round(x)] for x, y in corners.tolist())
+
+
+def test_coarse_corners_keep_out_of_damage() -> None:
+    valid = EVERYWHERE.copy()
+    valid[:180] = 0
+    corners = WholePicture(YARD).coarse_corners_within(valid)
+    assert len(corners) > 24
+    assert corners[:, 1].min() >= 180
+
+
+def test_damage_hides_no_shake_and_makes_none() -> None:
+    rng = np.random.default_rng(5)
+    moved = np.asarray(
+        cv2.warpAffine(YARD, np.float32([[1, 0, 4], [0, 1, -3]]), (480, 360)), np.uint8
+    )
+    valid = EVERYWHERE.copy()
+    valid[280:] = 0
+    still, shaken = YARD.copy(), moved.copy()
+    for picture in (still, shaken):
+        picture[280:] = rng.integers(0, 255, (80, 480, 3), np.uint8)
+    assert find_global_change(YARD, still, valid) is None
+    change = find_global_change(YARD, shaken, valid)
+    assert change is not None
+    np.testing.assert_allclose(change.shift_px, (4, -3), atol=0.3)
 
 
 def test_the_same_frame_answers_for_both_its_neighbours() -> None:
@@ -71,4 +95,4 @@ def test_the_same_frame_answers_for_both_its_neighbours() -> None:
 
 
 def test_tiny_frames_have_no_corners() -> None:
-    assert len(WholePicture(np.zeros((1, 1, 3), np.uint8)).coarse_corners) == 0
+    assert len(WholePicture(np.zeros((1, 1, 3), np.uint8)).coarse_corners_within(None)) == 0

@@ -98,7 +98,8 @@ def find_change_between(
     """
     valid: Valid = None
     if valid_mask is not None:
-        valid = np.where(shrink(valid_mask, WORK_WIDTH) == 255, 255, 0).astype(np.uint8)
+        small = shrink(valid_mask, WORK_WIDTH)
+        valid = np.asarray(cv2.compare(small, 255, cv2.CMP_EQ), np.uint8)
         if np.count_nonzero(valid) < 0.1 * valid.size:
             return None
     return (
@@ -164,7 +165,7 @@ def _fit_brightness(old: NDArray[np.float64], new: NDArray[np.float64]) -> tuple
 def _shake(before: WholePicture, after: WholePicture, valid: Valid) -> GlobalChange | None:
     """Recognise a displacement that most corners of the picture share."""
     scale = float(before.factor)
-    if valid is None and _stands_still(before, after):
+    if _stands_still(before, after, valid):
         return None
     corners = before.corners_within(valid)
     if len(corners) < _MIN_TRACKED:
@@ -199,12 +200,12 @@ def _shake(before: WholePicture, after: WholePicture, valid: Valid) -> GlobalCha
     )
 
 
-def _stands_still(before: WholePicture, after: WholePicture) -> bool:
+def _stands_still(before: WholePicture, after: WholePicture, valid: Valid) -> bool:
     """Tell at a glance that a picture did not move: most do not, and corners are dear to find.
 
     A few coarse corners that stay well within the smallest displacement are enough for that.
     """
-    corners = before.coarse_corners
+    corners = before.coarse_corners_within(valid)
     if len(corners) < _MIN_TRACKED:
         return False
     old, new, _ = _track(before.grey, after.grey, corners)

@@ -44,17 +44,13 @@ class WholePicture:
         """The frame in grey, uint8 (h, w)."""
         return np.asarray(cv2.cvtColor(self._picture, cv2.COLOR_BGR2GRAY), np.uint8)
 
-    @cached_property
-    def coarse_corners(self) -> NDArray[np.float32]:
-        """Some corners, float32 (N, 2), to within a few pixels."""
-        width = max(1, self.grey.shape[1] // _COARSENESS)
-        corners = _find_corners(shrink(self.grey, width), _COARSE_CORNERS, 3, None)
-        factor = shrink_factor(self.grey.shape[1], width)
-        return corners * factor + np.float32((factor - 1) / 2)
+    def coarse_corners_within(self, valid: Valid) -> NDArray[np.float32]:
+        """Find some corners, float32 (N, 2), to within a few pixels."""
+        return self._coarse_corners if valid is None else self._find_coarse_corners(valid)
 
     def chroma_within(self, valid: Valid) -> float:
         """Return the mean distance of the picture from grey, in levels."""
-        return self._chroma if valid is None else _chroma(self._picture, valid)
+        return max(cv2.mean(self._distances, mask=valid)[:3])
 
     def places_within(self, valid: Valid) -> NDArray[np.float64]:
         """Average the brightness of 16 x 16 places, float64 (256,); nan where nothing is valid."""
@@ -65,8 +61,27 @@ class WholePicture:
         return self._corners if valid is None else _find_corners(self.grey, _CORNERS, 7, valid)
 
     @cached_property
-    def _chroma(self) -> float:
-        return _chroma(self._picture, None)
+    def _distances(self) -> NDArray[np.uint8]:
+        """How far each two of the three channels lie apart, uint8 (h, w, 3)."""
+        blue, green, red = cv2.split(self._picture)
+        pairs = ((blue, green), (green, red), (blue, red))
+        return np.asarray(cv2.merge([cv2.absdiff(*pair) for pair in pairs]), np.uint8)
+
+    @cached_property
+    def _coarse_corners(self) -> NDArray[np.float32]:
+        return self._find_coarse_corners(None)
+
+    def _find_coarse_corners(self, valid: Valid) -> NDArray[np.float32]:
+        width = max(1, self.grey.shape[1] // _COARSENESS)
+        inside = None if valid is None else cv2.compare(shrink(valid, width), 255, cv2.CMP_EQ)
+        corners = _find_corners(
+            shrink(self.grey, width),
+            _COARSE_CORNERS,
+            3,
+            None if inside is None else np.asarray(inside, np.uint8),
+        )
+        factor = shrink_factor(self.grey.shape[1], width)
+        return corners * factor + np.float32((factor - 1) / 2)
 
     @cached_property
     def _places(self) -> NDArray[np.float64]:
@@ -77,19 +92,13 @@ class WholePicture:
         return _find_corners(self.grey, _CORNERS, 7, None)
 
 
-def _chroma(picture: NDArray[np.uint8], valid: Valid) -> float:
-    blue, green, red = cv2.split(picture)
-    pairs = ((blue, green), (green, red), (blue, red))
-    return float(max(cv2.mean(cv2.absdiff(*pair), mask=valid)[0] for pair in pairs))
-
-
 def _places(grey: NDArray[np.uint8], valid: Valid) -> NDArray[np.float64]:
     size = (PLACES, PLACES)
     if valid is None:
         level = cv2.resize(grey.astype(np.float32), size, interpolation=cv2.INTER_AREA)
         return level.ravel().astype(np.float64)
     weight = cv2.resize((valid > 0).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    level = np.where(valid > 0, grey, 0).astype(np.float32)
+    level = cv2.bitwise_and(grey, valid).astype(np.float32)
     total = cv2.resize(level, size, interpolation=cv2.INTER_AREA)
     places = np.full(PLACES * PLACES, np.nan)
     known = weight.ravel() > 0.5

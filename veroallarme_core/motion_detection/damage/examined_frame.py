@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import cv2
@@ -42,6 +43,13 @@ class ExaminedFrame:
         smooth = np.asarray(cv2.blur(sharp, (3, 3)), dtype=np.uint8)
         cells = no_cells(sharp.shape[:2])
         return cls(image=image, lost=lost, sharp=sharp, picture=smooth, cells=cells)
+
+    @cached_property
+    def saturation(self) -> NDArray[np.float32]:
+        """Mean saturation (largest minus smallest channel) of every cell, float32 (rows, cols)."""
+        blue, green, red = cv2.split(self.picture)
+        high, low = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
+        return cell_means(np.asarray(cv2.subtract(high, low), np.uint8))
 
     def mark(self, kind: DamageKind, cells: NDArray[np.bool_]) -> None:
         """Note that cells, bool (rows, cols), are damaged; none is no damage."""

@@ -87,6 +87,11 @@ class _Change:
         shortest = max(_LONE_SEAM, round(_LONE_SEAM_SHARE * len(self.difference)))
         return tuple(change_seams(self.difference, shortest))
 
+    @cached_property
+    def seams(self) -> tuple[Seam, ...]:
+        """Seams that are long enough where they end in decoder garbage."""
+        return tuple(change_seams(self.difference, round(_SEAM_SHARE * len(self.difference))))
+
 
 _Compared: TypeAlias = Sequence[tuple[ExaminedFrame, _Change]]
 """The other frames of a burst, and how each of them differs from the one that is looked at."""
@@ -118,7 +123,7 @@ def _mark_pastes_of_corrupt(frame: ExaminedFrame, compared: _Compared) -> None:
     differences = [change.difference for _, change in compared]
     for other, change in compared:
         changed = change.cells
-        for seam in change_seams(change.difference, round(_SEAM_SHARE * height)):
+        for seam in change.seams:
             rows, cols = rectangle_beyond(seam, changed, garbage)
             inside = ~garbage[rows, cols]
             if (

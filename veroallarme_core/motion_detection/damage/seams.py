@@ -61,14 +61,14 @@ def change_seams(difference: NDArray[np.uint8], shortest: int) -> Iterator[Seam]
     strips = _strip_means(np.asarray(capped, np.uint8), rows)
     sums = np.cumsum(np.pad(strips, ((0, 0), (1, 0))), axis=1)
     gap, reach = 2, SEAM_REACH
-    xs = np.arange(reach + gap, width - reach - gap)
-    right = (sums[:, xs + gap + reach] - sums[:, xs + gap]) / reach
-    left = (sums[:, xs - gap] - sums[:, xs - gap - reach]) / reach
+    first = reach + gap
+    right = (sums[:, first + gap + reach : width] - sums[:, first + gap : width - reach]) / reach
+    left = (sums[:, reach : width - first - gap] - sums[:, : width - first - gap - reach]) / reach
     for side, inner, outer in ((1, right, left), (-1, left, right)):
         edge = (inner > _SEAM_CHANGE) & (outer < 0.4 * inner)
         edge = cv2.dilate(edge.astype(np.uint8), np.ones((1, 5), np.uint8)).astype(np.bool_)
         for column, top, bottom in _longest_runs(edge, -(-shortest // CELL), gap=1):
-            x = int(xs[column])
+            x = first + column
             if _bend(strips[top:bottom], x) <= _SEAM_BEND:
                 yield Seam(x, top * CELL, bottom * CELL, side)
 

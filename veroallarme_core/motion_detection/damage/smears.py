@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from veroallarme_core.motion_detection.damage.examined_frame import (
     ExaminedFrame,
-    cell_means,
     connected_to,
     dilate,
 )
@@ -26,9 +21,11 @@ _OTHERS_GARISH = 0.6 * _GARISH
 
 def mark_smears(frame: ExaminedFrame, others: Sequence[ExaminedFrame]) -> None:
     """Mark the smears of saturated colour that adjoin decoder garbage."""
-    garish = cell_means(_saturation(frame.picture)) > _GARISH
+    garish = frame.saturation > _GARISH
     for other in others:
-        garish &= (cell_means(_saturation(other.picture)) < _OTHERS_GARISH) | other.cells
+        if not garish.any():
+            return
+        garish &= (other.saturation < _OTHERS_GARISH) | other.cells
     if not garish.any():
         return
     near = dilate(garish | frame.cells, (3, 3))
@@ -36,9 +33,3 @@ def mark_smears(frame: ExaminedFrame, others: Sequence[ExaminedFrame]) -> None:
     if (smears & ~frame.cells).any():
         frame.cells |= smears
         frame.kinds.add(DamageKind.MACROBLOCKS)
-
-
-def _saturation(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    blue, green, red = cv2.split(picture)
-    high, low = cv2.max(cv2.max(blue, green), red), cv2.min(cv2.min(blue, green), red)
-    return np.asarray(cv2.subtract(high, low), np.uint8)
