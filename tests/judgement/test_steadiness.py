@@ -81,7 +81,7 @@ def test_corrupt_places_are_no_light_of_their_neighbours() -> None:
 
 
 def test_flat_pictures_leave_nothing() -> None:
-    flat = np.full((40, 60), 90, np.float32)
+    flat = np.full((40, 60), 90, np.uint8)
     assert not change_beyond_light(flat, flat).any()
     assert np.abs(change_beyond_light(flat, flat + 30)).max() < FAINTEST_STEP
 

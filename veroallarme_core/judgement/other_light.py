@@ -127,16 +127,29 @@ def _fit_light(before: Grey, after: Grey, window: int) -> tuple[Floats, Floats, 
     ramp /= window * np.sqrt(spread)
     across_a, down_a = cv2.sepFilter2D(a, -1, ramp, flat), cv2.sepFilter2D(a, -1, flat, ramp)
     across_b, down_b = cv2.sepFilter2D(b, -1, ramp, flat), cv2.sepFilter2D(b, -1, flat, ramp)
-    var_a = cv2.blur(a * a, size) - mean_a**2 - across_a**2 - down_a**2
-    var_b = cv2.blur(b * b, size) - mean_b**2 - across_b**2 - down_b**2
-    covariance = cv2.blur(a * b, size) - mean_a * mean_b - across_a * across_b - down_a * down_b
-    var_a, var_b = np.maximum(var_a, 0.0), np.maximum(var_b, 0.0)
-    correlation = covariance / np.sqrt(np.maximum(var_a * var_b, 1.0))
-    slope = cv2.magnitude(across_b - across_a, down_b - down_a) / np.float32(np.sqrt(spread))
+
+    def around_the_planes(product: Floats, *parts: tuple[Floats, Floats]) -> Floats:
+        """Return the mean product in each window without what the two planes explain of it."""
+        left, work = cv2.blur(product, size, dst=product), np.empty_like(product)
+        for part, other in parts:
+            left -= np.multiply(part, other, out=work)
+        return np.asarray(left, np.float32)
+
+    planes = ((mean_a, mean_b), (across_a, across_b), (down_a, down_b))
+    covariance = around_the_planes(a * b, *planes)
+    var_a = around_the_planes(a * a, *((part, part) for part, _ in planes))
+    var_b = around_the_planes(b * b, *((part, part) for _, part in planes))
+    np.maximum(var_a, 0.0, out=var_a)
+    np.maximum(var_b, 0.0, out=var_b)
+    power = np.maximum(np.multiply(var_a, var_b, out=a), 1.0, out=a)
+    correlation = np.divide(covariance, np.sqrt(power, out=power), out=covariance)
+    np.subtract(across_b, across_a, out=across_b)
+    np.subtract(down_b, down_a, out=down_b)
+    slope = cv2.magnitude(across_b, down_b) / np.float32(np.sqrt(spread))
     return (
-        np.asarray(np.clip(correlation, -1.0, 1.0), np.float32),
-        np.asarray(np.sqrt(var_a), np.float32),
-        np.asarray(np.sqrt(var_b), np.float32),
+        np.clip(correlation, -1.0, 1.0, out=correlation),
+        np.sqrt(var_a, out=var_a),
+        np.sqrt(var_b, out=var_b),
         np.asarray(slope, np.float32),
     )
 

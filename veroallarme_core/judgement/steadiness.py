@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from veroallarme_core.motion_detection import MotionRegion, PairChange, blobs_in, min_area_for
 from veroallarme_core.pictures import shrink
 
+Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 FAINTEST_STEP = 10.0
@@ -78,14 +79,13 @@ def find_faint_change(
     # What is corrupt must not be taken for light by what lies beside it.
     after = pair.before.copy()
     cv2.copyTo(pair.after, seen, after)
-    old, new = pair.before.astype(np.float32), after.astype(np.float32)
-    left = change_beyond_light(old, new)
+    left = change_beyond_light(pair.before, after)
     np.abs(left, out=left)
     step = _step(left, valid)
     if step > NOISIEST_STEP:
         return FaintChange(())
     changed = left > step
-    changed |= _other_texture(old, new)
+    changed |= _other_texture(pair.before, after)
     blobs = _blobs(changed.view(np.uint8) & valid)
     return FaintChange(blobs) if blobs else None
 
@@ -103,9 +103,7 @@ def shows_clear_change(pair: PairChange, within: NDArray[np.uint8] | None = None
     valid = np.where(shrink(everywhere, _GLANCE_WIDTH) == 255, 255, 0).astype(np.uint8)
     if not valid.any():
         return False
-    before, after = (
-        shrink(grey, _GLANCE_WIDTH).astype(np.float32) for grey in (pair.before, pair.after)
-    )
+    before, after = (shrink(grey, _GLANCE_WIDTH) for grey in (pair.before, pair.after))
     left = change_beyond_light(before, after)
     np.abs(left, out=left)
     step = _step(left, valid)
@@ -137,7 +135,7 @@ def _blobs(mask: NDArray[np.uint8]) -> tuple[MotionRegion, ...]:
     return tuple(blobs_in(closed, min_area=smallest)[:MOST_BLOBS])
 
 
-def change_beyond_light(before: Floats, after: Floats) -> Floats:
+def change_beyond_light(before: Grey, after: Grey) -> Floats:
     """Return what is left of a change when smooth light is taken out of it.
 
     Light may add to or take from a place, and strengthen or weaken its contrast a little, alike
@@ -145,27 +143,29 @@ def change_beyond_light(before: Floats, after: Floats) -> Floats:
     taken for light.
 
     Args:
-        before: float32 (H, W), grey levels.
-        after: float32 (H, W).
+        before: uint8 (H, W).
+        after: uint8 (H, W).
 
     Returns:
         float32 (H, W), grey levels.
     """
     window = (int(before.shape[1] * _LIGHT_SHARE) | 1,) * 2
-    change = after - before
-    light = cv2.blur(change, window)
+    # Whole numbers are averaged in half of the time.
+    steps = cv2.subtract(after, before, dtype=cv2.CV_16S)
+    light, change = cv2.boxFilter(steps, cv2.CV_32F, window), steps.astype(np.float32)
     # A picture of floats is fetched from the system and given back each time: two are used anew.
     left, work = np.empty_like(change), np.empty_like(change)
     for _ in range(2):
         np.subtract(change, light, out=left)
         np.minimum(np.multiply(left, left, out=work), 400.0, out=work)
         limit = np.maximum(cv2.blur(work, window, dst=work), 0.0, out=work)
-        np.add(np.multiply(np.sqrt(limit, out=limit), 2.0, out=limit), 2.0, out=limit)
+        np.add(np.multiply(cv2.sqrt(limit, dst=limit), 2.0, out=limit), 2.0, out=limit)
         cv2.min(left, limit, dst=left)
         cv2.max(left, np.negative(limit, out=limit), dst=left)
         light += cv2.blur(left, window, dst=left)
     np.subtract(change, light, out=left)
-    structure = np.subtract(before, cv2.blur(before, window, dst=light), out=light)
+    cv2.boxFilter(before, cv2.CV_32F, window, dst=light)
+    structure = np.subtract(before, light, out=light)
     np.multiply(np.clip(left, -30.0, 30.0, out=work), structure, out=work)
     common = cv2.blur(work, window, dst=work)
     power = cv2.blur(np.multiply(structure, structure, out=change), window, dst=change)
@@ -176,16 +176,17 @@ def change_beyond_light(before: Floats, after: Floats) -> Floats:
     return np.asarray(left, np.float32)
 
 
-def _other_texture(before: Floats, after: Floats) -> NDArray[np.bool_]:
+def _other_texture(before: Grey, after: Grey) -> NDArray[np.bool_]:
     """Tell where texture came or went, bool (H, W): what is as bright as the ground hides it."""
     window = (max(5, int(before.shape[1] * _TEXTURE_SHARE)) | 1,) * 2
 
-    def texture(grey: Floats) -> Floats:
-        mean = cv2.blur(grey, window)
-        power = np.multiply(grey, grey)
+    def texture(grey: Grey) -> Floats:
+        level = grey.astype(np.float32)
+        mean = cv2.blur(level, window)
+        power = np.multiply(level, level, out=level)
         cv2.blur(power, window, dst=power)
         power -= np.multiply(mean, mean, out=mean)
-        return np.asarray(np.sqrt(np.maximum(power, 0.0, out=power), out=power), np.float32)
+        return np.asarray(cv2.sqrt(np.maximum(power, 0.0, out=power), dst=power), np.float32)
 
     old, new = texture(before), texture(after)
     least = np.maximum(old, new)
