@@ -130,12 +130,15 @@ def _fit_light(before: Grey, after: Grey, window: int) -> tuple[Floats, Floats, 
 
     def around_the_planes(product: Floats, *parts: tuple[Floats, Floats]) -> Floats:
         """Return the mean product in each window without what the two planes explain of it."""
-        left, work = cv2.blur(product, size, dst=product), np.empty_like(product)
+        left = np.asarray(cv2.blur(product, size), np.float32)
         for part, other in parts:
-            left -= np.multiply(part, other, out=work)
-        return np.asarray(left, np.float32)
+            left -= np.multiply(part, other, out=product)
+        return left
 
-    planes = ((mean_a, mean_b), (across_a, across_b), (down_a, down_b))
+    planes = [
+        (np.asarray(part, np.float32), np.asarray(other, np.float32))
+        for part, other in ((mean_a, mean_b), (across_a, across_b), (down_a, down_b))
+    ]
     covariance = around_the_planes(a * b, *planes)
     var_a = around_the_planes(a * a, *((part, part) for part, _ in planes))
     var_b = around_the_planes(b * b, *((part, part) for _, part in planes))

@@ -128,7 +128,8 @@ def _blobs(mask: NDArray[np.uint8]) -> tuple[MotionRegion, ...]:
     opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     if not cv2.countNonZero(opened):  # as in most still pictures
         return ()
-    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
+    joined = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    closed = np.asarray(joined, np.uint8)
     smallest = SMALLEST_BLOB * min_area_for((mask.shape[0], mask.shape[1]))
     if cv2.countNonZero(closed) < smallest:
         return ()
@@ -151,29 +152,42 @@ def change_beyond_light(before: Grey, after: Grey) -> Floats:
     """
     window = (int(before.shape[1] * _LIGHT_SHARE) | 1,) * 2
     # Whole numbers are averaged in half of the time.
-    steps = cv2.subtract(after, before, dtype=cv2.CV_16S)
-    light, change = cv2.boxFilter(steps, cv2.CV_32F, window), steps.astype(np.float32)
-    # A picture of floats is fetched from the system and given back each time: two are used anew.
-    left, work = np.empty_like(change), np.empty_like(change)
+    steps = np.asarray(cv2.subtract(after, before, dtype=cv2.CV_16S), np.int16)
+    change = steps.astype(np.float32)
+    light = np.asarray(cv2.boxFilter(steps, cv2.CV_32F, window), np.float32)
+    # A picture of floats is fetched from the system and given back each time: three serve for all.
+    left, work, mean = np.empty_like(change), np.empty_like(change), np.empty_like(change)
     for _ in range(2):
         np.subtract(change, light, out=left)
-        np.minimum(np.multiply(left, left, out=work), 400.0, out=work)
-        limit = np.maximum(cv2.blur(work, window, dst=work), 0.0, out=work)
-        np.add(np.multiply(cv2.sqrt(limit, dst=limit), 2.0, out=limit), 2.0, out=limit)
+        # The mean of what is left, within twice its root mean square.
+        np.multiply(left, left, out=work)
+        np.minimum(work, 400.0, out=work)
+        cv2.blur(work, window, dst=mean)
+        limit = np.sqrt(np.maximum(mean, 0.0, out=mean), out=mean)
+        limit *= 2.0
+        limit += 2.0
         cv2.min(left, limit, dst=left)
         cv2.max(left, np.negative(limit, out=limit), dst=left)
-        light += cv2.blur(left, window, dst=left)
+        cv2.blur(left, window, dst=mean)
+        light += mean
     np.subtract(change, light, out=left)
-    cv2.boxFilter(before, cv2.CV_32F, window, dst=light)
-    structure = np.subtract(before, light, out=light)
-    np.multiply(np.clip(left, -30.0, 30.0, out=work), structure, out=work)
-    common = cv2.blur(work, window, dst=work)
-    power = cv2.blur(np.multiply(structure, structure, out=change), window, dst=change)
-    gain = np.divide(common, np.add(power, 25.0, out=power), out=power)
+    cv2.boxFilter(before, cv2.CV_32F, window, dst=mean)
+    structure = np.subtract(before, mean, out=light)
+    # The gain that explains most: mean of left * structure over mean of structure ** 2.
+    np.multiply(structure, structure, out=change)
+    cv2.blur(change, window, dst=work)
+    power = np.add(work, 25.0, out=work)
+    np.clip(left, -30.0, 30.0, out=change)
+    change *= structure
+    cv2.blur(change, window, dst=mean)
+    gain = np.divide(mean, power, out=mean)
     np.clip(gain, -_LARGEST_GAIN, _LARGEST_GAIN, out=gain)
-    left -= np.multiply(gain, structure, out=gain)
-    left -= cv2.blur(np.clip(left, -10.0, 10.0, out=work), window, dst=work)
-    return np.asarray(left, np.float32)
+    gain *= structure
+    left -= gain
+    np.clip(left, -10.0, 10.0, out=work)
+    cv2.blur(work, window, dst=mean)
+    left -= mean
+    return left
 
 
 def _other_texture(before: Grey, after: Grey) -> NDArray[np.bool_]:
@@ -182,11 +196,13 @@ def _other_texture(before: Grey, after: Grey) -> NDArray[np.bool_]:
 
     def texture(grey: Grey) -> Floats:
         level = grey.astype(np.float32)
-        mean = cv2.blur(level, window)
-        power = np.multiply(level, level, out=level)
-        cv2.blur(power, window, dst=power)
-        power -= np.multiply(mean, mean, out=mean)
-        return np.asarray(cv2.sqrt(np.maximum(power, 0.0, out=power), dst=power), np.float32)
+        mean = np.asarray(cv2.blur(level, window), np.float32)
+        level *= level
+        power = np.asarray(cv2.blur(level, window), np.float32)
+        mean *= mean
+        power -= mean
+        np.maximum(power, 0.0, out=power)
+        return np.sqrt(power, out=power)
 
     old, new = texture(before), texture(after)
     least = np.maximum(old, new)

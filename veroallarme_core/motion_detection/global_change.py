@@ -99,7 +99,7 @@ def find_change_between(
     valid: Valid = None
     if valid_mask is not None:
         small = shrink(valid_mask, WORK_WIDTH)
-        valid = np.asarray(cv2.compare(small, 255, cv2.CMP_EQ), np.uint8)
+        valid = np.asarray(cv2.threshold(small, 254, 255, cv2.THRESH_BINARY)[1], np.uint8)
         if np.count_nonzero(valid) < 0.1 * valid.size:
             return None
     return (

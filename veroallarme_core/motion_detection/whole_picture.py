@@ -73,13 +73,11 @@ class WholePicture:
 
     def _find_coarse_corners(self, valid: Valid) -> NDArray[np.float32]:
         width = max(1, self.grey.shape[1] // _COARSENESS)
-        inside = None if valid is None else cv2.compare(shrink(valid, width), 255, cv2.CMP_EQ)
-        corners = _find_corners(
-            shrink(self.grey, width),
-            _COARSE_CORNERS,
-            3,
-            None if inside is None else np.asarray(inside, np.uint8),
-        )
+        inside = None
+        if valid is not None:
+            small = cv2.threshold(shrink(valid, width), 254, 255, cv2.THRESH_BINARY)[1]
+            inside = np.asarray(small, np.uint8)
+        corners = _find_corners(shrink(self.grey, width), _COARSE_CORNERS, 3, inside)
         factor = shrink_factor(self.grey.shape[1], width)
         return corners * factor + np.float32((factor - 1) / 2)
 
