@@ -19,17 +19,20 @@ import argparse
 import multiprocessing
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from benchmarks.suite import judging, learning, service, whole_frame
 from benchmarks.suite.comparison import last_results, results_file, worse
-from benchmarks.suite.figures import Results, results_of
+from benchmarks.suite.figures import Results, machine, results_of, write_results
 from benchmarks.suite.plan import Part, Plan
 from benchmarks.suite.table import render, renew
 
 ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+"""A file for each machine that results are committed of."""
 PAGES = {"docs/performance.md": None, "README.md": ("704x576", "worker", "installed")}
 """Where a table stands, and how the rows begin or end that it shows; None shows all."""
 PARTS: dict[str, Callable[[Plan], Part]] = {
@@ -52,32 +55,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         footage=Path(footage) if footage else None,
         rounds=arguments.rounds,
     )
-    results = run(plan, arguments.only)
-    before = last_results(results.machine)
+    try:
+        before = last_results(machine(), RESULTS)
+    except ValueError as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        return 2
+    results, failed = run(plan, arguments.only)
     print(render(results, before))
     for name in worse(results, before):
         print(f"worse than the noise: {name}")
-    is_whole = not arguments.quick and set(arguments.only) == set(PARTS)
-    if is_whole:
-        file = results_file(results.machine)
-        file.write_text(results.to_json(), encoding="utf-8")
-        print(f"written: {file.relative_to(ROOT)}")
-    if is_whole and arguments.pages:
-        renew_pages(results)
+    if failed:
+        print(f"benchmarks: failed, and nothing is written: {', '.join(failed)}", file=sys.stderr)
+        return 1
+    if not arguments.quick and set(arguments.only) == set(PARTS):
+        file = results_file(results.machine, RESULTS)
+        write_results(results, file)
+        print(f"written: {file}")
+        if arguments.pages:
+            renew_pages(results)
     return 0
 
 
-def run(plan: Plan, names: Sequence[str]) -> Results:
-    """Run parts one after the other, each in a process of its own."""
-    figures, notes = [], []
+def run(plan: Plan, names: Sequence[str]) -> tuple[Results, list[str]]:
+    """Run parts one after the other, each in a process of its own.
+
+    Returns:
+        What was measured, and the names of the parts that failed: the others go on.
+    """
+    figures, notes, failed = [], [], []
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as processes:
-        for name in names:
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            part = processes.submit(PARTS[name], plan).result()
-            figures += part.figures
-            notes += part.notes
-    return results_of(figures, notes, plan.clock)
+    for name in names:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        try:
+            with ProcessPoolExecutor(1, mp_context=spawn) as process:
+                part = process.submit(PARTS[name], plan).result()
+        except Exception:  # Whatever it is: minutes of measuring others are worth more.
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        figures += part.figures
+        notes += part.notes
+    return results_of(figures, notes, plan.clock), failed
 
 
 def renew_pages(results: Results) -> None:
@@ -93,6 +111,12 @@ def rows_of_interest(results: Results, words: Sequence[str]) -> list[str]:
     return [name for name in names if any(word in name for word in words)]
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__.partition("\n")[0]
@@ -103,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"some of {', '.join(PARTS)}; prints, writes nothing",
     )  # fmt: skip
     parser.add_argument("--clock", choices=("cpu", "wall"), default="cpu")
-    parser.add_argument("--rounds", type=int, default=5, help="of every measurement")
+    parser.add_argument("--rounds", type=_count, default=5, help="of every measurement")
     parser.add_argument("--pages", action="store_true", help="renew the tables of the pages")
     return parser
 

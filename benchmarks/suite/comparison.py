@@ -7,20 +7,18 @@ from pathlib import Path
 
 from benchmarks.suite.figures import Figure, Results, read_results
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
-"""A file for each machine that results are committed of."""
 TOLERANCE = 0.05
 """Share by which a median may rise beyond the spreads of both runs: a second run of the same code
 on a machine that others use too differed by up to so much."""
 
 
-def results_file(machine: str, folder: Path = RESULTS) -> Path:
+def results_file(machine: str, folder: Path) -> Path:
     """Return where the results of a machine are kept."""
     letters = (letter if letter.isalnum() else " " for letter in machine.lower())
     return folder / f"{'_'.join(''.join(letters).split())[:80]}.json"
 
 
-def last_results(machine: str, folder: Path = RESULTS) -> Results | None:
+def last_results(machine: str, folder: Path) -> Results | None:
     """Return the committed results of this machine, else the latest of another one.
 
     Raises:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from veroallarme_core.files import atomic_text_file
+
 FORMAT = 1
 LIBRARIES = ("numpy", "opencv-python-headless", "openvino", "onnxruntime", "torch", "aiohttp")
 """Those whose version may change a figure."""
@@ -115,6 +117,17 @@ def read_results(path: Path) -> Results:
         raise ValueError(f"{path} holds no results that can be compared ({error}): {remedy}") from (
             error
         )
+
+
+def write_results(results: Results, path: Path) -> None:
+    """Write what `read_results` reads, in one step; its folder is made where there is none.
+
+    Raises:
+        OSError: it cannot be written; what was there before stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_text_file(path) as file:
+        file.write(results.to_json())
 
 
 def _rounded(value: object) -> object:

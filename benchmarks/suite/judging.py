@@ -41,6 +41,7 @@ def measure(plan: Plan) -> Part:
     cv2.setNumThreads(1)
     pipeline = EventPipeline.with_shipped_networks(1)
     figures: list[Figure] = []
+    notes = []
     for height, width in SIZES[:1] if plan.quick else SIZES:
         events = drawn_events((height, width), QUICK_EVENTS if plan.quick else EVENTS)
         state = learned_state(pipeline, events)
@@ -49,9 +50,12 @@ def measure(plan: Plan) -> Part:
         if (height, width) == SIZES[0]:
             figures += _figures_of_one_size(plan, pipeline, events, state)
     if plan.footage is not None and not plan.quick:
-        for camera in sorted(path.parent for path in plan.footage.glob("cameras/*/labels.csv")):
+        cameras = sorted(path.parent for path in plan.footage.glob("cameras/*/labels.csv"))
+        for camera in cameras:
             figures += _real(plan, pipeline, camera)
-    return Part(tuple(figures))
+        if not cameras:
+            notes.append(f"real events: {plan.footage} holds no cameras/<camera>/labels.csv.")
+    return Part(tuple(figures), tuple(notes))
 
 
 def _real(plan: Plan, pipeline: EventPipeline, camera: Path) -> list[Figure]:
