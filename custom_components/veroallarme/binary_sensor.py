@@ -44,6 +44,12 @@ class AlarmSensor(CameraEntity, BinarySensorEntity):
 
     @property
     @override
+    def available(self) -> bool:
+        """Whether a worker is there that watches this camera."""
+        return self.hub.online and super().available
+
+    @property
+    @override
     def is_on(self) -> bool | None:
         """Whether the alarm is on."""
         return self.camera.alarm.is_on
@@ -145,15 +151,9 @@ class ProblemSensor(SiteEntity, BinarySensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether a worker is there to tell."""
-        return self.hub.online
-
-    @property
-    @override
     def is_on(self) -> bool:
-        """Whether there is trouble that is not resolved."""
-        return bool(self.hub.workers.faults)
+        """Whether there is trouble that is not resolved, or no worker at all."""
+        return not self.hub.online or bool(self.hub.workers.faults)
 
     @property
     @override

@@ -83,4 +83,5 @@ class CameraButton(CameraEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Send the command."""
+        self.require_worker()
         await self.entity_description.press(self.hub, self.camera_id)

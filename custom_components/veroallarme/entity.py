@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import override
 
 from homeassistant.core import callback
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -45,11 +46,25 @@ class CameraEntity(Entity):
     @property
     @override
     def available(self) -> bool:
-        """Whether a worker is there that has this camera.
+        """Whether the site has this camera.
 
-        A camera without pictures shows in its connectivity.
+        What was told last stays true while the worker is away, and twenty entities that become
+        unavailable at once tell no more than one. Only the alarm may not seem to watch.
         """
-        return self.hub.online and self.hub.serves(self.camera_id)
+        return self.hub.serves(self.camera_id)
+
+    def require_worker(self) -> None:
+        """Let nobody command a worker that is away.
+
+        Raises:
+            ServiceValidationError: no worker is there.
+        """
+        if not self.hub.online:
+            raise ServiceValidationError(
+                translation_domain=DOMAIN,
+                translation_key="worker_offline",
+                translation_placeholders={"camera": self.hub.cameras.name(self.camera_id)},
+            )
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -59,6 +59,7 @@ class ThresholdNumber(CameraEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Ask the worker to use this threshold from now on."""
+        self.require_worker()
         await self.hub.commands.async_set(self.camera_id, threshold=value)
 
 
@@ -88,4 +89,5 @@ class HoldNumber(CameraEntity, NumberEntity):
     @override
     async def async_set_native_value(self, value: float) -> None:
         """Ask the worker to hold alarms for so long from now on."""
+        self.require_worker()
         await self.hub.commands.async_set(self.camera_id, hold_s=value)

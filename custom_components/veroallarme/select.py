@@ -54,5 +54,6 @@ class SettingSelect(CameraEntity, SelectEntity):
     @override
     async def async_select_option(self, option: str) -> None:
         """Ask the worker to change the setting."""
+        self.require_worker()
         value = Objects(option).kinds if self._setting == "objects" else option
         await self.hub.commands.async_set(self.camera_id, **{self._setting: value})

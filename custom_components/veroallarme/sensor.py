@@ -216,14 +216,10 @@ class StatusSensor(SiteEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether a worker is there to tell."""
-        return self.hub.online
-
-    @property
-    @override
     def native_value(self) -> str:
         """The latest trouble, as the worker says it, or that there is none."""
+        if not self.hub.online:
+            return "offline"
         faults = self.hub.workers.faults
         if not faults:
             return "fine"

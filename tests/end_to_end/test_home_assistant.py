@@ -102,7 +102,7 @@ async def test_settings_are_the_workers(house: House) -> None:
     await house.home.act("select.select_option", entity_id=counts, option="person")
     await house.home.until_state(counts, "person")
     house.worker.kill()
-    await house.home.until_state(mode, "unavailable")
+    await house.home.until_state(ALARM, "unavailable")
     house.worker.start()
     await house.home.until_state(mode, "shadow", limit_s=40)
     await house.home.until_state(counts, "person")

@@ -50,3 +50,22 @@ async def test_there_is_no_thumb_without_an_event(hass: HomeAssistant, site, mqt
     with pytest.raises(ServiceValidationError, match="Drive has had no event yet"):
         await press(hass, "last_relevant")
     assert sent(mqtt_mock, "camera/drive/feedback") == []
+
+
+@pytest.mark.usefixtures("all_entities_enabled")
+@pytest.mark.parametrize(
+    ("domain", "service", "key", "data"),
+    [
+        ("button", "press", "learn", {}),
+        ("select", "select_option", "mode", {"option": "filter"}),
+        ("number", "set_value", "hold", {"value": 20}),
+        ("number", "set_value", "threshold", {"value": 0.4}),
+    ],
+)
+async def test_nobody_commands_a_worker_that_is_away(
+    hass: HomeAssistant, site, domain: str, service: str, key: str, data: dict[str, object]
+) -> None:
+    await say(hass, "worker/main/status", "offline")
+    target = {"entity_id": entity_id(hass, domain, key)}
+    with pytest.raises(ServiceValidationError, match="The worker of Drive is offline"):
+        await hass.services.async_call(domain, service, target | data, blocking=True)

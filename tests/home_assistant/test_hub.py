@@ -20,13 +20,15 @@ async def test_one_subscription_for_each_kind_of_topic(
     assert not any("#" in topic for topic in ours)
 
 
-async def test_everything_is_unavailable_while_no_worker_is_online(
+async def test_the_alarm_alone_is_unavailable_while_no_worker_is_online(
     hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(2):
         await say(hass, "worker/main/status", "offline")
     assert state(hass, *ALARM) == "unavailable"
-    assert state(hass, "sensor", "suppressed") == "unavailable"
+    assert state(hass, "sensor", "suppressed") == "322", "what was told stays true"
+    states = [found.state for found in hass.states.async_all()]
+    assert states.count("unavailable") == 2, "one alarm of each camera"
     assert caplog.text.count("The worker of veroallarme/home is not available") == 1
     await say(hass, "worker/main/status", "online")
     assert state(hass, *ALARM) == "off"

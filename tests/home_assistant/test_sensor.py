@@ -107,7 +107,7 @@ async def test_what_is_wrong_is_said_in_words(hass: HomeAssistant, site) -> None
     await say(hass, "worker/main/health", old)
     assert state(hass, "sensor", "status", "") == "the broker is slow"
     await say(hass, "worker/main/status", "offline")
-    assert state(hass, "sensor", "status", "") == "unavailable"
+    assert state(hass, "sensor", "status", "") == "offline"
 
 
 async def test_what_would_have_been_suppressed_is_counted(hass: HomeAssistant, site) -> None:
