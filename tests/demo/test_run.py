@@ -77,6 +77,7 @@ async def test_folder_of_events_is_played_once(
     assert found["peak_memory_mb"] > 10
     printed = capsys.readouterr().out
     assert "MQTT Explorer" in printed
+    assert "Ctrl-C ends it" in printed
     assert printed.count("20261123_12000") == 3
     assert "foliage" in printed
 

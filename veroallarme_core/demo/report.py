@@ -55,6 +55,7 @@ class Reporter:
             f"[bold]VeroAllarme demo[/]: the MQTT broker {whose} listens on {host}:{port}.\n"
             f"Connect MQTT Explorer to host [bold]{host}[/], port [bold]{port}[/], without user "
             f"and password, and open [bold]{escape(root)}[/].\n"
+            "Ctrl-C ends it, with a table of what was right and what was wrong.\n"
         )
 
     def tell(self, outcome: Outcome) -> None:

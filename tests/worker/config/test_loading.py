@@ -320,6 +320,8 @@ cameras:
         "encryption into tls",
         "mqtt.prt (line 5): unknown key: did you mean port?",
         "cameras.Front Door (line 7): use 1 to 64 of the characters a-z, 0-9 and _",
+        "cameras.Front Door.snapshot (line 7): missing: add snapshot, or preset",
+        "cameras.Front Door.triggers (line 7): missing: add triggers, or preset",
         "cameras.drive.triggers.0.topic (line 10): topic 'a/#/b': # must stand alone as the last "
         "level",
         "cameras.drive.triggers.1.topic (line 11): missing: add it",
@@ -408,6 +410,7 @@ ONE_OF_A_CAMERA = [
     ("snapshot: http://cam", "snapshot (line 3): 'http://cam': give url, topic or path"),
     ("snapshot: {}", "snapshot (line 3): give url, topic or path"),
     ("snapshot: {url: ftp://cam/x}", "url ftp://cam/x is not an http or https address"),
+    ("snapshot: {url: rtsp://cam/x}", "let go2rtc make one of the stream (preset go2rtc)"),
     ("snapshot: {url: 'http://[cam'}", "snapshot.url (line 3): url http://[cam is not a web"),
     ("snapshot: {url: 'http://[]@'}", "snapshot.url (line 3): url http:// is not a web"),
     ("preset: frigate\n    camera: a\n    url: '[]@'", "drive.url (line 5): preset frigate: url"),
@@ -733,3 +736,12 @@ def test_every_parameter_of_a_preset_is_explained():
     used = {key for preset in PRESETS.values() for key in preset.parameters}
     assert used <= explained
     assert set(PRESETS) <= explained
+
+
+def test_a_camera_with_a_wrong_id_has_its_other_mistakes_named(mistakes):
+    text = "cameras:\n  Front Door:\n    preset: frigate\n    burst: {size: 99}\n"
+    assert mistakes(text) == [
+        "cameras.Front Door (line 2): use 1 to 64 of the characters a-z, 0-9 and _",
+        "cameras.Front Door.camera (line 2): missing: give the camera's name in Frigate",
+        "cameras.Front Door.burst.size (line 4): 99: give a whole number from 2 to 10 (frames)",
+    ]

@@ -247,10 +247,26 @@ def _check_cameras(value: Any, folder: Folder) -> dict[str, Any]:
         )
 
     def check(item: tuple[Any, Any]) -> Any:
-        require_id(item[0])
-        return _check_camera(item[1], folder)
+        camera_id, camera = item
+        try:
+            require_id(camera_id)
+        except vol.Invalid as wrong_id:
+            # Its other mistakes are told as well, rather than one after the other.
+            _check_camera_beside(wrong_id, camera, folder)
+            raise
+        return _check_camera(camera, folder)
 
     return check_each(((key, (key, camera)) for key, camera in value.items()), check)
+
+
+def _check_camera_beside(wrong_id: vol.Invalid, camera: Any, folder: Folder) -> None:
+    """Raise the mistakes of a camera together with that of its id, where there are any."""
+    try:
+        _check_camera(camera, folder)
+    except vol.MultipleInvalid as others:
+        raise vol.MultipleInvalid([wrong_id, *others.errors]) from None
+    except vol.Invalid as other:
+        raise vol.MultipleInvalid([wrong_id, other]) from None
 
 
 def _check_camera(value: Any, folder: Folder) -> dict[str, Any]:

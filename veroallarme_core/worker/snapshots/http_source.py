@@ -17,6 +17,8 @@ from veroallarme_core.worker.snapshots.snapshots import check_seconds
 TIMESTAMP = "{timestamp}"
 """In a URL: replaced by the epoch seconds of the wanted moment, with three decimals."""
 
+STREAMS = frozenset({"rtsp", "rtsps", "rtspx", "rtmp", "rtmps", "onvif"})
+"""Addresses that people have and that give no picture."""
 MALFORMED_URL = (ValueError, IndexError)
 """What yarl raises for addresses that are none, such as ``http://[]@``."""
 
@@ -109,6 +111,11 @@ def _check_url(url: str) -> None:
         parsed = URL(url.replace(TIMESTAMP, "0"))
     except MALFORMED_URL:
         raise ValueError(f"url {shown} is not a web address") from None
+    if parsed.scheme in STREAMS:
+        raise ValueError(
+            f"url {shown} is a video stream, and a picture is needed: give the address of the "
+            "camera's still picture, or let go2rtc make one of the stream (preset go2rtc)"
+        )
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ValueError(f"url {shown} is not an http or https address")
     if parsed.user is not None or parsed.password is not None:
