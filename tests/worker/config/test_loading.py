@@ -739,9 +739,8 @@ def test_every_parameter_of_a_preset_is_explained():
 
 
 def test_a_camera_with_a_wrong_id_has_its_other_mistakes_named(mistakes):
-    text = "cameras:\n  Front Door:\n    preset: frigate\n    burst: {size: 99}\n"
+    text = f"cameras:\n  Front Door:{CAMERA}    burst: {{size: 99}}\n"
     assert mistakes(text) == [
         "cameras.Front Door (line 2): use 1 to 64 of the characters a-z, 0-9 and _",
-        "cameras.Front Door.camera (line 2): missing: give the camera's name in Frigate",
-        "cameras.Front Door.burst.size (line 4): 99: give a whole number from 2 to 10 (frames)",
+        "cameras.Front Door.burst.size (line 5): 99: give a whole number from 2 to 10 (frames)",
     ]
