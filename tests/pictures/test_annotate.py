@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import RelevanceRegion
+from veroallarme_core.contract import RelevanceRegion, Zone, ZoneKind
 from veroallarme_core.pictures.annotate import (
     IRRELEVANT_BGR,
     MAX_WIDTH,
@@ -113,3 +113,18 @@ def test_published_picture_is_made_small_and_keeps_its_shape() -> None:
 def test_small_picture_is_left_as_it_is() -> None:
     data = encode_jpeg(grey(size=(60, 80)))
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (60, 80, 3)
+
+
+def test_zones_are_outlined_and_named() -> None:
+    frame = grey(size=(120, 160))
+    zones = [
+        Zone(name="Straße", kind=kind, points=((0.1, 0.2), (0.9, 0.2), (0.9, 0.9)))
+        for kind in ZoneKind
+    ]
+    pictures = [draw_verdict(frame, [], zones=[zone]) for zone in zones]
+    for number, picture in enumerate(pictures):
+        changed = (picture != frame).any(axis=2)
+        assert changed[24, 60], "along the upper edge"
+        assert not changed[100, 40], "not outside of the triangle"
+        assert all((picture != other).any() for other in pictures[:number]), "each has its look"
+    assert (draw_verdict(frame, [], zones=[]) == frame).all()

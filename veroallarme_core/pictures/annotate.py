@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import RelevanceRegion
+from veroallarme_core.contract import RelevanceRegion, Zone, ZoneKind
 
 Frame = NDArray[np.uint8]
 
@@ -19,6 +19,12 @@ IRRELEVANT_BGR = (60, 60, 230)
 OBJECT_BGR = (0, 215, 255)
 _NAME_BGR = (0, 120, 150)
 _TEXT_BGR = (255, 255, 255)
+_ZONE_BGR = {
+    ZoneKind.ONLY: (255, 255, 255),
+    ZoneKind.IGNORE: (160, 160, 160),
+    ZoneKind.ALWAYS: (0, 140, 255),
+}
+_ZONE_NAME_BGR = (70, 70, 70)
 MAX_WIDTH = 1280
 """Published pictures are at most this wide, in pixels: they are looked at on a phone."""
 JPEG_QUALITY = 85
@@ -73,14 +79,16 @@ def draw_verdict(
     regions: Sequence[RelevanceRegion],
     headline: str = "",
     objects: Sequence[NamedBox] = (),
+    zones: Sequence[Zone] = (),
 ) -> Frame:
-    """Draw regions (green relevant, red irrelevant, score labels), objects and a headline.
+    """Draw regions (green relevant, red irrelevant, score labels), objects, zones and a headline.
 
     Args:
         frame: uint8 (H, W, 3) BGR; it is not changed.
         regions: drawn with the largest score on top.
         headline: at the lower left.
         objects: drawn in yellow with their names, under the regions' labels.
+        zones: outlined thinly with their names, under everything else.
 
     Returns:
         uint8 (H, W, 3) BGR.
@@ -88,6 +96,8 @@ def draw_verdict(
     picture = frame.copy()
     scale = max(0.4, min(picture.shape[:2]) / 1000)
     line = max(1, round(2 * scale * 1.5))
+    for zone in zones:
+        _outline(picture, zone, scale)
     for found in objects:
         x1, y1, x2, y2 = found.to_bbox()
         cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), OBJECT_BGR, line)
@@ -102,6 +112,20 @@ def draw_verdict(
     if headline:
         _label(picture, headline, (0, picture.shape[0]), (40, 40, 40), scale)
     return picture
+
+
+def _outline(picture: Frame, zone: Zone, scale: float) -> None:
+    """Draw where motion counts or does not: a thin line that is seen on light and on dark."""
+    height, width = picture.shape[:2]
+    corners = [[round(x * (width - 1)), round(y * (height - 1))] for x, y in zone.points]
+    outline = np.array(corners, np.int32)
+    colour = _ZONE_BGR[zone.kind]
+    for ink, wide in (((0, 0, 0), 3), (colour, 1)):
+        cv2.polylines(picture, [outline], isClosed=True, color=ink, thickness=wide)
+    # The fonts of OpenCV have no other letters.
+    name = zone.name.encode("ascii", "replace").decode()
+    x, y = min(corners, key=lambda corner: (corner[1], corner[0]))
+    _label(picture, name, (x, y), _ZONE_NAME_BGR, 0.8 * scale, is_below=True)
 
 
 def _label(

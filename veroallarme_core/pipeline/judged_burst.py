@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from veroallarme_core.contract import CameraSettings, ObjectKind, RelevanceRegion, VerdictObject
+from veroallarme_core.contract import (
+    CameraSettings,
+    ObjectKind,
+    RelevanceRegion,
+    VerdictObject,
+    Zone,
+)
 from veroallarme_core.description import BurstEvidence, DetectedObject, MovingObjects
 from veroallarme_core.judgement import BurstJudgement, RegionJudgement
 from veroallarme_core.motion_detection import MotionDetectionResult
@@ -53,7 +59,7 @@ class JudgedBurst:
             regions=regions,
             objects=tuple(map(_verdict_object, objects)),
             frame_dimensions=motion.frame_dimensions,
-            picture=self._picture(motion, regions),
+            picture=self._picture(motion, regions, settings.zones),
             model="+".join(filter(None, judges)),
             evidence=self.evidence,
         )
@@ -62,7 +68,10 @@ class JudgedBurst:
         return () if self.objects is None else self.objects.told
 
     def _picture(
-        self, motion: MotionDetectionResult, regions: Sequence[RelevanceRegion]
+        self,
+        motion: MotionDetectionResult,
+        regions: Sequence[RelevanceRegion],
+        zones: Sequence[Zone],
     ) -> bytes | None:
         """Draw the judgement on the frame that shows it best, as JPEG."""
         clearest = None if self.objects is None else self.objects.clearest_frame
@@ -76,7 +85,7 @@ class JudgedBurst:
         judgement = self.judgement
         score = "" if judgement.score is None else f" {judgement.score:.2f}"
         headline = f"{judgement.state.value}{score}: {judgement.reason.replace('_', ' ')}"
-        return encode_jpeg(draw_verdict(frame, regions, headline, self._told()))
+        return encode_jpeg(draw_verdict(frame, regions, headline, self._told(), zones))
 
 
 def _recognised(objects: Sequence[DetectedObject]) -> str:

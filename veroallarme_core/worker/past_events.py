@@ -21,6 +21,7 @@ from veroallarme_core.contract import (
     PictureQuery,
     RelevanceRegion,
     VerdictObject,
+    Zone,
 )
 from veroallarme_core.pictures import (
     Frame,
@@ -92,7 +93,8 @@ class PastEvents:
             )
             if not frames:
                 raise CommandError(f"the pictures of {query.event_id} are no longer kept")
-            return await asyncio.to_thread(_draw, event.verdict, frames, query)
+            zones = camera.context.settings.zones
+            return await asyncio.to_thread(_draw, event.verdict, frames, query, zones)
 
     async def ignore(self, camera: CameraWorker, query: IgnoreQuery) -> IgnoredZones:
         """Add zones around what raised the alarm of an event, or tell which those would be.
@@ -144,7 +146,12 @@ class PastEvents:
             self._waiting -= 1
 
 
-def _draw(verdict: Mapping[str, Any], frames: Sequence[bytes], query: PictureQuery) -> bytes:
+def _draw(
+    verdict: Mapping[str, Any],
+    frames: Sequence[bytes],
+    query: PictureQuery,
+    zones: Sequence[Zone],
+) -> bytes:
     """Return a frame of an event, or the one that shows it best with what was found in it.
 
     Raises:
@@ -157,11 +164,13 @@ def _draw(verdict: Mapping[str, Any], frames: Sequence[bytes], query: PictureQue
         if picture is None:
             raise CommandError("this picture cannot be decoded")
     else:
-        picture = _annotated(verdict, [_decode(frame) for frame in frames])
+        picture = _annotated(verdict, [_decode(frame) for frame in frames], zones)
     return encode_jpeg(_no_wider(picture, query.width))
 
 
-def _annotated(verdict: Mapping[str, Any], frames: Sequence[Frame | None]) -> Frame:
+def _annotated(
+    verdict: Mapping[str, Any], frames: Sequence[Frame | None], zones: Sequence[Zone]
+) -> Frame:
     regions = [RelevanceRegion.from_contract(region) for region in verdict["regions"]]
     objects = [VerdictObject.from_dict(found) for found in verdict.get("objects", ())]
     # What was recognised was so in one frame: the one that differs there.
@@ -169,7 +178,7 @@ def _annotated(verdict: Mapping[str, Any], frames: Sequence[Frame | None]) -> Fr
     frame = strongest_frame(frames, boxes[0] if boxes else None)
     if frame is None:
         raise CommandError("none of the pictures can be decoded")
-    return draw_verdict(frame, regions, objects=objects)
+    return draw_verdict(frame, regions, objects=objects, zones=zones)
 
 
 def _decode(data: bytes) -> Frame | None:

@@ -30,8 +30,8 @@ _LOGGER = logging.getLogger(__name__)
 
 THREADS = 2
 IDLE_S = 30.0
-"""Without a judgement for so long, memory is given back: some 100 MB. The next one takes 10 to 40 ms
-more of the processor, in which the system clears those pages again."""
+"""Without a judgement for so long, memory is given back: some 100 MB. The next one takes 10 to
+40 ms more of the processor, in which the system clears those pages again."""
 
 T = TypeVar("T")
 
