@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -160,11 +161,16 @@ def find_moving_objects(
         for index, (frame, damage) in enumerate(zip(motion.frames, motion.damage, strict=True))
         if frame is not None and frame.shape[:2] == dimensions and damage.is_usable
     }
-    damaged = {index: motion.damage[index].pixel_mask(dimensions) for index in usable}
+    moved_sums = _summed(moved)
+    damaged_sums = {
+        index: _summed(motion.damage[index].pixel_mask(dimensions))
+        for index in usable
+        if motion.damage[index].blocks.any()
+    }
 
     def told(found: Sequence[Sequence[DetectedObject]], squares: Sequence[Box]) -> MovingObjects:
         by_frame = tuple(
-            _moving(objects, moved, damaged[index]) if index in usable else ()
+            _moving(objects, moved_sums, damaged_sums.get(index)) if index in usable else ()
             for index, objects in enumerate(found)
         )
         return MovingObjects(detector.name, by_frame, tuple(squares), tuple(map(tuple, found)))
@@ -251,11 +257,21 @@ def _placed(middle: int, side: int, edge: int) -> tuple[int, int]:
 
 def _without_twins(objects: Sequence[DetectedObject]) -> list[DetectedObject]:
     """Keep of what was found twice, in the frame and in a crop, the more certain one."""
-    kept: list[DetectedObject] = []
-    for found in sorted(objects, key=lambda found: -found.score):
-        if not any(found.group == other.group and _union(found, other) > _SAME for other in kept):
-            kept.append(found)
-    return kept
+    ranked = sorted(objects, key=lambda found: -found.score)
+    if not ranked:
+        return []
+    x1, y1, x2, y2 = np.array([found.to_bbox() for found in ranked]).T
+    groups = np.unique([found.group for found in ranked], return_inverse=True)[1]
+    across = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    down = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    common = np.maximum(across, 0) * np.maximum(down, 0)  # (N, N)
+    areas = (x2 - x1) * (y2 - y1)
+    is_twin = (common / (areas[:, None] + areas - common) > _SAME) & (groups[:, None] == groups)
+    is_left_out = np.zeros(len(ranked), np.bool_)
+    for index in range(len(ranked)):
+        if not is_left_out[index]:
+            is_left_out[index + 1 :] |= is_twin[index, index + 1 :]
+    return [found for found, is_out in zip(ranked, is_left_out, strict=True) if not is_out]
 
 
 def _union(found: DetectedObject, other: DetectedObject) -> float:
@@ -265,14 +281,28 @@ def _union(found: DetectedObject, other: DetectedObject) -> float:
 
 
 def _moving(
-    objects: Sequence[DetectedObject], moved: NDArray[np.uint8], damaged: NDArray[np.uint8]
+    objects: Sequence[DetectedObject], moved: NDArray[np.int32], damaged: NDArray[np.int32] | None
 ) -> tuple[DetectedObject, ...]:
-    return tuple(
-        found
-        for found in objects
-        if share_covered(found, moved) >= MOVED_SHARE
-        and share_covered(found, damaged) <= _DAMAGED_SHARE
-    )
+    """Keep what moved and is not corrupt; the masks come as `cv2.integral` sums them up."""
+    if not objects:
+        return ()
+    boxes = np.array([found.to_bbox() for found in objects])
+    stays = _shares_covered(boxes, moved) >= MOVED_SHARE
+    if damaged is not None:
+        stays &= _shares_covered(boxes, damaged) <= _DAMAGED_SHARE
+    return tuple(found for found, is_kept in zip(objects, stays, strict=True) if is_kept)
+
+
+def _shares_covered(boxes: NDArray[np.int_], sums: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return which share of each box (n, 4) a mask covers."""
+    x1, y1, x2, y2 = boxes.T
+    covered = sums[y2, x2] - sums[y1, x2] - sums[y2, x1] + sums[y1, x1]
+    return np.asarray(covered / ((x2 - x1) * (y2 - y1)))
+
+
+def _summed(mask: NDArray[np.uint8] | NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return how many pixels of a mask are set above and left of each, (H + 1, W + 1)."""
+    return np.asarray(cv2.integral((mask > 0).astype(np.uint8)), np.int32)
 
 
 def share_covered(found: DetectedObject, mask: NDArray[np.uint8] | NDArray[np.bool_]) -> float:
