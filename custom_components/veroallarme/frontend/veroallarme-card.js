@@ -288,7 +288,17 @@ class VeroAllarmeCard extends HTMLElement {
   }
 }
 
-customElements.define("veroallarme-card", VeroAllarmeCard);
+/** Define the card, unless the registry has it. */
+function define() {
+  if (!customElements.get("veroallarme-card")) {
+    customElements.define("veroallarme-card", VeroAllarmeCard);
+  }
+}
+
+define();
+// The frontend replaces the registry while it starts, and what was defined before is lost then:
+// by the time that its own element is there it has done so.
+customElements.whenDefined("home-assistant").then(define);
 window.customCards = window.customCards || [];
 window.customCards.push({
   type: "veroallarme-card",
