@@ -84,6 +84,10 @@ def pass_on_thumbs(memory: SceneMemory, taught: TaughtRegions, model: CameraMode
 
 
 def _ranks(event: ObservedEvent, model: CameraModel) -> Floats:
-    """Return the ranks of an event's regions, (n,), 0 for those that do not count."""
-    ranks = model.rank(event.assessed, event.source.event_id)
-    return np.where(event.counts, ranks, 0.0)
+    """Return the ranks of an event's regions, (n,), 0 for those that do not count.
+
+    Where the rules have decided nobody looks for objects: there the history alone ranks.
+    """
+    was_looked_at = event.evidence.detector == model.detector
+    rank = model.rank if was_looked_at else model.rank_here
+    return np.where(event.counts, rank(event.assessed, event.source.event_id), 0.0)
