@@ -32,9 +32,9 @@ from .const import (
     CONF_SPACING_S,
     DOMAIN,
 )
-from .contract import Mode
 from .hub import VeroAllarmeConfigEntry
 from .pictures import BURST_LIMIT_S, PictureError, async_take_picture
+from .settings import Mode
 
 MAX_NAME_CHARACTERS = 64
 DEFAULT_BURST = {CONF_BURST_SIZE: 3, CONF_SPACING_S: 0.6}

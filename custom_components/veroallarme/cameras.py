@@ -11,8 +11,10 @@ from homeassistant.util import dt as dt_util
 
 from .alarm import Alarm
 from .connection import Connection, MessageHandler
-from .contract import MAX_CAMERAS, CameraInfo, Settings, Stats, Verdict, read_review
+from .contract import MAX_CAMERAS, CameraInfo, Verdict, read_review
 from .payload import PayloadError, is_valid_id, read_image, read_json, read_switch
+from .settings import Settings
+from .stats import Stats
 from .suggestions import Suggestion, read_suggestions
 
 REMEMBERED_EVENTS = 64

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self, final
 
 from .commands import Commands, read_answer
-from .contract import MAX_OBJECTS, read_zone
+from .contract import MAX_OBJECTS
 from .payload import (
     Payload,
     PayloadError,
@@ -25,6 +25,7 @@ from .payload import (
 )
 from .reasons import EventState, reason_word
 from .requests import RequestError, Requests
+from .settings import read_zone
 
 ANSWER_TIMEOUT_S = 15.0
 """The worker answers within 10 seconds."""

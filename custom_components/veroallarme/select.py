@@ -8,9 +8,10 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .contract import CameraInfo, Mode, Objects, OnUnknown
+from .contract import CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
+from .settings import Mode, Objects, OnUnknown
 
 PARALLEL_UPDATES = 0
 OPTIONS: dict[str, type[StrEnum]] = {"mode": Mode, "objects": Objects, "on_unknown": OnUnknown}

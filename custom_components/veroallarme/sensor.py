@@ -20,11 +20,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .cameras import Camera
-from .contract import CameraInfo, LearningStage
+from .contract import CameraInfo
 from .entity import CameraEntity, async_add_for_cameras
 from .hub import Hub, VeroAllarmeConfigEntry
 from .reasons import REASONS
 from .site_entity import SiteEntity
+from .stats import LearningStage
 
 PARALLEL_UPDATES = 0
 

@@ -7,8 +7,9 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import callback
 
 from .cameras import Camera
-from .contract import CONTRACT_VERSION, CameraInfo, Fault, Info, Origin, Outcome
+from .contract import CONTRACT_VERSION, CameraInfo, Fault, Info, Origin
 from .issues import Issues
+from .stats import Outcome
 
 STUCK_EVENTS = 1000
 """Far more than a promise needs: a camera without one by then will not get it by waiting."""

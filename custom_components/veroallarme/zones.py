@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from .contract import MAX_CORNERS, MAX_ZONES, MIN_CORNERS, ZoneKind
 from .reasons import OBJECT_KINDS
+from .settings import MAX_CORNERS, MAX_ZONES, MIN_CORNERS, ZoneKind
 
 MAX_NAME_CHARACTERS = 64
 _KEYS = ("name", "kind", "points", "objects")

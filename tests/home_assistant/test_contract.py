@@ -10,21 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custom_components.veroallarme.contract import (
-    EventState,
-    Health,
-    Info,
-    Mode,
-    Objects,
-    Settings,
-    Stats,
-    Verdict,
-    read_review,
-)
+from custom_components.veroallarme.contract import EventState, Health, Info, Verdict, read_review
 from custom_components.veroallarme.payload import (
     PayloadError,
     read_json,
 )
+from custom_components.veroallarme.settings import Mode, Objects, Settings
+from custom_components.veroallarme.stats import Stats
 from custom_components.veroallarme.suggestions import read_suggestions
 
 from .worker import HEALTH, INFO, REVIEW, SETTINGS, STATS, SUGGESTIONS, changed, nuisance, verdict

@@ -11,8 +11,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util.yaml import load_yaml_dict
 
-from custom_components.veroallarme.contract import LearningStage, Mode, Objects, OnUnknown, ZoneKind
 from custom_components.veroallarme.reasons import REASONS, EventState
+from custom_components.veroallarme.settings import Mode, Objects, OnUnknown, ZoneKind
+from custom_components.veroallarme.stats import LearningStage
 
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "veroallarme"
 ENGLISH = json.loads((INTEGRATION / "translations" / "en.json").read_text())
