@@ -58,6 +58,8 @@ class Camera:
         self.suggestions_image: bytes | None = None
         self.suggestions_image_at: datetime | None = None
         """When this picture came."""
+        self.verdict_at: datetime | None = None
+        """When the latest verdict came; None for one that the broker had retained."""
         self.thumbs: dict[str, bool] = {}
         """Thumbs that were given here for its latest events, by event id."""
         self._verdict: Verdict | None = None
@@ -157,6 +159,7 @@ class Camera:
             self.alarm.clear_end()
             raise
         self._verdict = verdict
+        self.verdict_at = None if message.retain else dt_util.utcnow()
         if self.settings is not None and self.settings.threshold is None:
             self.calibrated_threshold = verdict.threshold
         self.alarm.update_verdict(verdict, retained=message.retain)

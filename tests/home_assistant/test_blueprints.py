@@ -169,7 +169,7 @@ async def test_motion_that_nobody_judges_in_time_is_notified(
     """The worker hangs: it is online, and says nothing."""
     hass.states.async_set(source, "off" if source == MOTION else moment(-3600))
     await watch(hass, phone, motion=source, camera_entity="camera.drive")
-    await say(hass, "camera/drive/verdict", nuisance(motion_at=moment(-60)))
+    await say(hass, "camera/drive/verdict", nuisance(motion_at=moment(-60), decided_at=moment(-58)))
     hass.states.async_set(source, "on" if source == MOTION else moment())
     await hass.async_block_till_done()
     (call,) = notified

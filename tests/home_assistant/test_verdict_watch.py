@@ -23,19 +23,28 @@ def judged(begin_s: float, end_s: float, merged: int = 0) -> Verdict:
 
 
 @pytest.mark.parametrize(
-    ("verdict", "is_covered"),
+    ("verdict", "received_s", "is_covered"),
     [
-        (judged(0, 2), True),
-        (judged(1, 3), True),
-        (judged(-3, -1), True),
-        (judged(-20, -18), False),
-        (judged(-20, 1), False),
-        (judged(-20, 1, merged=2), True),
-        (judged(-20, -18, merged=2), False),
+        (judged(0, 2), None, True),
+        (judged(1, 3), 3, True),
+        (judged(-3, -1), -1, True),
+        (judged(-20, -18), None, False),
+        (judged(-20, -18), -18, False),
+        (judged(-20, 1), 1, False),
+        (judged(-20, 1, merged=2), 1, True),
+        (judged(-20, 1, merged=2), None, True),
+        (judged(-20, -18, merged=2), -18, False),
+        # The worker's clock is behind by 25 s, which is not told.
+        (judged(-25, -23), 2, True),
+        # It is ahead by as much.
+        (judged(25, 27), 2, True),
     ],
 )
-def test_a_verdict_covers_its_own_motion(verdict: Verdict, is_covered: bool) -> None:
-    assert covers(verdict, MOTION_AT) is is_covered
+def test_a_verdict_covers_its_own_motion(
+    verdict: Verdict, received_s: float | None, is_covered: bool
+) -> None:
+    received_at = None if received_s is None else MOTION_AT + timedelta(seconds=received_s)
+    assert covers(verdict, received_at, MOTION_AT) is is_covered
 
 
 async def wait(hass: HomeAssistant, **data: Any) -> dict[str, Any]:
@@ -46,7 +55,8 @@ async def wait(hass: HomeAssistant, **data: Any) -> dict[str, Any]:
 async def test_a_verdict_is_waited_for(hass: HomeAssistant, site) -> None:
     waiting = hass.async_create_task(wait(hass, limit=30))
     await asyncio.sleep(0)
-    publish(hass, "camera/drive/verdict", nuisance("20261123_061300_000001", motion_at=moment(-60)))
+    old = nuisance("20261123_061300_000001", motion_at=moment(-60), decided_at=moment())
+    publish(hass, "camera/drive/verdict", old)
     publish(hass, "camera/garden/verdict", nuisance("20261123_061300_000002"))
     for _ in range(20):
         await asyncio.sleep(0)
