@@ -152,8 +152,8 @@ class ProblemSensor(SiteEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool:
-        """Whether there is trouble that is not resolved, or no worker at all."""
-        return not self.hub.online or bool(self.hub.workers.faults)
+        """Whether a worker reports trouble; that there is none shows in its connectivity."""
+        return bool(self.hub.workers.faults)
 
     @property
     @override
