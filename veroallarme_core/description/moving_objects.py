@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.contract import ALL_KINDS
-from veroallarme_core.description.object_detector import DetectedObject, ObjectDetector
+from veroallarme_core.description.object_detector import (
+    CLASS_GROUPS,
+    DetectedObject,
+    ObjectDetector,
+)
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, common_area
 from veroallarme_core.pictures import Frame
 
@@ -36,6 +41,7 @@ CERTAIN_SCORE = 0.5
 """Score from which what the detector recognises is taken for what it says."""
 MOVED_SHARE = 0.08
 """Share of a box that moved where the object in it did, and not only a leaf before a parked car."""
+_GROUP_NUMBERS = {group: number for number, group in enumerate(CLASS_GROUPS)}
 _DAMAGED_SHARE = 0.3  # of a box: what is found in another camera's picture is not here
 
 Box = tuple[int, int, int, int]
@@ -82,13 +88,20 @@ class MovingObjects:
         self, region: MotionRegion, kinds: Collection[str] = ALL_KINDS
     ) -> DetectedObject | None:
         """Return the object of some kinds with the largest score that overlaps a region's box."""
-        inside = (
-            found
-            for objects in self.by_frame
-            for found in objects
-            if found.group in kinds and common_area(found.to_bbox(), region.to_bbox())
-        )
-        return max(inside, key=lambda found: found.score, default=None)
+        objects, boxes = self._all
+        if not objects:
+            return None
+        x1, y1, x2, y2 = region.to_bbox()
+        touches = (boxes[:, 0] < x2) & (boxes[:, 2] > x1) & (boxes[:, 1] < y2) & (boxes[:, 3] > y1)
+        inside = (objects[index] for index in np.flatnonzero(touches))
+        return next((found for found in inside if found.group in kinds), None)
+
+    @cached_property
+    def _all(self) -> tuple[list[DetectedObject], NDArray[np.int_]]:
+        """The objects of all frames, largest score first, and their boxes (n, 4)."""
+        objects = [found for objects in self.by_frame for found in objects]
+        objects.sort(key=lambda found: -found.score)
+        return objects, np.array([found.to_bbox() for found in objects]).reshape(-1, 4)
 
     def was_looked_at(self, region: MotionRegion) -> bool:
         """Tell whether all of a region was looked at closely."""
@@ -261,7 +274,7 @@ def _without_twins(objects: Sequence[DetectedObject]) -> list[DetectedObject]:
     if not ranked:
         return []
     x1, y1, x2, y2 = np.array([found.to_bbox() for found in ranked]).T
-    groups = np.unique([found.group for found in ranked], return_inverse=True)[1]
+    groups = np.array([_GROUP_NUMBERS[found.group] for found in ranked])
     across = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
     down = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
     common = np.maximum(across, 0) * np.maximum(down, 0)  # (N, N)

@@ -8,7 +8,7 @@ speaks for relevance, what it does not find says nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,7 +110,10 @@ class DetectedObject:
 
     def shifted(self, x: int, y: int) -> DetectedObject:
         """Return the object found in a crop whose corner is at (x, y), as one of the frame."""
-        return replace(self, x=self.x + x, y=self.y + y)
+        # Not `replace`: hundreds of objects in an event are shifted, most of them faint.
+        return DetectedObject(
+            self.class_name, self.score, self.x + x, self.y + y, self.width, self.height
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object as JSON-serialisable values, as verdicts hold it."""
