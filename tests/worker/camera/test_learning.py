@@ -109,6 +109,8 @@ async def test_an_event_is_learned_from_and_saved_in_the_thread(
         "sessions_seen": 1,
         "share": 0.25,
         "missing": "More events are needed.",
+        "events_needed": 0,
+        "sessions_needed": 0,
     }
 
 

@@ -127,7 +127,11 @@ def bench(tmp_path: Path, state: FakeState) -> Iterator[Bench]:
 async def test_process_is_given_the_camera_its_thumbs_and_the_recall(bench: Bench) -> None:
     await bench.camera()
     bench.program(
-        "import json\n"
+        "import json, time\n"
+        "began = time.monotonic()\n"
+        # The worker lowers its priority once it runs.
+        "while os.nice(0) < 19 and time.monotonic() - began < 20:\n"
+        "    time.sleep(0.05)\n"
         "labels = pathlib.Path(sys.argv[sys.argv.index('--labels') + 1])\n"
         "seen = {'argv': sys.argv[1:], 'labels': labels.read_text(),\n"
         "    'mode': labels.stat().st_mode & 0o777, 'nice': os.nice(0),\n"

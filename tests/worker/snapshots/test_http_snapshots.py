@@ -858,7 +858,8 @@ def test_show_url(url, shown):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"url": "rtsp://cam/stream"}, "not an http or https address"),
+        ({"url": "rtsp://cam/stream"}, "is a video stream, and a picture is needed"),
+        ({"url": "ftp://cam/snap.jpg"}, "not an http or https address"),
         ({"url": "cam/snap.jpg"}, "not an http or https address"),
         ({"url": "http://"}, "not an http or https address"),
         ({"url": "http://[cam/"}, "not a web address"),
