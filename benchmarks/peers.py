@@ -162,6 +162,19 @@ class Mosquitto:
             return 0.0
 
 
+@contextlib.asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[int]:
+    """Serve an application on a free port of loopback, which is yielded."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
 class HttpCamera:
     """Cameras over real HTTP; each request gets the next frame of that camera.
 
@@ -194,15 +207,8 @@ class HttpCamera:
         """Answer on a free port of loopback."""
         app = web.Application()
         app.router.add_get("/{camera}/snapshot.jpg", self._answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            self.port = runner.addresses[0][1]
+        async with serving(app) as self.port:
             yield self
-        finally:
-            await runner.cleanup()
 
 
 class WorkerProcess:

@@ -92,7 +92,7 @@ class Notifications:
         data["image"] = picture_path(device_id, event_id)
         data["actions"] = [
             {
-                "action": f"{DOMAIN}|{device_id}|{event_id}|{thumb}",
+                "action": _action(device_id, event_id, thumb),
                 "title": words[f"{thumb}_button"],
             }
             for thumb in _THUMBS

@@ -13,7 +13,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from benchmarks.house import House, running_house
-from benchmarks.peers import until
+from benchmarks.peers import serving, until
 from veroallarme_core.worker.storage import EventStore
 
 from .conftest import HOLD_S, PERSON
@@ -51,15 +51,8 @@ class Phone:
     async def serve(self) -> AsyncIterator[Phone]:
         app = web.Application()
         app.router.add_post("/push", self._push)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            self.port = runner.addresses[0][1]
+        async with serving(app) as self.port:
             yield self
-        finally:
-            await runner.cleanup()
 
     async def register(self, house: House) -> str:
         """Log in as the app does; return the device of the phone."""

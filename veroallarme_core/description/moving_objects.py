@@ -200,6 +200,8 @@ def find_moving_objects(
         found = [list(objects) for objects in earlier.found]
         earlier = told(found, earlier.squares)
     squares = _squares_to_look_at(earlier, regions, dimensions, kinds_in)
+    if not squares:
+        return earlier
     crops = [
         np.ascontiguousarray(frame[y1:y2, x1:x2]) for frame in frames for x1, y1, x2, y2 in squares
     ]

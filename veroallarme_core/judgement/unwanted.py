@@ -14,7 +14,12 @@ from dataclasses import replace
 import numpy as np
 
 from veroallarme_core.contract import ALL_KINDS, ObjectKind
-from veroallarme_core.description import DetectedObject, MovingObjects, share_covered
+from veroallarme_core.description import (
+    CERTAIN_SCORE,
+    DetectedObject,
+    MovingObjects,
+    share_covered,
+)
 from veroallarme_core.judgement.burst import Burst
 from veroallarme_core.judgement.judgement import BurstJudgement
 from veroallarme_core.judgement.movement import describe_movement
@@ -26,8 +31,6 @@ UNWANTED = "unwanted_object"
 Box = tuple[int, int, int, int]
 """(x1, y1, x2, y2) in pixels of the frame, x2 and y2 exclusive."""
 
-CERTAIN_SCORE = 0.5
-"""Score from which what the detector recognises is taken for what it says."""
 SUSPECTED_SCORE = 0.2
 """Score from which something that counts keeps the region in which it may be.
 

@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from veroallarme_core.contract import ObjectKind, State
+from veroallarme_core.description import CERTAIN_SCORE
 from veroallarme_core.judgement import PROVING_SHARE
 
-CERTAIN_SCORE = 0.5
-"""Score from which what the detector recognises is taken for what it says."""
 _NOT_MOVING = frozenset({"burnt_in_text"})
 """Reasons of regions in which nothing moves but the clock."""
 
