@@ -267,7 +267,7 @@ async def measure(
         stack.callback(worker.kill)
         listener = Listener(mosquitto.port, [f"{C}/event", f"{C}/relevant", STATUS], "listener")
         await stack.enter_async_context(listener.listen())
-        await listener.until(lambda: b"online" in listener.payloads(STATUS), limit_s=30)
+        await listener.until(lambda: b"online" in listener.payloads(STATUS))
 
         replay = Replay(mosquitto, worker, camera, events, random.Random(seed))
         every_s = starts * sum(PAUSE_S) / 2 / max(1, 2 * kills)

@@ -20,7 +20,7 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.peers import free_port, until
+from benchmarks.peers import PATIENCE_S, free_port, until
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = Path(os.environ.get("VEROALLARME_HOME_ASSISTANT") or ROOT / ".venv-home-assistant")
@@ -260,7 +260,7 @@ class HomeAssistant:
         return found
 
     async def until_state(
-        self, entity_id: str, *wanted: str, limit_s: float = 20
+        self, entity_id: str, *wanted: str, limit_s: float = PATIENCE_S
     ) -> dict[str, Any]:
         """Wait for an entity's state; return it with its attributes.
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiomqtt
 
 from benchmarks.home_assistant_peer import HomeAssistant
-from benchmarks.peers import HttpCamera, Mosquitto, WorkerProcess, until
+from benchmarks.peers import PATIENCE_S, HttpCamera, Mosquitto, WorkerProcess, until
 from veroallarme_core.demo.events import encode
 from veroallarme_core.drawing import draw_event
 
@@ -76,7 +76,7 @@ class House:
         return await self.decision_after(camera, before)
 
     async def decision_after(
-        self, camera: str, before: dict[str, Any], limit_s: float = 40
+        self, camera: str, before: dict[str, Any], limit_s: float = PATIENCE_S
     ) -> dict[str, Any]:
         """Wait for a camera's decision that was not there before; return its state."""
         found: dict[str, Any] = {}
@@ -151,6 +151,11 @@ async def running_house(
                 for name in names:
                     await home.until_state(f"binary_sensor.{name}_relevant_motion", "off")
                 yield House(broker, cameras, worker, home)
+        except BaseException:
+            # Why a house does not come up shows where the worker was; `kill` would hide it.
+            worker.tell_where()
+            print(worker.log)
+            raise
         finally:
             worker.kill()
             broker.kill()
@@ -163,7 +168,7 @@ async def agree_to_discovery(home: HomeAssistant) -> None:
         flows = await home.ask("config_entries/flow/progress")
         return [flow for flow in flows if flow["handler"] == "veroallarme"]
 
-    (flow,) = await until(found, 40)
+    (flow,) = await until(found)
     assert flow["context"]["source"] == "mqtt"
     assert flow["context"]["title_placeholders"] == {"site": "home"}
     path = "config/config_entries/flow"

@@ -25,6 +25,8 @@ import aiomqtt
 import yaml
 from aiohttp import web
 
+PATIENCE_S = 120.0
+"""How long what takes a second on an idle machine may take on a busy one."""
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 20.0
 
@@ -44,7 +46,7 @@ def _or_nothing(holds: Callable[[], Any]) -> Any:
         return None
 
 
-async def until(holds: Callable[[], Any], limit_s: float = 20.0) -> Any:
+async def until(holds: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
     """Ask again and again until a condition holds, and return its value.
 
     For what happens in another process or inside a library, which sets no event. The condition
@@ -246,7 +248,8 @@ class WorkerProcess:
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).resolve().parents[1],
-                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDEVMODE": ""},
+                env=os.environ
+                | {"OMP_NUM_THREADS": "1", "PYTHONDEVMODE": "", "PYTHONFAULTHANDLER": "1"},
             )
 
     @property
@@ -269,6 +272,12 @@ class WorkerProcess:
         """End it as a power cut would, by SIGKILL."""
         if self._process is not None:
             self._process.kill()
+            self._process.wait(STOP_LIMIT_S)
+
+    def tell_where(self) -> None:
+        """End it, and let its log tell where each of its threads was; for who asks why it hangs."""
+        if self._process is not None and self.exit_code is None:
+            self._process.send_signal(signal.SIGABRT)
             self._process.wait(STOP_LIMIT_S)
 
     async def terminate(self) -> int:
@@ -358,7 +367,7 @@ class Listener:
         """Return the payloads from an index on whose topic ends so."""
         return [heard.payload for heard in self.on(suffix, since)]
 
-    async def until(self, holds: Callable[[], Any], limit_s: float = 20.0) -> Any:
+    async def until(self, holds: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
         """Wait until a condition over what was heard holds; return its value.
 
         Raises:

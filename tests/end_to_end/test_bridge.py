@@ -76,7 +76,7 @@ async def bridge_porch(house: House) -> None:
     entry = await house.entry()
     both = {"camera_entity": CAMERA, "motion_entity": MOTION}
     await house.home.add_subentry(entry["entry_id"], "camera", both)
-    await house.home.until_state(ALARM, "off", limit_s=30)
+    await house.home.until_state(ALARM, "off")
 
 
 async def subentries(house: House) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ async def test_motion_of_a_bridged_camera_becomes_a_verdict(house: House, porch:
     assert len(stored) == 3
     # Motion without an end would hold the alarm for a minute.
     await house.publish("cam/porch/motion", "OFF", retain=True)
-    await house.home.until_state(ALARM, "off", limit_s=20)
+    await house.home.until_state(ALARM, "off")
 
 
 async def test_nuisance_before_a_bridged_camera_raises_no_alarm(house: House, porch: Path) -> None:
@@ -155,7 +155,7 @@ async def test_a_worker_that_lost_everything_is_told_about_the_camera_again(
     # The broker has forgotten it too: nobody but Home Assistant knows of the camera.
     await house.publish("veroallarme/home/camera/porch/config", "", retain=True)
     house.worker.start()
-    await house.home.until_state(ALARM, "off", limit_s=40)
+    await house.home.until_state(ALARM, "off")
     # To the worker it is a new camera, with first values for its settings.
     await house.publish("veroallarme/home/camera/porch/set", '{"hold_s": 3}')
     decision = await decide(house, porch, PERSON)
@@ -217,7 +217,7 @@ async def test_motion_at_the_moment_at_which_home_assistant_stops_becomes_a_verd
         (decision,) = heard.on("event")
     assert decision.json()["relevant"] is True
     await house.home.start()
-    await house.home.until_state(MOTION, "off", limit_s=40)
+    await house.home.until_state(MOTION, "off")
 
 
 async def test_a_camera_of_the_workers_file_keeps_its_name(house: House, porch: Path) -> None:
@@ -227,12 +227,12 @@ async def test_a_camera_of_the_workers_file_keeps_its_name(house: House, porch: 
     assert await house.worker.terminate() == 0
     house.worker.start()
     problem = "binary_sensor.veroallarme_home_problem"
-    trouble = await house.home.until_state(problem, "on", limit_s=40)
+    trouble = await house.home.until_state(problem, "on")
     assert "porch" in trouble["attributes"]["message"]
     house.worker.configure(worker_configuration(house.broker.port, house.cameras, "front"))
     assert await house.worker.terminate() == 0
     house.worker.start()
-    await house.home.until_state(problem, "off", limit_s=40)
+    await house.home.until_state(problem, "off")
 
 
 async def test_removing_the_subentry_removes_the_camera(house: House, porch: Path) -> None:

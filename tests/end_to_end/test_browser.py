@@ -223,10 +223,10 @@ async def test_a_camera_is_added_by_hand(browser: Browser, lively: House) -> Non
     await pick(browser.page, 1, "Porch motion")
     await browser.shoot("add_camera")
     await browser.page.get_by_role("button", name="Submit").click()
-    await home.until_state("binary_sensor.porch_relevant_motion", "off", limit_s=40)
+    await home.until_state("binary_sensor.porch_relevant_motion", "off")
     async with showing(picture, jpegs(PERSON)):
         await lively.publish("cam/porch/motion", "ON")
-        await home.until_state("binary_sensor.porch_relevant_motion", "on", limit_s=40)
+        await home.until_state("binary_sensor.porch_relevant_motion", "on")
     assert browser.errors == []
 
 

@@ -104,7 +104,7 @@ async def test_settings_are_the_workers(house: House) -> None:
     house.worker.kill()
     await house.home.until_state(ALARM, "unavailable")
     house.worker.start()
-    await house.home.until_state("binary_sensor.veroallarme_home_worker", "on", limit_s=40)
+    await house.home.until_state("binary_sensor.veroallarme_home_worker", "on")
     await house.home.until_state(mode, "shadow")
     await house.home.until_state(counts, "person")
     await house.home.act("select.select_option", entity_id=counts, option=everything)
@@ -160,7 +160,7 @@ async def test_a_dead_worker_makes_unavailable_and_leaves_no_alarm_behind(house:
     async with house.home.socket() as socket:
         await socket.ask("subscribe_events", event_type="state_changed")
         house.worker.start()
-        await house.home.until_state(ALARM, "off", limit_s=40)
+        await house.home.until_state(ALARM, "off")
         await socket.collect(2.0)
     changes = [one["data"] for one in socket.events]
     alarms = [one["new_state"]["state"] for one in changes if one["entity_id"] == ALARM]
@@ -201,7 +201,7 @@ async def test_restarts_in_any_order_change_nothing(house: House, order: str) ->
     await house.home.until_state("binary_sensor.veroallarme_home_worker", "on", limit_s=60)
     await house.home.until_state(ALARM, "off", limit_s=60)
     times = (decision["state"], without_microseconds(decision["attributes"]["decided_at"]))
-    seen = await house.home.until_state(DECISION, *times, limit_s=20)
+    seen = await house.home.until_state(DECISION, *times)
     assert seen["attributes"]["event_id"] == decision["attributes"]["event_id"]
     await house.home.until_state("sensor.front_relevant_events", total)
     # It still works.

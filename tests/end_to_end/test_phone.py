@@ -158,7 +158,7 @@ async def test_motion_that_a_killed_worker_does_not_judge_is_told(
     await guarded.publish("cam/front/motion", "ON")
     await until(lambda: phone.about("not judged"), LIMIT_S + 30)
     guarded.worker.start()
-    await guarded.home.until_state("binary_sensor.front_relevant_motion", "on", "off", limit_s=40)
+    await guarded.home.until_state("binary_sensor.front_relevant_motion", "on", "off")
     await end_motion(guarded)
     assert len(phone.about("not judged")) == 1
 
