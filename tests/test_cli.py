@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.peers import free_port
 from veroallarme_core import __version__
-from veroallarme_core.cli import EXIT_UNHEARD, EXIT_USAGE, main
+from veroallarme_core.cli import EXIT_LEFT_ALONE, EXIT_UNHEARD, EXIT_USAGE, main
 
 CONFIG = """
 cameras:
@@ -252,6 +252,17 @@ def test_adapt_prints_one_line_of_json_and_score_uses_what_it_learned(
     assert main(["adapt", *folders, "--keep-memory"]) == 0
     assert (state / "memory.npz").read_bytes() == before["memory.npz"]
     assert main(["score", "--data-dir", str(events), "--output", str(output)]) == 0
+
+
+def test_adapt_ends_with_whoever_started_it(events: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    command = [sys.executable, "-m", "veroallarme_core", "adapt", "--end-with-stdin"]
+    folders = ["--data-dir", str(events), "--state-dir", str(state)]
+    with subprocess.Popen([*command, *folders], stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(120) == EXIT_LEFT_ALONE
+    assert not (state / "model.npz").exists()
 
 
 def test_zones_in_a_file_act_on_all_that_judges(

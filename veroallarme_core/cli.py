@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import functools
 import json
 import logging
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +28,8 @@ EXIT_USAGE = 2
 """Exit code for a wrong input, as argparse uses it."""
 EXIT_UNHEARD = 1
 """Exit code where something was not heard while ``check-config`` listened."""
+EXIT_LEFT_ALONE = 3
+"""Exit code of ``adapt --end-with-stdin`` where whoever started it is gone."""
 MAX_LISTENING_S = 3600
 
 
@@ -182,6 +186,8 @@ def _from_folder(written: str) -> Callable[[Command], Command]:
 def _adapt(arguments: argparse.Namespace) -> int:
     from veroallarme_core.adaptation import AdaptationOptions, adapt_folder
 
+    if arguments.end_with_stdin:
+        threading.Thread(target=_end_with_stdin, name="end-with-stdin", daemon=True).start()
     report = adapt_folder(
         arguments.data_dir,
         arguments.state_dir,
@@ -197,6 +203,18 @@ def _adapt(arguments: argparse.Namespace) -> int:
     )
     print(json.dumps(report))
     return 0
+
+
+def _end_with_stdin() -> None:
+    """End the process once its standard input ends: whoever started it is gone.
+
+    A worker that is killed can end nobody any more, and its next start would learn beside this.
+    """
+    with contextlib.suppress(OSError):
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+    # All files are written in one step: nothing is left half done.
+    os._exit(EXIT_LEFT_ALONE)
 
 
 @_from_folder(written="output")
@@ -326,6 +344,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="of the synthetic intruders")
     sub.add_argument(
         "--keep-memory", action="store_true", help="leave the scene memory to the running worker"
+    )
+    sub.add_argument(
+        "--end-with-stdin", action="store_true", help="end once whoever writes to it is gone"
     )
     sub.set_defaults(command=_adapt)
 

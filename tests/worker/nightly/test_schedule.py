@@ -159,6 +159,7 @@ async def test_process_is_given_the_camera_its_thumbs_and_the_recall(bench: Benc
             *("--objects", "person,animal,vehicle"),
             *("--recall", "0.99"),
             "--keep-memory",
+            "--end-with-stdin",
         ],
         "labels": f"event_id,label\n20261122_120000_abcdef,relevant\n{EVENT},irrelevant\n",
         "mode": 0o600,

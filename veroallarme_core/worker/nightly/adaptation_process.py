@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,9 @@ async def run_adaptation(
             *("--recall", str(guidance.recall)),
             *(("--detector", str(guidance.detector)) if guidance.detector else ()),
             "--keep-memory",
-            stdin=DEVNULL,
+            "--end-with-stdin",
+            # Nothing is written to it: it ends where this process ends, even by SIGKILL.
+            stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,
             env=os.environ | dict.fromkeys(_THREAD_VARIABLES, str(THREADS)),
