@@ -16,10 +16,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiomqtt
 import yaml
@@ -177,6 +178,9 @@ async def serving(app: web.Application) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
+Answer: TypeAlias = web.StreamResponse | Awaitable[web.StreamResponse]
+
+
 class HttpCamera:
     """Cameras over real HTTP; each request gets the next frame of that camera.
 
@@ -186,8 +190,9 @@ class HttpCamera:
     def __init__(self) -> None:
         self.port = 0
         self.frames: dict[str, Sequence[bytes]] = {}
-        self.faults: dict[str, Callable[[], web.StreamResponse]] = {}
+        self.faults: dict[str, Callable[[], Answer]] = {}
         self.delay_s = 0.0
+        self._served: Counter[str] = Counter()
         self.requests: list[str] = []
 
     def url(self, camera: str) -> str:
@@ -196,11 +201,13 @@ class HttpCamera:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         camera = request.match_info["camera"]
-        index = self.requests.count(camera)
+        index = self._served[camera]
+        self._served[camera] += 1
         self.requests.append(camera)
         await asyncio.sleep(self.delay_s)
         if camera in self.faults:
-            return self.faults[camera]()
+            answer = self.faults[camera]()
+            return answer if isinstance(answer, web.StreamResponse) else await answer
         frames = self.frames[camera]
         return web.Response(body=frames[index % len(frames)], content_type="image/jpeg")
 
@@ -225,6 +232,8 @@ class WorkerProcess:
         self.folder = folder
         self.data_dir = folder / "data"
         self.log_path = folder / "worker.log"
+        self.environment: dict[str, str] = {}
+        """Further variables of the next start."""
         self._process: subprocess.Popen[bytes] | None = None
         self._config = folder / "veroallarme.yaml"
         self.configure(config)
@@ -249,7 +258,8 @@ class WorkerProcess:
                 stderr=log,
                 cwd=Path(__file__).resolve().parents[1],
                 env=os.environ
-                | {"OMP_NUM_THREADS": "1", "PYTHONDEVMODE": "", "PYTHONFAULTHANDLER": "1"},
+                | {"OMP_NUM_THREADS": "1", "PYTHONDEVMODE": "", "PYTHONFAULTHANDLER": "1"}
+                | self.environment,
             )
 
     @property
@@ -273,6 +283,14 @@ class WorkerProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait(STOP_LIMIT_S)
+
+    def pause(self) -> None:
+        """Let it hang: its sockets stay open, and nobody answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End its pause."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def tell_where(self) -> None:
         """End it, and let its log tell where each of its threads was; for who asks why it hangs."""
@@ -316,12 +334,13 @@ class Listener:
     protocol: aiomqtt.ProtocolVersion = aiomqtt.ProtocolVersion.V311
     heard: list[Heard] = field(default_factory=list)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _listening: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
     async def listen(self) -> AsyncIterator[Listener]:
         """Listen until the block ends."""
         ready = asyncio.Event()
-        task = asyncio.create_task(self._run(ready))
+        task = self._listening = asyncio.create_task(self._run(ready))
         waiting = asyncio.create_task(ready.wait())
         try:
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -372,10 +391,13 @@ class Listener:
 
         Raises:
             TimeoutError: it did not hold in time; the text says what was heard last.
+            aiomqtt.MqttError: the connection was lost, and there is no session to come back to.
         """
         try:
             async with asyncio.timeout(limit_s):
                 while not (value := _or_nothing(holds)):
+                    if self._listening is not None and self._listening.done():
+                        self._listening.result()  # whoever hears nothing more says why
                     self._news.clear()
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(0.2):

@@ -1,0 +1,124 @@
+"""What must hold after all faults: each accepted start has one verdict, and no alarm is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, fields
+
+from benchmarks.chaos.world import World, motion_topic
+
+
+@dataclass(kw_only=True)
+class Losses:
+    """Counts that must all be 0."""
+
+    starts_lost: int = 0
+    """Accepted by the broker, in no event with a verdict."""
+    starts_covered_twice: int = 0
+    verdicts_that_miscount: int = 0
+    """Whose ``1 + merged`` is not the number of their journalled starts."""
+    verdicts_not_heard: int = 0
+    """That never came over MQTT."""
+    verdicts_that_differ: int = 0
+    """Events that were told with two different states."""
+    suppressed: int = 0
+    """Events that raised no alarm; all pictures show somebody."""
+    alarms_left_wrong: int = 0
+    """Cameras whose retained alarm is not off in the end."""
+    crashes: int = 0
+    tracebacks: int = 0
+
+    def add(self, other: Losses) -> None:
+        """Add what another look has found."""
+        for figure in fields(self):
+            setattr(self, figure.name, getattr(self, figure.name) + getattr(other, figure.name))
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(getattr(self, figure.name) for figure in fields(self))
+
+
+def _digest(camera: str, payload: bytes) -> str:
+    """Return what the journal keeps of a message, besides its packet id."""
+    content = camera.encode() + b"\0" + motion_topic(camera).encode() + b"\0" + payload
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+class Journal:
+    """The worker's own SQLite, read from outside."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._path = world.data_dir / "events.sqlite"
+        self._counted: set[str] = set()
+
+    def _rows(self) -> tuple[dict[str, str | None], list[tuple[str, str]]]:
+        with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as db:
+            events = dict(db.execute("SELECT event_id, verdict FROM events").fetchall())
+            starts = db.execute("SELECT delivery, event_id FROM starts").fetchall()
+        return events, starts
+
+    def _times(
+        self, events: dict[str, str | None], starts: list[tuple[str, str]]
+    ) -> Counter[tuple[str, bytes]]:
+        """Count how often each start is journalled under an event that has a verdict."""
+        sender = self._world.sender
+        names = {_digest(*start): start for start in (*sender.accepted, *sender.uncertain)}
+        digests = [
+            delivery.split(":")[1]
+            for delivery, event in starts
+            if delivery is not None and events[event] is not None
+        ]
+        return Counter(names[digest] for digest in digests if digest in names)
+
+    def is_settled(self) -> bool:
+        """Whether every event has its verdict, every accepted start its event, and all is told."""
+        events, starts = self._rows()
+        told = {heard.json()["event_id"] for heard in self._world.listener.on("/event")}
+        return (
+            None not in events.values()
+            and set(self._world.sender.accepted) <= self._times(events, starts).keys()
+            and events.keys() <= told
+        )
+
+    @property
+    def counted(self) -> int:
+        """Events that were looked at so far."""
+        return len(self._counted)
+
+    def losses(self) -> Losses:
+        """Count what is wrong with what was journalled and told since the last look."""
+        events, starts = self._rows()
+        verdicts = {
+            event: json.loads(text)
+            for event, text in events.items()
+            if text and event not in self._counted
+        }
+        self._counted |= verdicts.keys()
+        times = self._times(events, starts)
+        per_event = Counter(event for _, event in starts)
+        told: dict[str, set[str]] = {}
+        for verdict in (heard.json() for heard in self._world.listener.on("/event")):
+            if verdict["event_id"] in verdicts:
+                told.setdefault(verdict["event_id"], set()).add(verdict["state"])
+        return Losses(
+            starts_lost=sum(not times[start] for start in self._world.sender.accepted),
+            starts_covered_twice=sum(count > 1 for count in times.values()),
+            verdicts_that_miscount=sum(
+                1 + verdict["merged"] != per_event[event] for event, verdict in verdicts.items()
+            ),
+            verdicts_not_heard=len(verdicts.keys() - told.keys()),
+            verdicts_that_differ=sum(len(states) > 1 for states in told.values()),
+            suppressed=sum(not verdict["relevant"] for verdict in verdicts.values()),
+        )
+
+
+def wrong_alarms(world: World) -> int:
+    """Count cameras whose retained alarm is not off, some time after the last motion."""
+    latest = {heard.topic: heard.payload for heard in world.listener.on("/relevant")}
+    return sum(payload != b"OFF" for payload in latest.values())
