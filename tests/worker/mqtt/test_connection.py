@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import random
 import socket
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import aiomqtt
 import pytest
 
+from benchmarks.chaos.proxy import Proxy
 from benchmarks.peers import Listener, Mosquitto, free_port, until
 from veroallarme_core.worker.config import BrokerConfig
 from veroallarme_core.worker.mqtt import client as client_module
@@ -323,6 +325,25 @@ async def test_broker_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyP
             while connection.recv(4096):
                 pass  # what is left open times out here
     assert "no MQTT connection" in ears.reasons[0]
+
+
+async def test_who_hangs_up_for_a_broker_that_starts_is_asked_again_at_once(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proxy, or a port of Docker's, takes connections while the broker is away."""
+    monkeypatch.setattr(mqtt_module, "TIMEOUT_S", 600.0)
+    caplog.set_level(logging.INFO)
+    ears = Ears()
+    async with (
+        Proxy(mosquitto.port, random.Random(0)).serve() as proxy,
+        session(proxy.port, ears) as link,
+    ):
+        await until(lambda: link.is_connected)
+        mosquitto.kill()
+        await until(lambda: any("hung up" in reason for reason in ears.reasons))
+        mosquitto.start()
+        await until(lambda: link.is_connected)
+    assert "with MQTT 3.1.1 " not in caplog.text
 
 
 async def test_refused_credentials_are_named(mosquitto: Mosquitto) -> None:

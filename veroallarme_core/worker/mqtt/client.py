@@ -64,6 +64,37 @@ class Client(aiomqtt.Client):
         self.max_packet_bytes = getattr(properties, "MaximumPacketSize", None)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
+    def _on_disconnect(
+        self,
+        client: paho.Client,
+        userdata: Any,
+        flags: paho.DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        # aiomqtt waits for an answer of whoever has hung up already, until its time is over. What
+        # stands before a broker takes connections while that starts: a proxy, a port of Docker's.
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError("hung up without an answer"))
+            return
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_socket_register_write(self, client: paho.Client, userdata: Any, sock: Any) -> None:
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # as aiomqtt does it: whatever it is, the connection is gone
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def watch() -> None:
+            # aiomqtt takes the socket's number before its turn comes. By then the socket may be
+            # closed, and the number that of another connection.
+            if (number := sock.fileno()) >= 0:
+                self._loop.add_writer(number, write)
+
+        self._loop.call_soon_threadsafe(watch)
+
     def _on_message(self, client: paho.Client, userdata: Any, message: paho.MQTTMessage) -> None:
         packet_id, qos = message.mid, message.qos
         incoming = Incoming(

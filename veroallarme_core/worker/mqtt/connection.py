@@ -34,8 +34,9 @@ from veroallarme_core.worker.mqtt.refusals import (
 
 _LOGGER = logging.getLogger(__name__)
 
-BACKOFF_S = (1.0, 60.0)
-"""First and longest wait before a new attempt to connect."""
+BACKOFF_S = (1.0, 8.0)
+"""First and longest wait before a new attempt to connect. The broker stands in the same house: an
+attempt costs it nothing, and until one succeeds no alarm is heard."""
 TIMEOUT_S = 10.0
 """How long the broker may take for an answer."""
 SUBSCRIBE_AGAIN_S = 60.0
@@ -90,6 +91,7 @@ class MqttSession:
             else aiomqtt.ProtocolVersion.V5
         )
         self._believes_in_v311 = False
+        self._has_spoken_v5 = False
         self._had_session = False
 
     @property
@@ -155,6 +157,7 @@ class MqttSession:
                 return f"connection lost while subscribing ({self._explain(error)})"
             self._listener.subscribed(refused)
             self.outbox.is_connected = True
+            self._has_spoken_v5 |= self._protocol is aiomqtt.ProtocolVersion.V5
             _LOGGER.info(
                 "connected to %s:%d with MQTT %s as %s",
                 self._broker.host, self._broker.port,
@@ -245,6 +248,8 @@ class MqttSession:
                 await client.__aexit__(None, None, None)
         except (aiomqtt.MqttError, TimeoutError, OSError):
             _LOGGER.debug("the broker did not answer our goodbye")
+        if client.lost.done() and not client.lost.cancelled():
+            client.lost.exception()  # or asyncio logs that nobody has asked for it
 
     def _note_lost(self, sentence: str) -> None:
         self._listener.complain("mqtt/overflow", sentence)
@@ -274,11 +279,13 @@ class MqttSession:
         # A timeout is an OSError too, but comes from a broker that took the connection.
         if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
             return f"cannot be reached ({text}): check mqtt.host and mqtt.port, and the broker"
-        if self._broker.protocol == "auto":
+        names_the_version = code in (1, 132)
+        # A broker that has spoken MQTT 5 and now hangs up is starting, or ending.
+        if self._broker.protocol == "auto" and (names_the_version or not self._has_spoken_v5):
             versions = aiomqtt.ProtocolVersion
             self._protocol = versions.V311 if self._protocol is versions.V5 else versions.V5
             # Only a broker that names the version is believed for good; the rest may be a glitch.
-            self._believes_in_v311 = code in (1, 132)
+            self._believes_in_v311 = names_the_version
         if code is not None and code in REMEDIES:
             return f"no MQTT connection ({text}): {remedy_for(code, self._who, 'connect')}"
         return f"no MQTT connection ({text})"
