@@ -60,6 +60,8 @@ class Worker:
         self._compose_health()
         self._compose_cameras()
         self._compose_session(session_id)
+        if (fault := self._storage.store.fault) is not None:
+            self._complaints.tell("store", fault)
 
     def _compose_health(self) -> None:
         """Make what knows how the worker is: tasks, complaints, topics and backlog."""

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -292,11 +292,40 @@ def test_database_of_another_version_is_refused_and_left_alone(tmp_path: Path) -
     other.close()
 
 
-def test_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "events.sqlite").write_bytes(b"this is no database" * 100)
-    with pytest.raises(StoreError, match="cannot be opened"):
-        EventStore(tmp_path)
-    assert (tmp_path / "events.sqlite").read_bytes().startswith(b"this is no database")
+def damage_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"this is no database at all")
+
+
+def damage_page(path: Path) -> None:
+    """Damage what no start would read by itself: the last page of the table of events."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 4096)
+
+
+@pytest.mark.parametrize("damage", [damage_header, damage_page])
+def test_damaged_database_is_set_aside_and_told(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    store = EventStore(tmp_path)
+    assert store.fault is None
+    store.remember_camera("front")
+    store.close()
+    path = tmp_path / "events.sqlite"
+    damage(path)
+    before = path.read_bytes()
+    store = EventStore(tmp_path)
+    assert store.fault is not None
+    assert "set aside as events.sqlite.broken_" in store.fault
+    (aside,) = tmp_path.glob("events.sqlite.broken_*[0-9]")
+    assert aside.read_bytes() == before
+    assert store.cameras() == []
+    store.remember_camera("front")
+    store.close()
+    store = EventStore(tmp_path)
+    assert (store.fault, store.cameras()) == (None, ["front"])
+    store.close()
 
 
 def test_database_of_another_program_is_refused(tmp_path: Path) -> None:

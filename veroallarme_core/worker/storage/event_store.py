@@ -10,7 +10,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from veroallarme_core.worker.storage.records import (
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
 """How long a write waits for another process's lock before it fails."""
+
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 MAX_UNDECIDED = 100
 """Among so many of a camera's newest events is the one that was decided last; fewer may wait."""
@@ -87,38 +89,70 @@ class EventStore:
         data_dir: holds ``<camera>/<event_id>/{0,1,2}.jpg`` and ``events.sqlite``; a local disk.
 
     Raises:
-        StoreError: the folder cannot be written or the database is not ours.
+        StoreError: the folder cannot be written or the database is not ours. One that is damaged
+            is set aside: see `fault`.
     """
 
     def __init__(self, data_dir: Path) -> None:
         self.frames = EventFrames(data_dir)
         """Needs no database."""
         self.path = data_dir / "events.sqlite"
+        self.fault: str | None = None
+        """One sentence where a damaged database was set aside, and a new one begun."""
         try:
             # Pictures of a home are nobody else's business.
             data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
-            )
+            try:
+                self._db = self._open()
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode & 0xFF not in _DAMAGED:
+                    raise
+                self.fault = self._set_aside(error)
+                self._db = self._open()
         except (OSError, sqlite3.Error) as error:
             raise _not_opened(self.path, error) from error
-        try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._db.close()
-            raise _not_opened(self.path, error) from error
-        except StoreError:
-            self._db.close()
-            raise
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
+        )
+        try:
+            self._prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _set_aside(self, error: sqlite3.DatabaseError) -> str:
+        """Rename a damaged database: a camera without alarms would be worse than one that forgot.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        aside = self.path.with_name(f"{self.path.name}.broken_{datetime.now(UTC):%Y%m%d_%H%M%S}")
+        # Those beside it belong to it, and would be taken for the new one's.
+        for suffix in ("-wal", "-shm", ""):
+            with contextlib.suppress(FileNotFoundError):
+                self.path.with_name(self.path.name + suffix).rename(f"{aside}{suffix}")
+        return (
+            f"{self.path} was damaged ({error}) and was set aside as {aside.name}: verdicts, "
+            "thumbs, and settings that were made over MQTT are gone, pictures and what was learned "
+            "are not; check the disk, and set zones and modes again"
+        )
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA journal_mode = WAL")
         # A journalled start must outlive a power cut, or acknowledging it would be a lie.
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        (damage,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if damage != "ok":
+            found = sqlite3.DatabaseError(" ".join(str(damage).split()))
+            found.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise found
+        version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            self._db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+            db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
         elif version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path} has version {version}, this program knows {SCHEMA_VERSION}: "
