@@ -12,6 +12,7 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 
 from .addresses import ANNOTATED, THUMBNAIL, picture_path
+from .cameras import Camera
 from .event_pictures import async_sign
 from .hub import Hub
 from .lookup import async_cameras
@@ -75,12 +76,31 @@ async def _async_list(
                 "suppressed": sum(count.suppressed for count in counts),
             },
             "cameras": [
-                {"device_id": device_id, "name": hub.cameras.name(camera_id)}
+                {
+                    "device_id": device_id,
+                    "name": hub.cameras.name(camera_id),
+                    "learning": _learning(hub.cameras.get(camera_id)),
+                }
                 for device_id, (hub, camera_id) in cameras.items()
             ],
             "faults": faults,
         },
     )
+
+
+@callback
+def _learning(camera: Camera) -> dict[str, Any] | None:
+    """Return what a camera still has to see before it can filter; None where that is enough."""
+    learning = camera.stats and camera.stats.learning
+    if not learning or not learning.lacks_events or not learning.events_needed:
+        return None
+    return {
+        "events_seen": learning.events_seen,
+        "events_needed": learning.events_needed,
+        "sessions_seen": learning.sessions_seen,
+        "sessions_needed": learning.sessions_needed,
+        "days": learning.whole_days_left,
+    }
 
 
 async def _ask(hub: Hub, camera_id: str, message: dict[str, Any]) -> EventPage | dict[str, str]:

@@ -26,6 +26,7 @@ from .hub import Hub, VeroAllarmeConfigEntry
 from .reasons import REASONS
 from .site_entity import SiteEntity
 from .stats import LearningStage
+from .words import learning_words
 
 PARALLEL_UPDATES = 0
 
@@ -124,14 +125,6 @@ SENSORS = (
         entity_registry_enabled_default=False,
     ),
     CameraSensorDescription(
-        key="learning_stage",
-        kind="stats",
-        value=lambda camera: camera.stats and camera.stats.learning.stage,
-        attributes=_learning,
-        device_class=SensorDeviceClass.ENUM,
-        options=list(LearningStage),
-    ),
-    CameraSensorDescription(
         key="promise",
         kind="stats",
         value=lambda camera: (
@@ -164,6 +157,15 @@ SENSORS = (
     ),
 )
 
+LEARNING_STAGE = CameraSensorDescription(
+    key="learning_stage",
+    kind="stats",
+    value=lambda camera: camera.stats and camera.stats.learning.stage,
+    attributes=_learning,
+    device_class=SensorDeviceClass.ENUM,
+    options=list(LearningStage),
+)
+
 
 async def async_setup_entry(
     hass: HomeAssistant,
@@ -176,14 +178,19 @@ async def async_setup_entry(
     async_add_for_cameras(
         hub,
         async_add_entities,
-        lambda info: [CameraSensor(hub, info, description) for description in SENSORS],
+        lambda info: [
+            *(CameraSensor(hub, info, description) for description in SENSORS),
+            LearningStageSensor(hub, info, LEARNING_STAGE),
+        ],
     )
 
 
 class CameraSensor(CameraEntity, SensorEntity):
     """One value of a camera."""
 
-    _unrecorded_attributes = frozenset({"events", "explanation", "missing", "notice", "zones"})
+    _unrecorded_attributes = frozenset(
+        {"events", "explanation", "missing", "notice", "progress", "zones"}
+    )
     entity_description: CameraSensorDescription
 
     def __init__(self, hub: Hub, info: CameraInfo, description: CameraSensorDescription) -> None:
@@ -203,6 +210,20 @@ class CameraSensor(CameraEntity, SensorEntity):
     def extra_state_attributes(self) -> Mapping[str, Any] | None:
         """What stands behind the value."""
         return self.entity_description.attributes(self.camera)
+
+
+class LearningStageSensor(CameraSensor):
+    """How far a camera has been learned, in words."""
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """What has moved and what still has to, as numbers and as a sentence."""
+        attributes = super().extra_state_attributes
+        stats = self.camera.stats
+        if attributes is None or stats is None:
+            return attributes
+        return {**attributes, "progress": learning_words(self.hass, stats.learning)}
 
 
 class StatusSensor(SiteEntity, SensorEntity):

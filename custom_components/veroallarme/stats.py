@@ -1,5 +1,6 @@
 """The totals of a camera, and how far it has been learned, as the contract writes them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,7 @@ from .payload import (
     read_bool,
     read_count,
     read_enum,
+    read_number,
     read_object,
     read_optional,
     read_optional_object,
@@ -16,6 +18,7 @@ from .payload import (
     read_text,
 )
 
+MAX_DAYS = 36_500.0
 PROMISE_SHARE = 0.95
 """Of what a promise needs; the rest is an adaptation that can keep it."""
 
@@ -53,6 +56,18 @@ class Learning:
     events_needed: int | None
     """None where the worker does not tell."""
     sessions_needed: int | None
+    days_left: float | None
+    """Until these have come, at the pace of the last week; None where nobody can tell."""
+
+    @property
+    def whole_days_left(self) -> int | None:
+        """The days to name: rather one too many than one too few."""
+        return None if self.days_left is None else max(1, math.ceil(self.days_left))
+
+    @property
+    def lacks_events(self) -> bool:
+        """Whether more has to move before anything can be promised."""
+        return self.stage in (LearningStage.NEEDS_EVENTS, LearningStage.NEEDS_TIMES)
 
     @property
     def stage(self) -> LearningStage:
@@ -80,7 +95,12 @@ class Learning:
             missing=read_text(content, "missing"),
             events_needed=read_optional(read_count, content, "events_needed"),
             sessions_needed=read_optional(read_count, content, "sessions_needed"),
+            days_left=read_optional(_read_days, content, "days_left"),
         )
+
+
+def _read_days(content: Mapping[str, Any], name: str) -> float:
+    return read_number(content, name, MAX_DAYS)
 
 
 @final

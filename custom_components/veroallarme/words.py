@@ -1,5 +1,7 @@
 """Words of the entities, where Home Assistant itself does not translate them."""
 
+from dataclasses import asdict
+
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.translation import (
     async_get_cached_translations,
@@ -8,6 +10,7 @@ from homeassistant.helpers.translation import (
 
 from .const import DOMAIN
 from .reasons import EventState
+from .stats import Learning
 
 
 @callback
@@ -33,6 +36,23 @@ def decision_words(
         words.get(f"{sensors}.outcome.state.{outcome}", judged),
         words.get(f"{sensors}.reason.state.{reason}", reason),
     )
+
+
+@callback
+def learning_words(hass: HomeAssistant, learning: Learning) -> str | None:
+    """Return what a camera still needs to see, and how long that takes at its pace.
+
+    None where nothing of that kind is missing, and where the worker does not tell what is needed.
+    """
+    if not learning.lacks_events or not learning.events_needed:
+        return None
+    words = async_get_cached_translations(hass, hass.config.language, "entity", DOMAIN)
+    head = f"component.{DOMAIN}.entity.sensor.learning_stage.state_attributes.progress.state"
+    days = learning.whole_days_left
+    keys = ["needs"] if days is None else ["needs", "one_day" if days == 1 else "days"]
+    values = asdict(learning) | {"days": days}
+    parts = [words.get(f"{head}.{key}") for key in keys]
+    return "; ".join(part.format_map(values) for part in parts if part) or None
 
 
 async def notification_words(hass: HomeAssistant) -> dict[str, str]:

@@ -106,6 +106,7 @@ def test_progress_names_what_is_missing(tmp_path: Path) -> None:
         "missing": "",
         "events_needed": FEWEST_EVENTS,
         "sessions_needed": FEWEST_SESSIONS,
+        "days_left": None,
     }
 
 

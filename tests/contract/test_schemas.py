@@ -365,7 +365,12 @@ promises = st.builds(
     since=moments.map(iso),
 )
 progresses = st.builds(
-    LearningProgress, events_seen=counts, sessions_seen=counts, share=scores, missing=st.text()
+    LearningProgress,
+    events_seen=counts,
+    sessions_seen=counts,
+    share=scores,
+    missing=st.text(),
+    days_left=st.none() | st.floats(0, 1e4, exclude_min=True),
 )
 adaptations = st.builds(
     Adaptation,

@@ -6,7 +6,7 @@ from homeassistant.core import HomeAssistant
 
 from .archive import Archive, past_event
 from .test_actions import device_id
-from .worker import INFO, changed, moment, nuisance, say, verdict
+from .worker import INFO, STATS, changed, moment, nuisance, say, verdict
 
 EVENT = verdict()["event_id"]
 
@@ -50,11 +50,28 @@ async def test_events_come_with_words_and_addresses(
     assert len(shown["frames"]) == 3
     assert answer["more"] is False
     assert answer["counts"] == {"events": 2, "nuisance": 1, "suppressed": 1}
-    assert answer["cameras"] == [{"device_id": drive, "name": "Drive"}]
+    assert answer["cameras"] == [{"device_id": drive, "name": "Drive", "learning": None}]
     assert answer["faults"] == []
     browser = await hass_client_no_auth()
     for address in (shown["thumbnail"], shown["picture"], *shown["frames"]):
         assert (await browser.get(address)).status == HTTPStatus.OK
+
+
+async def test_the_list_tells_what_learning_still_needs(
+    hass: HomeAssistant, drive_alone, archive: Archive, ask
+) -> None:
+    await drive_alone()
+    young = {"learned": False, "events_seen": 19, "sessions_seen": 6, "days_left": 4.2}
+    learning = STATS["learning"] | young
+    await say(hass, "camera/drive/stats", changed(STATS, learning=learning))
+    (camera,) = (await ask())["cameras"]
+    assert camera["learning"] == {
+        "events_seen": 19,
+        "events_needed": 40,
+        "sessions_seen": 6,
+        "sessions_needed": 24,
+        "days": 5,
+    }
 
 
 async def test_the_list_is_filtered_and_cut(

@@ -136,8 +136,54 @@ async def test_learning_is_told_in_words(
     assert attributes(hass, "sensor", "learning_stage")["sessions_needed"] == 24
 
 
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        (
+            {"days_left": 4.2},
+            "needs 40 events at 24 different times, has 19 at 6; about 5 days at this pace",
+        ),
+        (
+            {"days_left": 0.3},
+            "needs 40 events at 24 different times, has 19 at 6; about one day at this pace",
+        ),
+        ({"days_left": None}, "needs 40 events at 24 different times, has 19 at 6"),
+        ({"events_seen": 86, "sessions_seen": 60}, None),
+        ({"learned": True}, None),
+        ({"events_needed": 0}, None),
+    ],
+)
+async def test_what_learning_needs_is_told_with_its_pace(
+    hass: HomeAssistant, site, seen: dict[str, Any], sentence: str | None
+) -> None:
+    young = {"learned": False, "events_seen": 19, "sessions_seen": 6}
+    learning = STATS["learning"] | young | seen
+    await say(hass, "camera/drive/stats", changed(STATS, learning=learning))
+    assert attributes(hass, "sensor", "learning_stage")["progress"] == sentence
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("de", "bei diesem Tempo noch etwa 5 Tage"),
+        ("es", "a este ritmo faltan unos 5 días"),
+        ("fr", "encore 5 jours environ à ce rythme"),
+        ("it", "a questo ritmo mancano circa 5 giorni"),
+    ],
+)
+async def test_the_pace_is_told_in_the_language_of_the_house(
+    hass: HomeAssistant, start_site: Any, language: str, words: str
+) -> None:
+    hass.config.language = language
+    await start_site()
+    learning = STATS["learning"] | {"learned": False, "events_seen": 19, "days_left": 5}
+    await say(hass, "camera/drive/stats", changed(STATS, learning=learning))
+    assert attributes(hass, "sensor", "learning_stage")["progress"].endswith(words)
+
+
 async def test_a_worker_that_names_no_needs_is_understood(hass: HomeAssistant, site) -> None:
     learning = STATS["learning"] | {"learned": False}
-    del learning["events_needed"], learning["sessions_needed"]
+    del learning["events_needed"], learning["sessions_needed"], learning["days_left"]
     await say(hass, "camera/drive/stats", changed(STATS, learning=learning))
     assert state(hass, "sensor", "learning_stage") == "needs_lesson"
+    assert attributes(hass, "sensor", "learning_stage")["progress"] is None

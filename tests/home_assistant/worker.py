@@ -78,6 +78,7 @@ STATS: dict[str, Any] = {
         "missing": "",
         "events_needed": 40,
         "sessions_needed": 24,
+        "days_left": None,
     },
     "promise": {
         "recall": 0.99,

@@ -51,6 +51,9 @@ class FakeState:
             missing=missing,
         )
 
+    def days_left(self, at: float) -> float | None:
+        return None
+
     def observe(self, event_id: str, motion_at: datetime, result: PipelineResult) -> None:
         self._call("observe", event_id)
         self.events_seen += 1

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.camera_memory.assessed_region import AssessedRegion, Thumb
 from veroallarme_core.camera_memory.camera_model import CameraModel
+from veroallarme_core.camera_memory.learning_pace import days_left
 from veroallarme_core.camera_memory.region_bank import event_key
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
@@ -157,6 +158,22 @@ class CameraState:
         share = min(1.0, events / FEWEST_EVENTS, sessions / FEWEST_SESSIONS)
         # Without the promise it is never done.
         return _progress(events, sessions, 0.95 * share, missing)
+
+    def days_left(self, at: float) -> float | None:
+        """Return the days until enough for a promise has moved, as `days_left` of its pace.
+
+        Args:
+            at: now, seconds since 1970.
+        """
+        if self.learned:
+            return None
+        return days_left(
+            self._memory.sessions,
+            events=self._memory.events,
+            events_needed=FEWEST_EVENTS,
+            sessions_needed=FEWEST_SESSIONS,
+            at=at,
+        )
 
     def notices(self) -> list[str]:
         """Return what the user should be told, each sentence once."""

@@ -145,10 +145,14 @@ class LearningProgress:
     """Events that a promise needs at least; 0 where nothing is learned."""
     sessions_needed: int = 0
     """Different times at which they have to be, at least."""
+    days_left: float | None = None
+    """Days until they have come, at the pace of the last week; None where nobody can tell yet,
+    nothing moved in it, or enough has come."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the progress as JSON-serialisable values."""
-        return asdict(self)
+        days = None if self.days_left is None else max(0.1, round(self.days_left, 1))
+        return {**asdict(self), "days_left": days}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,9 @@ ha-card { display: flex; flex-direction: column; overflow: hidden; height: 100%;
 .head { padding: 16px 16px 8px; }
 h2 { margin: 0 0 4px; font-size: 1.4em; font-weight: 500; }
 p { margin: 0; }
-.summary { color: var(--secondary-text-color); }
+.summary, .learning { color: var(--secondary-text-color); }
+.learning p, .learning summary { margin-top: 4px; }
+.learning summary { cursor: pointer; }
 .filters { display: flex; flex-wrap: wrap; gap: 8px; padding: 8px 16px; }
 .chips { display: flex; flex-wrap: wrap; gap: 8px; border: 0; margin: 0; padding: 0; }
 button, select {

@@ -3,6 +3,7 @@
 import { clock, make, say } from "./dom.js";
 import { EventDialog } from "./event-dialog.js";
 import { eventRow } from "./event-row.js";
+import { drawLearning } from "./learning.js";
 import styles from "./styles.js";
 
 const SHOW = ["all", "relevant", "irrelevant", "unknown"];
@@ -110,6 +111,7 @@ class VeroAllarmeCard extends HTMLElement {
     this.reason = (word) => word;
     this.status = make("div", { role: "status", className: "note" }, say(language, "loading"));
     this.summary = make("p", { className: "summary" });
+    this.learning = make("div", { className: "learning" });
     this.faults = make("div", {});
     this.list = make("div", {});
     this.more = make("button", {
@@ -133,7 +135,8 @@ class VeroAllarmeCard extends HTMLElement {
     }, say(language, value)));
     const card = make("ha-card", {},
       make("div", { className: "head" },
-        this.config.title ? make("h2", {}, this.config.title) : null, this.summary),
+        this.config.title ? make("h2", {}, this.config.title) : null, this.summary,
+        this.learning),
       make("div", { className: "filters" },
         make("div", { className: "chips", role: "group", "aria-label": say(language, "filter") },
           ...this.chips),
@@ -187,6 +190,8 @@ class VeroAllarmeCard extends HTMLElement {
     this.faults.replaceChildren(...answer.faults.map((fault) =>
       make("p", { className: "fault" }, say(this.language, fault.kind, fault))));
     if (!older) this.sum(answer.counts);
+    drawLearning(this.learning, this.language,
+      answer.cameras.filter(({ device_id }) => this.isShown(device_id)));
     this.drawCameras();
     this.drawList();
   }
@@ -196,10 +201,13 @@ class VeroAllarmeCard extends HTMLElement {
     this.summary.textContent = say(this.language, key, counts);
   }
 
+  /** Whether the card is about a camera. */
+  isShown(device) {
+    return !this.config.cameras.length || this.config.cameras.includes(device);
+  }
+
   drawCameras() {
-    const chosen = this.config.cameras;
-    const offered = Object.entries(this.names)
-      .filter(([device]) => !chosen.length || chosen.includes(device));
+    const offered = Object.entries(this.names).filter(([device]) => this.isShown(device));
     this.cameraSelect.hidden = offered.length < 2;
     this.cameraSelect.replaceChildren(
       make("option", { value: "" }, say(this.language, "all_cameras")),

@@ -111,6 +111,7 @@ async def test_an_event_is_learned_from_and_saved_in_the_thread(
         "missing": "More events are needed.",
         "events_needed": 0,
         "sessions_needed": 0,
+        "days_left": None,
     }
 
 

@@ -97,7 +97,9 @@ class LearningStatus:
     @classmethod
     def read(cls, state: CameraState) -> LearningStatus:
         """Take it from a camera's state."""
-        return cls(learned=state.learned, progress=state.progress, promise=state.promise)
+        days_left = state.days_left(now().timestamp())
+        progress = replace(state.progress, days_left=days_left)
+        return cls(learned=state.learned, progress=progress, promise=state.promise)
 
 
 class CameraLearning:
