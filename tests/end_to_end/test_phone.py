@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import re
+import signal
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
 
-from benchmarks.house import House, running_house
-from benchmarks.peers import serving, until
+from benchmarks.house import House
+from benchmarks.peers import until
+from benchmarks.phone import MOTION, Phone, guarded_house, notify_about
 from veroallarme_core.worker.storage import EventStore
 
 from .conftest import HOLD_S, PERSON
@@ -21,67 +22,22 @@ from .conftest import HOLD_S, PERSON
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 
 LIMIT_S = 10
-WITH_A_PHONE = """
-automation: !include automations.yaml
-mobile_app:
-mqtt:
-  binary_sensor:
-    - name: Front camera motion
-      unique_id: front_camera_motion
-      state_topic: cam/front/motion
-      payload_on: "ON"
-      payload_off: "OFF"
-      device_class: motion
+ALARM = "binary_sensor.front_relevant_motion"
+WORKER = "binary_sensor.veroallarme_home_worker"
+SEEN = "input_boolean.front_seen"
+WIRED = "binary_sensor.front_wired_motion"
+WITHOUT_BROKER = """
+input_boolean:
+  front_seen:
+    name: Front seen
+template:
+  - binary_sensor:
+      - name: Front wired motion
+        unique_id: front_wired_motion
+        device_class: motion
+        state: "{{ is_state('input_boolean.front_seen', 'on') }}"
 """
-MOTION = "binary_sensor.front_camera_motion"
-
-
-@dataclass
-class Phone:
-    """Takes pushes over HTTP, as the service of the app's maker does."""
-
-    port: int = 0
-    pushes: list[dict[str, Any]] = field(default_factory=list)
-
-    async def _push(self, request: web.Request) -> web.Response:
-        self.pushes.append(await request.json())
-        return web.json_response({}, status=201)
-
-    @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator[Phone]:
-        app = web.Application()
-        app.router.add_post("/push", self._push)
-        async with serving(app) as self.port:
-            yield self
-
-    async def register(self, house: House) -> str:
-        """Log in as the app does; return the device of the phone."""
-        await house.home.post(
-            "mobile_app/registrations",
-            {
-                "device_id": "phone",
-                "app_id": "test",
-                "app_name": "Test",
-                "app_version": "1",
-                "device_name": "Phone",
-                "manufacturer": "Test",
-                "model": "Test",
-                "os_name": "Test",
-                "os_version": "1",
-                "supports_encryption": False,
-                "app_data": {
-                    "push_token": "token",
-                    "push_url": f"http://127.0.0.1:{self.port}/push",
-                },
-            },
-        )
-        devices = await house.home.ask("config/device_registry/list")
-        (device,) = [device["id"] for device in devices if device["name"] == "Phone"]
-        return str(device)
-
-    def about(self, words: str) -> list[dict[str, Any]]:
-        """Return the pushes whose message matches."""
-        return [push for push in self.pushes if re.search(words, push["message"])]
+"""A sensor whose motion Home Assistant hears of without the broker."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -95,33 +51,37 @@ async def phone() -> AsyncIterator[Phone]:
 async def guarded(phone: Phone, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     """A house whose blueprint notifies the phone."""
     folder = tmp_path_factory.mktemp("house")
-    (folder / "home-assistant").mkdir()
-    (folder / "home-assistant" / "automations.yaml").write_text("[]", encoding="utf-8")
-    try:
-        async with running_house(folder, "front", hold_s=HOLD_S, more=WITH_A_PHONE) as house:
-            device = await phone.register(house)
-            inputs = {
-                "alarm": "binary_sensor.front_relevant_motion",
-                "motion": MOTION,
-                "phones": [device],
-                "page": "/alarms/0",
-                "limit": LIMIT_S,
-            }
-            path = "veroallarme/notify_relevant_motion.yaml"
-            await house.home.post(
-                "config/automation/config/notify",
-                {"alias": "Notify", "use_blueprint": {"path": path, "input": inputs}},
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            house = await stack.enter_async_context(
+                guarded_house(folder, phone, hold_s=HOLD_S, limit_s=LIMIT_S, more=WITHOUT_BROKER)
             )
-            await house.home.until_state("automation.notify", "on")
-            yield house
-    except FileNotFoundError as error:
-        pytest.fail(str(error), pytrace=False)
+        except FileNotFoundError as error:
+            pytest.fail(str(error), pytrace=False)
+        yield house
 
 
 async def end_motion(house: House) -> None:
     await house.publish("cam/front/motion", "OFF")
     await house.home.until_state(MOTION, "off")
-    await house.home.until_state("binary_sensor.front_relevant_motion", "off", limit_s=HOLD_S + 10)
+    await house.home.until_state(ALARM, "off", limit_s=HOLD_S + 30)
+
+
+async def begin_motion_in_flight(house: House) -> None:
+    """Let something move, and hold its pictures back: the worker has it, and gives no verdict."""
+    house.cameras.delay_s = 30.0
+    await house.motion("front", PERSON)
+    await house.home.until_state(MOTION, "on")
+    await until(lambda: house.cameras.requests)
+
+
+async def judge_again(house: House, phone: Phone) -> None:
+    """See that all is as before: a person is told of once, and no motion goes unjudged."""
+    phone.pushes.clear()
+    await house.decide("front", PERSON)
+    await until(lambda: phone.about("A person moved"), 20)
+    await end_motion(house)
+    assert phone.about("not judged") == []
 
 
 async def test_a_person_is_told_with_the_picture_and_the_answer_reaches_the_worker(
@@ -158,9 +118,78 @@ async def test_motion_that_a_killed_worker_does_not_judge_is_told(
     await guarded.publish("cam/front/motion", "ON")
     await until(lambda: phone.about("not judged"), LIMIT_S + 30)
     guarded.worker.start()
-    await guarded.home.until_state("binary_sensor.front_relevant_motion", "on", "off")
+    await guarded.home.until_state(ALARM, "on", "off")
     await end_motion(guarded)
     assert len(phone.about("not judged")) == 1
+
+
+@pytest.mark.parametrize("away_s", [13, 30])
+async def test_motion_in_flight_when_the_worker_restarts_is_told(
+    guarded: House, phone: Phone, away_s: float
+) -> None:
+    """Longer away than a verdict is waited for: it comes too late to count, and is told as well."""
+    phone.pushes.clear()
+    await begin_motion_in_flight(guarded)
+    guarded.worker.kill()
+    guarded.cameras.delay_s = 0.0
+    await asyncio.sleep(away_s)
+    guarded.worker.start()
+    await until(lambda: phone.about("not judged"), 30)
+    # What the dead worker had accepted is judged after all: the person is still there.
+    await until(lambda: phone.about("A person moved"), 60)
+    await end_motion(guarded)
+    assert len(phone.about("not judged")) == 1
+    await judge_again(guarded, phone)
+
+
+async def test_motion_that_a_hanging_worker_does_not_judge_is_told(
+    guarded: House, phone: Phone
+) -> None:
+    phone.pushes.clear()
+    os.kill(guarded.worker.pid, signal.SIGSTOP)
+    try:
+        await guarded.motion("front", PERSON)
+        await until(lambda: phone.about("not judged"), LIMIT_S + 30)
+    finally:
+        os.kill(guarded.worker.pid, signal.SIGCONT)
+    await guarded.home.until_state(ALARM, "on", limit_s=60)
+    await end_motion(guarded)
+    assert len(phone.about("not judged")) == 1
+    await judge_again(guarded, phone)
+
+
+async def test_motion_without_a_broker_is_told(guarded: House, phone: Phone) -> None:
+    home = guarded.home
+    await home.act("automation.turn_off", entity_id="automation.notify")
+    await home.until_state("automation.notify", "off")
+    devices = await home.ask("config/device_registry/list")
+    (device,) = [device["id"] for device in devices if device["name"] == "Phone"]
+    await notify_about(home, "wired", WIRED, str(device), LIMIT_S)
+    phone.pushes.clear()
+
+    # The worker has the motion, and cannot bring its verdict.
+    await begin_motion_in_flight(guarded)
+    await home.act("input_boolean.turn_on", entity_id=SEEN)
+    await home.until_state(WIRED, "on")
+    guarded.broker.kill()
+    guarded.cameras.delay_s = 0.0
+    await home.until_state(ALARM, "unavailable")
+    await until(lambda: len(phone.about("not judged")) == 1, LIMIT_S + 30)
+    # What moves while there is no broker is told at once.
+    await home.act("input_boolean.turn_off", entity_id=SEEN)
+    await home.until_state(WIRED, "off")
+    await home.act("input_boolean.turn_on", entity_id=SEEN)
+    await until(lambda: len(phone.about("not judged")) == 2, 30)
+
+    guarded.broker.start()
+    await home.until_state(WORKER, "on", limit_s=60)
+    await home.act("input_boolean.turn_off", entity_id=SEEN)
+    await home.act("automation.turn_off", entity_id="automation.wired")
+    await home.act("automation.turn_on", entity_id="automation.notify")
+    await home.until_state("automation.notify", "on")
+    await end_motion(guarded)
+    assert len(phone.about("not judged")) == 2
+    await judge_again(guarded, phone)
 
 
 async def test_nothing_of_ours_went_wrong(guarded: House) -> None:
