@@ -4,7 +4,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import ETag, web
 from homeassistant.components.http import KEY_HASS, KEY_HASS_USER, HomeAssistantView
 from homeassistant.components.http.auth import async_sign_path
 from homeassistant.core import HomeAssistant, callback
@@ -22,6 +22,8 @@ _PICTURES: dict[str, dict[str, int | None]] = {
 }
 SIGNED_FOR = timedelta(hours=12)
 """How long an address in a card or in the media browser may be used."""
+_FOR_GOOD = {"Cache-Control": "private, max-age=604800, immutable"}
+"""Of a picture as the camera sent it; it is nobody else's business."""
 
 
 @callback
@@ -50,15 +52,19 @@ class EventPictureView(HomeAssistantView):
         if not hub.online or not hub.can("get_picture"):
             return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
         wanted: dict[str, Any] = _PICTURES[picture]
+        headers = _FOR_GOOD
+        if "frame" not in wanted:
+            # The zones that are in force are drawn into it: it is the same while these are.
+            settings = hub.cameras.get(camera_id).settings
+            wanted = wanted | {"zones_key": settings.zones_key if settings else ""}
+            tag = ETag(value=f"{event_id}-{wanted['zones_key']}")
+            if request.if_none_match and tag in request.if_none_match:
+                return web.Response(status=HTTPStatus.NOT_MODIFIED)
+            headers = {"Cache-Control": "private, no-cache", "ETag": f'"{tag.value}"'}
         try:
             jpeg = await hub.past_events.async_picture(camera_id, event_id, **wanted)
         except HomeAssistantError as error:
             is_gone = error.translation_key == "request_refused"
             status = HTTPStatus.NOT_FOUND if is_gone else HTTPStatus.SERVICE_UNAVAILABLE
             return web.Response(status=status)
-        # The picture of an event never changes, and is nobody else's business.
-        return web.Response(
-            body=jpeg,
-            content_type="image/jpeg",
-            headers={"Cache-Control": "private, max-age=604800, immutable"},
-        )
+        return web.Response(body=jpeg, content_type="image/jpeg", headers=headers)

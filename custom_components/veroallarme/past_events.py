@@ -33,10 +33,12 @@ MAX_LISTED = 50
 MAX_COUNTS = 62
 MAX_ZONES = 3
 CACHED_BYTES = 24 * 1024 * 1024
-"""Of pictures that were looked at; a thumbnail has some 15 kB. The picture of an event never
-changes."""
+"""Of pictures that were looked at; a thumbnail has some 15 kB."""
 REQUESTS_AT_ONCE = 4
 """A page of pictures must not take all places that the worker has for requests."""
+
+type PictureKey = tuple[str, str, int | None, int | None, str]
+"""Camera, event, number of the frame, width, and the zones that are drawn into it."""
 
 
 @final
@@ -144,7 +146,7 @@ class PastEvents:
         self._requests = requests
         self._commands = commands
         self._slots = asyncio.Semaphore(REQUESTS_AT_ONCE)
-        self._pictures: OrderedDict[tuple[str, str, int | None, int | None], bytes] = OrderedDict()
+        self._pictures: OrderedDict[PictureKey, bytes] = OrderedDict()
         self._cached_bytes = 0
 
     async def async_list(
@@ -180,7 +182,13 @@ class PastEvents:
         return replace(page, events=events)
 
     async def async_picture(
-        self, camera_id: str, event_id: str, *, frame: int | None = None, width: int | None = None
+        self,
+        camera_id: str,
+        event_id: str,
+        *,
+        frame: int | None = None,
+        width: int | None = None,
+        zones_key: str = "",
     ) -> bytes:
         """Return a picture of an event as JPEG.
 
@@ -189,11 +197,13 @@ class PastEvents:
             event_id: of the event.
             frame: its number in the burst; None returns the annotated picture.
             width: pixels that it shall have at most.
+            zones_key: names the zones in force, which the worker draws into an annotated picture;
+                one that was drawn with others is asked for anew.
 
         Raises:
             HomeAssistantError: it cannot be had.
         """
-        key = camera_id, event_id, frame, width
+        key = camera_id, event_id, frame, width, zones_key if frame is None else ""
         if (known := self._pictures.get(key)) is not None:
             self._pictures.move_to_end(key)
             return known
@@ -238,7 +248,7 @@ class PastEvents:
     def _their_time(self, moment: datetime) -> str:
         return (moment + self.clock_lead).isoformat(timespec="milliseconds")
 
-    def _keep(self, key: tuple[str, str, int | None, int | None], picture: bytes) -> None:
+    def _keep(self, key: PictureKey, picture: bytes) -> None:
         before = self._pictures.pop(key, b"")
         self._pictures[key] = picture
         self._cached_bytes += len(picture) - len(before)

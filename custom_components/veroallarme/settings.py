@@ -1,5 +1,7 @@
 """The settings of a camera, as the contract writes them."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -109,6 +111,11 @@ class Settings:
     zones: list[dict[str, Any]]
     objects: Objects | None
     """None where the worker knows no such setting."""
+
+    @property
+    def zones_key(self) -> str:
+        """What names these zones: another key means that other zones are drawn into pictures."""
+        return hashlib.sha256(json.dumps(self.zones).encode()).hexdigest()[:16]
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:

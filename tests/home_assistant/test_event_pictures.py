@@ -10,9 +10,9 @@ from custom_components.veroallarme import past_events
 from custom_components.veroallarme.addresses import picture_path
 from custom_components.veroallarme.event_pictures import async_sign
 
-from .archive import Archive
+from .archive import ZONE, Archive
 from .test_actions import device_id
-from .worker import INFO, JPEG, changed, entity_id, say, verdict
+from .worker import INFO, JPEG, SETTINGS, changed, entity_id, say, verdict
 
 EVENT = verdict()["event_id"]
 
@@ -35,6 +35,37 @@ async def test_pictures_are_given_to_who_is_logged_in(
     assert "private" in answer.headers["Cache-Control"]
     assert (await answer.read()).startswith(JPEG)
     assert archive.requests("get_picture") == [{"event_id": EVENT, **asked}]
+
+
+async def test_a_frame_is_kept_for_good(
+    hass: HomeAssistant, site, archive: Archive, hass_client
+) -> None:
+    client = await hass_client()
+    answer = await client.get(picture_path(device_id(hass), EVENT, "2.jpg"))
+    assert "immutable" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("picture", ["annotated.jpg", "thumbnail.jpg"])
+async def test_a_picture_with_zones_is_drawn_anew_when_the_zones_change(
+    hass: HomeAssistant, site, archive: Archive, hass_client, picture: str
+) -> None:
+    client = await hass_client()
+    path = picture_path(device_id(hass), EVENT, picture)
+    first = await client.get(path)
+    assert "immutable" not in first.headers["Cache-Control"]
+    seen = {"If-None-Match": first.headers["ETag"]}
+    again = await client.get(path, headers=seen)
+    assert (again.status, await again.read()) == (HTTPStatus.NOT_MODIFIED, b"")
+    assert (await client.get(path)).status == HTTPStatus.OK
+    assert len(archive.requests("get_picture")) == 1
+
+    await say(hass, "camera/drive/settings", changed(SETTINGS, zones=[ZONE]))
+    anew = await client.get(path, headers=seen)
+    assert anew.status == HTTPStatus.OK
+    assert anew.headers["ETag"] != first.headers["ETag"]
+    assert len(archive.requests("get_picture")) == 2
+    await say(hass, "camera/drive/settings", SETTINGS)
+    assert (await client.get(path, headers=seen)).status == HTTPStatus.NOT_MODIFIED
 
 
 async def test_nobody_else_gets_one_but_by_a_signed_address(
