@@ -10,13 +10,14 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, ViewportSize, async_playwright, expect
 
 from benchmarks.house import House, jpegs
+from tests.axe import violations
 
 from .conftest import CORRUPT, PERSON
 from .test_bridge import showing
@@ -175,6 +176,36 @@ async def test_the_card_shows_what_was_suppressed_and_takes_thumbs(
     await expect(thumb).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
     await page.set_viewport_size(VIEWPORT)
     assert browser.errors == []
+
+
+CARD = "veroallarme-card"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [PHONE, VIEWPORT], ids=["phone", "desktop"])
+async def test_axe_has_nothing_against_the_card(
+    browser: Browser, lively: House, viewport: ViewportSize, scheme: Literal["light", "dark"]
+) -> None:
+    page = browser.page
+    try:
+        await page.set_viewport_size(viewport)
+        await page.emulate_media(color_scheme=scheme)
+        await browser.open("/alarms-here")
+        await browser.see("Damaged pictures", "A person moved")
+        await browser.shoot(f"card_{viewport['width']}_{scheme}")
+        assert await violations(page, within=CARD) == []
+        card = page.locator(CARD)
+        row = card.locator("li").filter(has_text="Damaged pictures").first
+        await row.get_by_role("button", name="Show the picture").click()
+        picture = card.locator("dialog img")
+        await expect(picture).to_be_visible(timeout=WAIT_MS)
+        await picture.evaluate("image => image.decode()")
+        assert await violations(page, within=CARD) == []
+        await browser.shoot(f"card_dialog_{viewport['width']}_{scheme}")
+        await card.get_by_role("button", name="Close").click()
+    finally:
+        await page.set_viewport_size(VIEWPORT)
+        await page.emulate_media(color_scheme="light")
 
 
 async def test_motion_is_ignored_where_it_was_once_the_user_has_seen_where(
