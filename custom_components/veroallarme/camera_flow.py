@@ -10,7 +10,6 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_NAME, Platform
 from homeassistant.core import split_entity_id
-from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import (
     EntitySelector,
     EntitySelectorConfig,
@@ -30,9 +29,9 @@ from .const import (
     CONF_MODE,
     CONF_MOTION_ENTITY,
     CONF_SPACING_S,
-    DOMAIN,
 )
 from .hub import VeroAllarmeConfigEntry
+from .motion_entities import async_motion_selector
 from .pictures import BURST_LIMIT_S, PictureError, async_take_picture
 from .settings import Mode
 
@@ -66,22 +65,16 @@ BURST_SCHEMA = {
 class CameraFlow(ConfigSubentryFlow):
     """Brings a camera of Home Assistant to the worker."""
 
-    def _entities_schema(self) -> probatio.Schema:
-        """Ask for a camera and for what signals its motion.
-
-        That is never an entity of ours, which would wait for its own verdict.
-        """
-        entities = er.async_get(self.hass).entities.values()
-        ours = [entity.entity_id for entity in entities if entity.platform == DOMAIN]
-        motion = EntitySelectorConfig(
-            domain=[Platform.BINARY_SENSOR, Platform.EVENT], exclude_entities=ours
-        )
+    def _entities_schema(self, motion_entity: str | None = None) -> probatio.Schema:
+        """Ask for a camera and for what signals its motion, which may be known."""
         return probatio.Schema(
             {
                 probatio.Required(CONF_CAMERA_ENTITY): EntitySelector(
                     EntitySelectorConfig(domain=Platform.CAMERA)
                 ),
-                probatio.Required(CONF_MOTION_ENTITY): EntitySelector(motion),
+                probatio.Required(CONF_MOTION_ENTITY): async_motion_selector(
+                    self.hass, motion_entity
+                ),
             }
         )
 
@@ -155,7 +148,8 @@ class CameraFlow(ConfigSubentryFlow):
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
-                self._entities_schema().extend(BURST_SCHEMA), user_input or subentry.data
+                self._entities_schema(subentry.data[CONF_MOTION_ENTITY]).extend(BURST_SCHEMA),
+                user_input or subentry.data,
             ),
             errors=errors,
             description_placeholders={"fault": fault or ""},

@@ -1,9 +1,11 @@
 from typing import Any
 
 import pytest
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import entity_registry as er
 
 from custom_components.veroallarme.const import SUBENTRY_CAMERA
 
@@ -127,6 +129,41 @@ async def test_name_and_mode_can_be_chosen(
     (definition,) = sent(mqtt_mock, "camera/front_door/config")
     assert (definition["name"], definition["mode"]) == ("The drive", "shadow")
     validate("config", definition)
+
+
+async def test_what_signals_no_motion_is_not_offered(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome
+) -> None:
+    offered = ("motion", "occupancy", "door", "doorbell", None)
+    for kind in (*offered, "battery", "connectivity", "update"):
+        attributes = {} if kind is None else {"device_class": kind}
+        hass.states.async_set(f"binary_sensor.a_{kind}", "off", attributes)
+    diagnostic = er.async_get(hass).async_get_or_create(
+        "binary_sensor", "test", "1", entity_category=EntityCategory.DIAGNOSTIC
+    )
+    form = await hass.config_entries.subentries.async_init(
+        (site.entry_id, SUBENTRY_CAMERA), context={"source": "user"}
+    )
+    excluded = form["data_schema"].schema["motion_entity"].config["exclude_entities"]
+    assert not {f"binary_sensor.a_{kind}" for kind in offered} & set(excluded)
+    assert diagnostic.entity_id in excluded
+    assert {f"binary_sensor.a_{kind}" for kind in ("battery", "connectivity", "update")} < set(
+        excluded
+    )
+
+
+async def test_what_was_chosen_stays_on_offer(
+    hass: HomeAssistant, bridged, site, camera: CameraOfHome
+) -> None:
+    hass.states.async_set(MOTION, "off", {"device_class": "power"})
+    flows = hass.config_entries.subentries
+    form = await flows.async_init(
+        (site.entry_id, SUBENTRY_CAMERA),
+        context={"source": "reconfigure", "subentry_id": bridged.subentry_id},
+    )
+    changed_to = CHOICE | {"burst_size": 4, "spacing_s": 0.6}
+    result = await flows.async_configure(form["flow_id"], changed_to)
+    assert result["reason"] == "reconfigure_successful"
 
 
 async def test_an_entity_of_ours_signals_no_motion(

@@ -55,9 +55,9 @@ dialog {
 }
 dialog::backdrop { background: rgba(0, 0, 0, 0.6); }
 .bar { display: flex; align-items: flex-start; gap: 8px; justify-content: space-between; }
-.stage { position: relative; margin: 12px 0; background: var(--secondary-background-color);
+.stage { position: relative; width: fit-content; max-width: 100%; margin: 12px auto; background: var(--secondary-background-color);
   border-radius: 8px; overflow: hidden; }
-.stage img { display: block; width: 100%; }
+.stage img { display: block; max-width: 100%; max-height: 55vh; }
 .stage svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 polygon { fill: rgba(255, 255, 255, 0.35); stroke: #000; stroke-width: 2;
   vector-effect: non-scaling-stroke; }
