@@ -75,7 +75,7 @@ async def test_thumbs_reach_the_store_of_the_worker(house: House) -> None:
     device = (await house.devices())["Front"]["id"]
     for thumb, action, data in (
         (True, "button.press", {"entity_id": "button.front_last_event_was_relevant"}),
-        (False, "button.press", {"entity_id": "button.front_last_event_was_nuisance"}),
+        (False, "button.press", {"entity_id": "button.front_last_event_was_a_false_alarm"}),
         (
             None,
             "veroallarme.give_feedback",

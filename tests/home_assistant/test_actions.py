@@ -107,7 +107,7 @@ async def test_motion_is_ignored_where_it_was(hass: HomeAssistant, site, archive
 
 
 async def test_feedback_needs_an_event(hass: HomeAssistant, site, mqtt_mock) -> None:
-    with pytest.raises(ServiceValidationError, match="is no event id"):
+    with pytest.raises(ServiceValidationError, match="is not the id of an event"):
         await act(hass, "give_feedback", event_id="the last one", feedback="relevant")
     assert sent(mqtt_mock, "camera/drive/feedback") == []
 
@@ -121,7 +121,7 @@ async def test_learn_tells_how_far_it_is(hass: HomeAssistant, site, mqtt_mock) -
 
 async def test_only_cameras_can_be_acted_on(hass: HomeAssistant, site) -> None:
     for device in ("no such device", device_id(hass, "")):
-        with pytest.raises(ServiceValidationError, match="is no camera of VeroAllarme"):
+        with pytest.raises(ServiceValidationError, match="is not a camera of VeroAllarme"):
             await act(hass, "learn", device=device)
 
 
@@ -140,5 +140,5 @@ async def test_an_old_worker_is_not_asked_for_what_it_cannot_do(hass: HomeAssist
 async def test_actions_are_there_without_a_site(hass: HomeAssistant, site) -> None:
     device = device_id(hass)
     await hass.config_entries.async_unload(site.entry_id)
-    with pytest.raises(ServiceValidationError, match="is no camera of VeroAllarme"):
+    with pytest.raises(ServiceValidationError, match="is not a camera of VeroAllarme"):
         await act(hass, "learn", device=device)

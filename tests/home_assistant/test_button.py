@@ -47,7 +47,7 @@ async def test_a_button_sends_a_command_of_the_contract(
 
 
 async def test_there_is_no_thumb_without_an_event(hass: HomeAssistant, site, mqtt_mock) -> None:
-    with pytest.raises(ServiceValidationError, match="Drive has had no event yet"):
+    with pytest.raises(ServiceValidationError, match="Drive has not had an event yet"):
         await press(hass, "last_relevant")
     assert sent(mqtt_mock, "camera/drive/feedback") == []
 

@@ -38,7 +38,7 @@ def describer(hass: HomeAssistant) -> Callable[[Event], dict[str, Any]]:
         (
             "en",
             nuisance(state="unknown", reason="no_snapshot"),
-            "could not be judged, no alarm: No picture came",
+            "could not be judged, no alarm: No picture arrived",
         ),
         ("en", verdict(reason="new"), "relevant: Another reason"),
     ],

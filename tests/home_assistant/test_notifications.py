@@ -185,7 +185,7 @@ async def test_a_false_alarm_offers_to_ignore_motion_there(
     assert offer["title"] == "Ignore motion here"
     await press(hass, offer["action"])
     assert archive.requests("ignore_here") == [{"event_id": EVENT, "preview": False}]
-    assert his[2].data["message"] == "Motion there is ignored from now on."
+    assert his[2].data["message"] == "Motion there will be ignored from now on."
 
 
 async def test_an_answer_that_is_not_taken_is_told(
@@ -195,11 +195,11 @@ async def test_an_answer_that_is_not_taken_is_told(
     action = his[0].data["data"]["actions"][0]["action"]
     archive.error = "the event is gone"
     await press(hass, action)
-    assert his[1].data["message"].startswith("Your answer could not be taken:")
+    assert his[1].data["message"].startswith("Your answer could not be saved:")
     assert "the event is gone" in his[1].data["message"]
     await say(hass, "worker/main/status", "offline")
     await press(hass, action)
-    assert his[2].data["message"] == "Your answer could not be taken: the worker is offline."
+    assert his[2].data["message"] == "Your answer could not be saved: the worker is offline."
 
 
 @pytest.mark.parametrize(

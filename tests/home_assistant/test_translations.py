@@ -15,6 +15,8 @@ from custom_components.veroallarme.reasons import REASONS, EventState
 from custom_components.veroallarme.settings import Mode, Objects, OnUnknown, ZoneKind
 from custom_components.veroallarme.stats import LearningStage
 
+from .test_card import WORDS as CARD_WORDS
+
 INTEGRATION = Path(__file__).parents[2] / "custom_components" / "veroallarme"
 ENGLISH = json.loads((INTEGRATION / "translations" / "en.json").read_text())
 ICONS = json.loads((INTEGRATION / "icons.json").read_text())
@@ -40,6 +42,45 @@ def test_a_language_is_complete(language: str) -> None:
     for path, value in other.items():
         placeholders = re.findall(r"{\w+}", value)
         assert sorted(placeholders) == sorted(re.findall(r"{\w+}", english[path])), path
+
+
+HOME_ASSISTANT_UNKNOWN = {
+    "en": "unknown", "de": "unbekannt", "es": "desconocido", "fr": "inconnu", "it": "sconosciuto"
+}  # fmt: skip
+"""What Home Assistant says of an entity that has no state yet."""
+
+
+@pytest.mark.parametrize("language", HOME_ASSISTANT_UNKNOWN)
+def test_an_idea_has_one_word(language: str) -> None:
+    words = json.loads((INTEGRATION / "translations" / f"{language}.json").read_text())
+    card = CARD_WORDS[language]
+    entity, selector = words["entity"], words["selector"]
+    decision = entity["event"]["decision"]["state_attributes"]["event_type"]["state"]
+    alarm = entity["binary_sensor"]["relevant_motion"]["state_attributes"]
+    outcome = entity["sensor"]["outcome"]["state"]
+    buttons = selector["notification"]["options"]
+    assert alarm["state"]["state"] == decision
+    assert {decision["relevant"], card["relevant"], buttons["relevant_button"]} == {
+        alarm["feedback"]["state"]["relevant"]
+    }
+    assert decision["irrelevant"] == buttons["nuisance_button"]
+    assert decision["irrelevant"] == alarm["feedback"]["state"]["nuisance"]
+    assert decision["unknown"] == card["unknown"]
+    for state in ("relevant", "irrelevant", "unknown"):
+        assert outcome[state] == card[state].lower()
+    assert outcome["not_suppressed_yet"] == card["would"].lower()
+    assert card["show_suppressed"] == buttons["suppressed"]
+    for key in ("nuisance", "relevant"):
+        assert selector["feedback"]["options"][key] == card[f"was_{key}"]
+    for key in ("auto", "filter", "shadow"):
+        assert selector["mode"]["options"][key] == entity["select"]["mode"]["state"][key]
+
+
+@pytest.mark.parametrize("language", HOME_ASSISTANT_UNKNOWN)
+def test_what_cannot_be_judged_is_not_called_as_an_entity_without_a_state(language: str) -> None:
+    words = json.loads((INTEGRATION / "translations" / f"{language}.json").read_text())
+    for path, text in [*texts(words["entity"]), *texts(CARD_WORDS[language])]:
+        assert text.lower() != HOME_ASSISTANT_UNKNOWN[language], path
 
 
 @pytest.mark.usefixtures("all_entities_enabled")

@@ -57,13 +57,13 @@ async def test_an_empty_list_removes_all_zones(hass: HomeAssistant, site, mqtt_m
         ([STREET | {"name": 12}], "Zone 1: give it a name"),
         (
             [STREET | {"kinds": "always"}],
-            "Zone 1 (Street): kinds is not known; a zone has name, kind, points and objects",
+            "Zone 1 (Street): kinds is unknown; a zone has name, kind, points and objects",
         ),
         (
             [STREET | {"kind": "never"}],
-            "Zone 1 (Street): never is no kind; choose only, ignore or always",
+            "Zone 1 (Street): never is not a kind; choose only, ignore or always",
         ),
-        ([STREET | {"kind": None}], "is no kind"),
+        ([STREET | {"kind": None}], "is not a kind"),
         *[
             ([STREET | {"objects": objects}], "choose one or more of person, animal, vehicle")
             for objects in ([], None, "person", ["car"], [["person"]])

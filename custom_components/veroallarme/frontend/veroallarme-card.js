@@ -6,7 +6,10 @@ import { eventRow } from "./event-row.js";
 import { drawLearning } from "./learning.js";
 import styles from "./styles.js";
 
-const SHOW = ["all", "relevant", "irrelevant", "unknown"];
+/** What the card can be narrowed to, and its words: of many events, not of one. */
+const SHOW = {
+  all: "all", relevant: "show_relevant", irrelevant: "show_suppressed", unknown: "show_unknown",
+};
 const WHEN = ["any_time", "today", "yesterday", "week"];
 const DEFAULTS = { title: "VeroAllarme", show: "all", limit: 10, cameras: [] };
 const DAY_MS = 86400000;
@@ -18,7 +21,8 @@ class VeroAllarmeCard extends HTMLElement {
 
   static getConfigForm() {
     const language = document.querySelector("home-assistant")?.hass?.language;
-    const options = SHOW.map((value) => ({ value, label: say(language, value) }));
+    const options = Object.entries(SHOW)
+      .map(([value, words]) => ({ value, label: say(language, words) }));
     return {
       schema: [
         { name: "title", selector: { text: {} } },
@@ -41,8 +45,8 @@ class VeroAllarmeCard extends HTMLElement {
   }
 
   setConfig(config) {
-    if (config.show !== undefined && !SHOW.includes(config.show)) {
-      throw new Error(`show: ${config.show}: choose one of ${SHOW.join(", ")}`);
+    if (config.show !== undefined && !Object.keys(SHOW).includes(config.show)) {
+      throw new Error(`show: ${config.show}: choose one of ${Object.keys(SHOW).join(", ")}`);
     }
     if (config.cameras !== undefined && !Array.isArray(config.cameras)) {
       throw new Error("cameras: give a list of devices");
@@ -125,14 +129,14 @@ class VeroAllarmeCard extends HTMLElement {
       "aria-label": say(language, "when"),
       onchange: () => { this.when = when.value; this.load(); },
     }, ...WHEN.map((value) => make("option", { value }, say(language, value))));
-    this.chips = SHOW.map((value) => make("button", {
+    this.chips = Object.entries(SHOW).map(([value, words]) => make("button", {
       type: "button", "aria-pressed": String(this.show === value), value,
       onclick: () => {
         this.show = value;
         for (const chip of this.chips) chip.setAttribute("aria-pressed", chip.value === value);
         this.load();
       },
-    }, say(language, value)));
+    }, say(language, words)));
     const card = make("ha-card", {},
       make("div", { className: "head" },
         this.config.title ? make("h2", {}, this.config.title) : null, this.summary,
