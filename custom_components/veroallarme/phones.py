@@ -9,6 +9,9 @@ from typing import Any, final
 from homeassistant.components.notify import DOMAIN as NOTIFY_DOMAIN
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+
+from .const import DOMAIN
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,20 +65,30 @@ async def async_send(
             await _send_to(hass, device_id, {"title": title, "message": message, "data": data})
             reached += 1
         except HomeAssistantError as error:
-            failures.append(f"{device_id}: {error}")
-            _LOGGER.warning("The phone %s cannot be notified: %s", device_id, error)
+            name = _name(hass, device_id)
+            failures.append(f"{name}: {error}")
+            _LOGGER.warning("The phone %s cannot be notified: %s", name, error)
     if failures and not reached:
-        raise HomeAssistantError("; ".join(failures))
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="phones_unreachable",
+            translation_placeholders={"error": "; ".join(failures)},
+        )
 
 
 async def _send_to(hass: HomeAssistant, device_id: str, content: dict[str, Any]) -> None:
     if MOBILE_APP not in hass.config.components:
-        raise HomeAssistantError("no phone has the Home Assistant app yet")
+        raise HomeAssistantError(translation_domain=DOMAIN, translation_key="no_phone_app")
     # Not before it is there: it brings requirements of its own.
     from homeassistant.components.mobile_app import device_action
 
     webhook_id = device_action.webhook_id_from_device_id(hass, device_id)
     service = webhook_id and device_action.get_notify_service(hass, webhook_id)
     if not service:
-        raise HomeAssistantError("this device is no phone that takes notifications")
+        raise HomeAssistantError(translation_domain=DOMAIN, translation_key="no_phone")
     await hass.services.async_call(NOTIFY_DOMAIN, service, dict(content), blocking=True)
+
+
+def _name(hass: HomeAssistant, device_id: str) -> str:
+    device = dr.async_get(hass).async_get(device_id)
+    return (device and (device.name_by_user or device.name)) or device_id

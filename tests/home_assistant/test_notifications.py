@@ -115,10 +115,10 @@ async def test_a_phone_that_is_gone_keeps_it_from_no_other(
     await notify(hass, phones=["gone", "hers"])
     assert len(hers) == 1
     assert "The phone gone cannot be notified" in caplog.text
-    with pytest.raises(HomeAssistantError, match="no phone that takes notifications"):
+    with pytest.raises(HomeAssistantError, match="not a phone with the Home Assistant app"):
         await notify(hass, phones=["gone"])
     hass.config.components.remove("mobile_app")
-    with pytest.raises(HomeAssistantError, match="no phone has the Home Assistant app"):
+    with pytest.raises(HomeAssistantError, match="No phone has the Home Assistant app"):
         await notify(hass)
 
 

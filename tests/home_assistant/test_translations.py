@@ -129,4 +129,4 @@ def test_the_quality_scale_leaves_nothing_open() -> None:
     rules = load_yaml_dict(INTEGRATION / "quality_scale.yaml")["rules"]
     assert len(rules) == 54
     for name, rule in rules.items():
-        assert rule == "done" or (rule["status"] == "exempt" and rule["comment"]), name
+        assert rule == "done" or (rule["status"] in {"done", "exempt"} and rule["comment"]), name
