@@ -28,6 +28,7 @@ from veroallarme_core.worker.config import (
     CameraConfig,
     InferenceConfig,
     LearningConfig,
+    PageConfig,
     WorkerConfig,
 )
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
@@ -104,6 +105,7 @@ class Site:
     inference: InferenceConfig | None = None
     """None loads no network where nothing is learned: a test is faster without."""
     learning: LearningConfig = field(default_factory=lambda: LearningConfig(enabled=False))
+    page: PageConfig | None = None
     more: dict[str, Any] = field(default_factory=dict)
     """Further fields of every `CameraConfig`."""
 
@@ -131,6 +133,7 @@ class Site:
             learning=self.learning,
             data_dir=self.folder / "data",
             state_dir=self.folder / "state",
+            page=self.page,
         )
 
     def listener(self, *topics: str, **more: Any) -> contextlib.AbstractAsyncContextManager[Any]:

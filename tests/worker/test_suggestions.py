@@ -119,7 +119,7 @@ async def test_what_stands_survives_a_restart_and_what_is_refused_does_not_come_
         sender(site.port) as broker,
     ):
         await until_online(heard)
-        await worker.cameras["front"]._suggestions.renew(lambda: ())
+        await worker.cameras["front"].suggestions.renew(lambda: ())
         await broker.motion()
         await heard.until(lambda: heard.on(f"{C}/event"))
         assert suggested(heard) == []

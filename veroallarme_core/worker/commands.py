@@ -31,9 +31,9 @@ from veroallarme_core.worker.bridge import Bridge, read_large
 from veroallarme_core.worker.camera import AnalysisError, CameraWorker
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.complaints import Complaints
+from veroallarme_core.worker.history import PastEvents
 from veroallarme_core.worker.mqtt import Incoming, Listening, Outgoing
 from veroallarme_core.worker.nightly import Adaptations
-from veroallarme_core.worker.past_events import PastEvents
 from veroallarme_core.worker.site import Site
 
 _LOGGER = logging.getLogger(__name__)

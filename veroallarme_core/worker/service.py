@@ -11,14 +11,16 @@ import sqlite3
 from veroallarme_core.worker.background import Background
 from veroallarme_core.worker.bridge import Bridge
 from veroallarme_core.worker.camera import JudgingThreads, WorkerServices
+from veroallarme_core.worker.changes import Changes
 from veroallarme_core.worker.commands import Commands
 from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import WorkerConfig
 from veroallarme_core.worker.health_report import HealthReport
+from veroallarme_core.worker.history import PastEvents
 from veroallarme_core.worker.message_router import MessageRouter
 from veroallarme_core.worker.mqtt import QOS, Backlog, Listening, MqttSession, Outgoing
 from veroallarme_core.worker.nightly import Adaptations
-from veroallarme_core.worker.past_events import PastEvents
+from veroallarme_core.worker.page import House, doors, serving_page
 from veroallarme_core.worker.site import Site
 from veroallarme_core.worker.snapshots import MqttImageSource
 from veroallarme_core.worker.state_folder import CLIENT_ID_FILE, StartError, client_id, lock_folder
@@ -68,13 +70,14 @@ class Worker:
         config = self.config
         self._health_changed = asyncio.Event()
         self._background = Background(self._stop.set)
-        self._complaints = Complaints(self._health_changed.set)
+        self.changes = Changes()
+        self._complaints = Complaints(self._note_health)
         self._listening = Listening(
             config.topics,
             self._echo,
             config.broker.birth_topic,
             self._complaints,
-            self._health_changed.set,
+            self._note_health,
         )
         self._backlog = Backlog(config.state_dir / CLIENT_ID_FILE, self._note_lost_mark)
 
@@ -98,6 +101,7 @@ class Worker:
             publish=self._publish,
             complain=complaints.tell,
             resolve=complaints.resolve,
+            tell=self.changes.tell,
         )
         self._site = Site(
             config,
@@ -113,6 +117,7 @@ class Worker:
     def _compose_session(self, session_id: str) -> None:
         """Make the session with the broker, and what carries out what comes over it."""
         config = self.config
+        self._past_events = PastEvents(self._storage)
         self._bridge = Bridge(self._site, config.cameras, config.state_dir / "bridged.json")
         self._commands = Commands(
             config.topics,
@@ -120,7 +125,7 @@ class Worker:
             self._bridge,
             self._adaptations,
             self._listening,
-            PastEvents(self._storage),
+            self._past_events,
             self._complaints,
             self._publish,
         )
@@ -164,6 +169,7 @@ class Worker:
             try:
                 await self._open_health(stack)
                 await self._set_up()
+                await self._open_page(stack)
             except BaseException:
                 await self._close()
                 raise
@@ -220,12 +226,31 @@ class Worker:
         try:
             await stack.enter_async_context(answering(health, self._condition))
         except OSError as error:
-            where = f"health: port {health.port} of {health.host}"
-            if error.errno == errno.EADDRINUSE:
-                trouble = f"{where} is taken by another program: give another port"
-            else:
-                trouble = f"{where} cannot be opened ({error.strerror or error}): check both"
-            raise StartError(trouble) from error
+            raise _unopened("health", health.port, health.host, error) from error
+
+    async def _open_page(self, stack: contextlib.AsyncExitStack) -> None:
+        """Let browsers in, once there is something to see."""
+        config = self.config
+        house = House(
+            config=config,
+            cameras=self.cameras,
+            storage=self._storage,
+            past_events=self._past_events,
+            adaptations=self._adaptations,
+            complaints=self._complaints,
+            listening=self._listening,
+            condition=self._condition,
+            changes=self.changes,
+        )
+        for door in doors(config):
+            try:
+                await stack.enter_async_context(serving_page(house, door))
+            except OSError as error:
+                raise _unopened(door.key, door.port, door.host, error) from error
+
+    def _note_health(self) -> None:
+        self._health_changed.set()
+        self.changes.tell("health")
 
     def _condition(self) -> Condition:
         return Condition(
@@ -284,6 +309,13 @@ class Worker:
             "comes in the first seconds of a connection raises the alarm: let its access control "
             "allow the worker to read and to write that topic",
         )
+
+
+def _unopened(key: str, port: int, host: str, error: OSError) -> StartError:
+    where = f"{key}: port {port} of {host}"
+    if error.errno == errno.EADDRINUSE:
+        return StartError(f"{where} is taken by another program: give another port")
+    return StartError(f"{where} cannot be opened ({error.strerror or error}): check both")
 
 
 def _subscriptions(config: WorkerConfig, echo: str) -> list[tuple[str, int]]:

@@ -73,16 +73,16 @@ class CameraWorker:
         self.client = client
         self.context = context = CameraContext(config, settings, services)
         self.alarm = _former_alarm(record, config, settings, self._alarm_ended)
-        self._learning = learning
-        self._review = review
-        self._suggestions = suggestions
+        self.learning = learning
+        self.review = review
+        self.suggestions = suggestions
         self._last_verdict = record.last_verdict
         self._publisher = CameraPublisher(context, self.alarm, record.last_verdict)
         self.connectivity = Connectivity(context, self._publisher)
         self.pictures = CameraPictures(context, client, self.connectivity)
         self.queue = EventQueue(context)
         self._journal = CameraJournal(context)
-        self._statistics = CameraStatistics(record.totals, learning)
+        self.statistics = CameraStatistics(record.totals, learning)
         judge = CameraJudge(context, reference, learning)
         self.analyses = Analyses(context, self.queue, self.pictures, judge)
         self.motion = Motion(
@@ -91,7 +91,7 @@ class CameraWorker:
             queue=self.queue,
             journal=self._journal,
             pictures=self.pictures,
-            statistics=self._statistics,
+            statistics=self.statistics,
             publisher=self._publisher,
         )
         self.reference_watch = ReferenceWatch(
@@ -104,7 +104,7 @@ class CameraWorker:
             judge=judge,
             journal=self._journal,
             publisher=self._publisher,
-            statistics=self._statistics,
+            statistics=self.statistics,
             learning=learning,
             review=review,
             reference_watch=self.reference_watch,
@@ -160,8 +160,8 @@ class CameraWorker:
                 await self.queue.until_idle()
                 await self.context.finish()
         self.alarm.stop()
-        self._review.stop()
-        self._suggestions.stop()
+        self.review.stop()
+        self.suggestions.stop()
 
     async def prune(self) -> None:
         """Enforce the limits on disk."""
@@ -175,7 +175,7 @@ class CameraWorker:
         payload = self.context.settings.to_dict()
         self._publisher.publish("settings", dump(payload))
         await self._journal.set_settings(payload)
-        if "zones" in change and self._suggestions.is_offering:
+        if "zones" in change and self.suggestions.is_offering:
             self.renew_suggestions()  # a zone may have been drawn where one is suggested
 
     async def give_feedback(self, event_id: str, relevant: bool | None) -> None:
@@ -192,15 +192,16 @@ class CameraWorker:
                 f"feedback for the unknown event {event_id}: give the event_id of a "
                 "verdict of this camera that is still kept"
             )
-        await self._learning.apply_feedback(event_id, relevant)
-        self._review.answer(event_id, relevant)
+        await self.learning.apply_feedback(event_id, relevant)
+        self.review.answer(event_id, relevant)
+        self.context.tell("feedback", event_id)
         self.publish_statistics()
-        if self._suggestions.is_offering:
+        if self.suggestions.is_offering:
             self.renew_suggestions()  # nothing may be suggested that hides a thumb up
 
     def renew_suggestions(self) -> None:
         """Look, beside the events, what the camera's history proposes to ignore."""
-        self.context.spawn(self._suggestions.renew(lambda: self.context.settings.zones))
+        self.context.spawn(self.suggestions.renew(lambda: self.context.settings.zones))
 
     async def answer_suggestion(self, answer: SuggestionAnswer) -> None:
         """Ignore what the user has taken from now on, or suggest it no more.
@@ -209,12 +210,12 @@ class CameraWorker:
             CommandError: nothing is suggested under this id, or there is no room for a zone.
         """
         if not answer.take:
-            return await self._suggestions.refuse(answer.id)
+            return await self.suggestions.refuse(answer.id)
         if len(self.context.settings.zones) >= MAX_ZONES:
             raise CommandError(
                 f"the camera has {MAX_ZONES} zones, the most there may be: remove one by `set`"
             )
-        zone = await self._suggestions.take(answer.id)
+        zone = await self.suggestions.take(answer.id)
         # Read after the wait: zones may have been set meanwhile.
         await self.change_settings({"zones": (*self.context.settings.zones, zone)})
 
@@ -225,10 +226,10 @@ class CameraWorker:
         return self._publisher.retained(
             {
                 "settings": dump(self.context.settings.to_dict()),
-                "stats": self._statistics.payload(),
-                "review": self._review.payload(),
-                "suggestions_image": self._suggestions.picture,
-                "suggestions": self._suggestions.payload(),
+                "stats": self.statistics.payload(),
+                "review": self.review.payload(),
+                "suggestions_image": self.suggestions.picture,
+                "suggestions": self.suggestions.payload(),
                 "connectivity": self.connectivity.payload,
             }
         )

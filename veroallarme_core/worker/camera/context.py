@@ -32,6 +32,8 @@ class WorkerServices:
     """Log a sentence (at most once a minute per key) and show it in the worker's health."""
     resolve: Callable[[str], None]
     """Take back a complaint, by its key."""
+    tell: Callable[[str, str, str | None], None] = lambda kind, camera, event_id: None
+    """Tell who looks that something has changed; see `Changes`."""
 
 
 class CameraContext:
@@ -64,6 +66,10 @@ class CameraContext:
             sentence: what is wrong, and what to do.
         """
         self.services.complain(f"{self.id}/{about}", f"{self.id}: {sentence}")
+
+    def tell(self, kind: str, event_id: str | None = None) -> None:
+        """Tell who looks that something of the camera has changed; see `Changes`."""
+        self.services.tell(kind, self.id, event_id)
 
     def resolve(self, about: str) -> None:
         """Take a complaint back."""

@@ -101,6 +101,7 @@ class Motion:
         _LOGGER.log(level, "%s: motion starts (%s)", self._context.id, signal.description)
         event = self._queue.event_of_signal(signal)
         self._statistics.count_start()
+        self._context.tell("motion", event.event_id)
         self._context.spawn(
             self._journal.add_start(event, signal.received_at, signal.acknowledge, signal.delivery)
         )
@@ -165,6 +166,7 @@ class Motion:
         fetched = self._pictures.note_burst(burst, fetch_ms=waited_s * 1e3)
         event = self._queue.event_of_burst(event_id, motion_at, fetched)
         self._statistics.count_start()
+        self._context.tell("motion", event.event_id)
         kept = fetched if event.fetched is fetched else FetchedFrames(frames=[])
         self._context.spawn(self._journal.add_burst(event, kept, motion_at, acknowledge))
 

@@ -32,10 +32,12 @@ class CameraPublisher:
     def publish(self, suffix: str, payload: bytes) -> None:
         """Publish state of the camera, retained."""
         self._send(self._state(suffix, payload))
+        self._context.tell(suffix)
 
     def publish_alarm(self) -> None:
         """Publish whether the alarm is on."""
         self._send(self._alarm_state())
+        self._context.tell("alarm")
 
     def publish_verdict(
         self, verdict: Verdict, picture: bytes | None, on_published: Callable[[], object]
@@ -48,6 +50,7 @@ class CameraPublisher:
         self.publish("verdict", payload)
         self.publish_alarm()
         self.publish_event(payload, on_published)
+        self._context.tell("verdict", verdict.event_id)
 
     def publish_event(self, payload: bytes, on_published: Callable[[], object]) -> None:
         """Publish a decision on the topic that automations listen to.

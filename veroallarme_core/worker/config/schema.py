@@ -40,6 +40,7 @@ from veroallarme_core.worker.config.worker_config import (
     HealthConfig,
     InferenceConfig,
     LearningConfig,
+    PageConfig,
     TlsConfig,
 )
 from veroallarme_core.worker.motion_sources import Trigger
@@ -147,6 +148,17 @@ _LEARNING: Table = {
     "recall": number_between(0.5, 0.999, "a share"),
 }
 
+_PAGE: Table = {
+    "host": host_name,
+    "port": integer_between(1, 65535, "a TCP port"),
+    "username": scalar_text,
+    "password": scalar_text,
+    "password_hash": scalar_text,
+    "token": scalar_text,
+    "address": any_text,
+    "trusted_proxies": scalar_texts,
+}
+
 _HEALTH: Table = {"host": host_name, vol.Required("port"): integer_between(1, 65535, "a TCP port")}
 
 
@@ -162,6 +174,7 @@ def site_table(folder: Folder) -> Table:
         "inference": build(InferenceConfig, _inference(folder)),
         "learning": build(LearningConfig, _LEARNING),
         "health": build(HealthConfig, _HEALTH),
+        "page": build(PageConfig, _PAGE),
         vol.Required("cameras"): lambda value: _check_cameras(value, folder),
     }
 
@@ -176,6 +189,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
         "inference": _inference(here),
         "learning": _LEARNING,
         "health": _HEALTH,
+        "page": _PAGE,
         "cameras.<id>": _camera(here),
         "triggers": _TRIGGER,
         "snapshot (HTTP)": _http(here),

@@ -101,6 +101,40 @@ class HealthConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PageConfig:
+    """Where the page is served, and who may see it; see `page`."""
+
+    host: str = "127.0.0.1"
+    """Address of this machine; ``0.0.0.0`` answers other machines too, and needs a login."""
+    port: int = 8099
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    password_hash: str | None = field(default=None, repr=False)
+    """What ``veroallarme hash-password`` prints, in place of the password."""
+    token: str | None = field(default=None, repr=False)
+    """In place of user and password: who knows it may see everything."""
+    address: str | None = None
+    """Where browsers find the page, such as ``https://alarm.example.org/veroallarme``."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of reverse proxies whose ``X-Forwarded-For`` is believed."""
+
+    @property
+    def has_login(self) -> bool:
+        """Whether anybody is asked who they are."""
+        return self.token is not None or self.username is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngressConfig:
+    """Where Home Assistant's supervisor asks for the page on behalf of its users."""
+
+    port: int = 8099
+    host: str = "0.0.0.0"
+    supervisor: str = "172.30.32.2"
+    """The only address that is answered: it has asked users who they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerConfig:
     """Everything ``veroallarme run`` needs."""
 
@@ -114,3 +148,7 @@ class WorkerConfig:
     state_dir: Path = Path("state")
     health: HealthConfig | None = None
     """Without it no port is opened."""
+    page: PageConfig | None = None
+    """Without it there is no page."""
+    ingress: IngressConfig | None = None
+    """The page within Home Assistant; only the app knows it."""

@@ -1,0 +1,71 @@
+// Listens to what changes in the worker, and tells it to the page as the DOM event `va:change` on
+// `document`, whose `detail` is {kind, camera, event_id}. The kind `reload` says that changes were
+// lost: look at everything anew.
+//
+// An element with `data-live="verdict feedback"` (kinds) and, if it likes, `data-live-camera` is
+// asked anew by htmx: it gets the event `va:refresh`, for `hx-trigger="va:refresh"`.
+
+const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
+const status = document.getElementById("status");
+
+/** Tell people something in the line at the foot of the page; an empty text takes it away. */
+export function tell(text) {
+  status.textContent = text;
+}
+
+/** Ask the worker, with what proves that it is this page that asks. */
+export function ask(url, options = {}) {
+  const headers = { "X-CSRF-Token": meta("csrf-token"), ...options.headers };
+  return fetch(url, { ...options, headers, credentials: "same-origin" });
+}
+
+function refresh(change) {
+  for (const element of document.querySelectorAll("[data-live]")) {
+    const kinds = element.dataset.live.split(" ");
+    const camera = element.dataset.liveCamera;
+    const concerns = kinds.includes(change.kind) && (!camera || camera === change.camera);
+    if (concerns || change.kind === "reload") window.htmx?.trigger(element, "va:refresh");
+  }
+}
+
+function hear(change) {
+  document.dispatchEvent(new CustomEvent("va:change", { detail: change }));
+  refresh(change);
+}
+
+let stream = null;
+let wasLost = false;
+
+function listen() {
+  stream = new EventSource(meta("changes"));
+  stream.addEventListener("open", () => {
+    tell("");
+    if (wasLost) hear({ kind: "reload", camera: "", event_id: null });
+    wasLost = false;
+  });
+  stream.addEventListener("change", (event) => hear(JSON.parse(event.data)));
+  stream.addEventListener("error", () => {
+    wasLost = true;
+    tell(status.dataset.lost);
+    // A browser gives up where it was refused, as by a proxy while the worker starts.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+  });
+}
+
+// Browsers keep six connections to a host: a page that nobody looks at lets its own go.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    stream?.close();
+    stream = null;
+    wasLost = true;
+  } else if (stream === null) {
+    listen();
+  }
+});
+if (!document.hidden) listen();
+
+document.addEventListener("htmx:responseError", (event) => {
+  const sentence = event.detail.xhr.getResponseHeader("X-Sentence");
+  tell(sentence ? decodeURIComponent(sentence) : status.dataset.failed);
+});
+document.addEventListener("htmx:sendError", () => tell(status.dataset.failed));
