@@ -129,6 +129,17 @@ class Worker:
             self._complaints,
             self._publish,
         )
+        self.house = House(
+            config=config,
+            cameras=self.cameras,
+            storage=self._storage,
+            past_events=self._past_events,
+            adaptations=self._adaptations,
+            complaints=self._complaints,
+            listening=self._listening,
+            condition=self._condition,
+            changes=self.changes,
+        )
         self._health = HealthReport(
             config.topics.health(config.worker_id),
             self._health_changed,
@@ -230,21 +241,9 @@ class Worker:
 
     async def _open_page(self, stack: contextlib.AsyncExitStack) -> None:
         """Let browsers in, once there is something to see."""
-        config = self.config
-        house = House(
-            config=config,
-            cameras=self.cameras,
-            storage=self._storage,
-            past_events=self._past_events,
-            adaptations=self._adaptations,
-            complaints=self._complaints,
-            listening=self._listening,
-            condition=self._condition,
-            changes=self.changes,
-        )
-        for door in doors(config):
+        for door in doors(self.config):
             try:
-                await stack.enter_async_context(serving_page(house, door))
+                await stack.enter_async_context(serving_page(self.house, door))
             except OSError as error:
                 raise _unopened(door.key, door.port, door.host, error) from error
 

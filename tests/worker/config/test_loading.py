@@ -24,6 +24,7 @@ from veroallarme_core.worker.config.worker_config import (
     HealthConfig,
     InferenceConfig,
     LearningConfig,
+    PageConfig,
     TlsConfig,
     WorkerConfig,
 )
@@ -662,6 +663,7 @@ DEFAULTS = {
     "inference": InferenceConfig(),
     "learning": LearningConfig(),
     "health": HealthConfig(port=1),
+    "page": PageConfig(),
     "cameras.<id>": CameraConfig(id="x", name="x", triggers=(), source=FileSource(path=Path())),
     "triggers": Trigger(topic="x", start=("x",)),
     "snapshot (HTTP)": HttpSource(url="http://x"),
@@ -706,6 +708,7 @@ def test_documented_defaults_are_the_defaults(place):
                 "inference",
                 "learning",
                 "health",
+                "page",
                 "burst",
                 "settings",
                 "keep",

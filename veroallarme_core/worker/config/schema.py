@@ -27,10 +27,15 @@ from veroallarme_core.worker.config.values import (
     any_text,
     as_mistake,
     host_name,
+    is_loopback,
+    networks,
+    page_address,
+    password_hash,
     pause_s,
     plain_topic,
     scalar_text,
     scalar_texts,
+    secret_of,
     texts_by_path,
     topic_prefix,
 )
@@ -152,11 +157,11 @@ _PAGE: Table = {
     "host": host_name,
     "port": integer_between(1, 65535, "a TCP port"),
     "username": scalar_text,
-    "password": scalar_text,
-    "password_hash": scalar_text,
-    "token": scalar_text,
-    "address": any_text,
-    "trusted_proxies": scalar_texts,
+    "password": secret_of(8),
+    "password_hash": password_hash,
+    "token": secret_of(16),
+    "address": page_address,
+    "trusted_proxies": networks,
 }
 
 _HEALTH: Table = {"host": host_name, vol.Required("port"): integer_between(1, 65535, "a TCP port")}
@@ -174,7 +179,7 @@ def site_table(folder: Folder) -> Table:
         "inference": build(InferenceConfig, _inference(folder)),
         "learning": build(LearningConfig, _LEARNING),
         "health": build(HealthConfig, _HEALTH),
-        "page": build(PageConfig, _PAGE),
+        "page": _check_page,
         vol.Required("cameras"): lambda value: _check_cameras(value, folder),
     }
 
@@ -210,6 +215,20 @@ def _check_broker(value: Any, folder: Folder) -> BrokerConfig:
     if broker.password is not None and broker.username is None:
         raise vol.Invalid("password stands without username: add username")
     return broker
+
+
+def _check_page(value: Any) -> PageConfig:
+    page: PageConfig = build(PageConfig, _PAGE)(value)
+    if page.username is None and (page.password or page.password_hash) is not None:
+        raise vol.Invalid("a password stands without username: add username")
+    if page.username is not None and (page.password is None) == (page.password_hash is None):
+        raise vol.Invalid("username wants one of password and password_hash: give one of them")
+    if not page.has_login and not is_loopback(page.host):
+        raise vol.Invalid(
+            f"{page.host} lets other machines see your pictures: add username and password, or "
+            "token; or take host 127.0.0.1, which this machine alone can reach"
+        )
+    return page
 
 
 def _check_tls(value: Any, folder: Folder) -> TlsConfig | None:

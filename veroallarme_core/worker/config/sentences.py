@@ -12,7 +12,7 @@ from veroallarme_core.worker.config.config_file import ConfigDocument
 from veroallarme_core.worker.config.presets import PRESETS
 from veroallarme_core.worker.config.values import SelfContainedMistake
 
-SECRET_KEYS = {"password", "token"}.union(
+SECRET_KEYS = {"password", "password_hash", "token"}.union(
     name
     for preset in PRESETS.values()
     for name, parameter in preset.parameters.items()

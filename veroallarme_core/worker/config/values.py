@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import voluptuous as vol
 
 from veroallarme_core.contract import expanded_path, number_between, require_id
+from veroallarme_core.worker.config.passwords import is_password_hash
 from veroallarme_core.worker.motion_sources import check_topic_filter
 
 
@@ -55,6 +58,59 @@ def host_name(value: Any) -> str:
     if re.search(r"[/\s]", text) or text.count(":") == 1:
         raise vol.Invalid("give the host alone; the port goes into port, encryption into tls")
     return text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def secret_of(length: int) -> Callable[[Any], str]:
+    """Accept what nobody guesses in a while: so many characters at least."""
+
+    def check(value: Any) -> str:
+        text = scalar_text(value)
+        if len(text) < length:
+            raise vol.Invalid(f"give at least {length} characters")
+        return text
+
+    return check
+
+
+def password_hash(value: Any) -> str:
+    """Accept what `veroallarme hash-password` prints."""
+    if not isinstance(value, str) or not is_password_hash(value):
+        raise vol.Invalid("give what `veroallarme hash-password` prints")
+    return value
+
+
+def page_address(value: Any) -> str:
+    """Accept the address of a page, as people type it into a browser."""
+    text = any_text(value).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w.~-]+)*", text, re.ASCII):
+        raise vol.Invalid("give an address such as https://alarm.example.org/veroallarme")
+    return text
+
+
+def networks(value: Any) -> tuple[str, ...]:
+    """Accept one or several addresses or networks, such as 192.168.1.2 or 172.16.0.0/12."""
+    texts = scalar_texts(value)
+    for text in texts:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            raise vol.Invalid(
+                f"{text[:64]} is no address or network: give such as 192.168.1.2 or 172.16.0.0/12"
+            ) from None
+    return texts
 
 
 def plain_topic(value: Any) -> str:

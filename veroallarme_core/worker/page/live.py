@@ -27,7 +27,7 @@ def routes(house: House) -> list[web.RouteDef]:
         except TooManyListenersError as error:
             raise web.HTTPServiceUnavailable(text=str(error)) from None
 
-    return [web.get("/changes", stream)]
+    return [web.get("/changes", stream, allow_head=False)]
 
 
 async def _stream(request: web.Request, listener: Listener) -> web.StreamResponse:

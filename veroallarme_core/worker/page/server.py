@@ -1,19 +1,19 @@
-"""Serves the page on its port, and within Home Assistant on another."""
+"""Serves the page at its doors."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from veroallarme_core.worker.page import live
+from veroallarme_core.worker.page import failures, live
 from veroallarme_core.worker.page.door import Door
-from veroallarme_core.worker.page.guard import Handler, add_headers
+from veroallarme_core.worker.page.guard import Guard, Handler
+from veroallarme_core.worker.page.login import Login, local_address
 from veroallarme_core.worker.page.pages import all_routes
 from veroallarme_core.worker.page.shell import (
-    CSRF_TOKEN,
     LANGUAGE_COOKIE,
     LANGUAGES,
     RENDERER,
@@ -22,37 +22,46 @@ from veroallarme_core.worker.page.shell import (
     url_for,
 )
 
+MAX_CONNECTIONS = 300
+"""Each costs the worker a file, of which it has 1024 on most systems and needs some itself."""
+MAX_BODY_BYTES = 256 << 10
 _CLOSE_LIMIT_S = 1.0
+_KEEP_ALIVE_S = 30.0
 _YEAR_S = 365 * 86400
 
 
 def make_application(house: House, door: Door) -> web.Application:
-    """Return the application that answers browsers."""
-    token = secrets.token_urlsafe(24)
+    """Return the application that answers browsers at a door."""
+    login = Login(door.page) if door.page is not None and door.page.has_login else None
+    guard = Guard(door, login)
 
     @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[CSRF_TOKEN] = token
-        return await handler(request)
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await failures.answer(request, handler, guard)
 
-    app = web.Application(middlewares=[guard], client_max_size=1 << 20)
+    app = web.Application(middlewares=[answer], client_max_size=MAX_BODY_BYTES)
     renderer = app[RENDERER] = make_renderer()
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(guard.add_headers)
     app.router.add_get("/static/{version}/{name:.+}", renderer.static.answer)
     app.router.add_post("/language", _choose_language)
+    app.router.add_routes([] if login is None else login.routes())
     app.router.add_routes([*live.routes(house), *all_routes(house)])
     return app
 
 
 async def _choose_language(request: web.Request) -> web.Response:
     form = await request.post()
-    language, back = form.get("language"), str(form.get("back", "/"))
-    response = web.Response(status=303, headers={"Location": url_for(request, "/")})
-    if back.startswith("/") and not back.startswith("//"):
-        response.headers["Location"] = url_for(request, back)
+    language, back = form.get("language"), form.get("back")
+    where = local_address(request, back if isinstance(back, str) else None)
+    response = web.Response(status=303, headers={"Location": where})
     if language in LANGUAGES:
         response.set_cookie(
-            LANGUAGE_COOKIE, str(language), max_age=_YEAR_S, httponly=True, samesite="Lax", path="/"
+            LANGUAGE_COOKIE,
+            str(language),
+            max_age=_YEAR_S,
+            path=url_for(request, "/"),
+            httponly=True,
+            samesite="Lax",
         )
     return response
 
@@ -65,11 +74,33 @@ async def serving_page(house: House, door: Door) -> AsyncIterator[None]:
         OSError: The port cannot be opened.
     """
     runner = web.AppRunner(
-        make_application(house, door), access_log=None, shutdown_timeout=_CLOSE_LIMIT_S
+        make_application(house, door),
+        # Its lines would drown what the log has to say, and tell who looked at which event.
+        access_log=None,
+        shutdown_timeout=_CLOSE_LIMIT_S,
+        keepalive_timeout=_KEEP_ALIVE_S,
     )
     await runner.setup()
+    server = runner.server
+    assert server is not None
+
+    def accept() -> asyncio.Protocol:
+        return server() if len(server.connections) < MAX_CONNECTIONS else _Refused()
+
     try:
-        await web.TCPSite(runner, door.host, door.port).start()
-        yield
+        listening = await asyncio.get_running_loop().create_server(
+            accept, door.host, door.port, reuse_address=True
+        )
+        try:
+            yield
+        finally:
+            listening.close()
     finally:
         await runner.cleanup()
+
+
+class _Refused(asyncio.Protocol):
+    """A connection too many: it is closed at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
