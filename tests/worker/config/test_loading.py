@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from veroallarme_core.cli import main
 from veroallarme_core.contract import CameraSettings, Mode, ObjectKind, OnUnknown, Topics, ZoneKind
 from veroallarme_core.worker.config.loading import load_config, parse_config
+from veroallarme_core.worker.config.passwords import hash_password
 from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
 from veroallarme_core.worker.config.presets import PRESETS
 from veroallarme_core.worker.config.schema import known_keys
@@ -108,6 +109,13 @@ state_dir: /var/lib/veroallarme
 inference: {enabled: no, backend: torch, model: own.pth, threads: 1}
 learning: {enabled: no, hour: 23, recall: 0.95}
 health: {host: 0.0.0.0, port: 8098}
+page:
+  host: 0.0.0.0
+  username: anna
+  password: 0123456789
+  token: "01234567890123456"
+  address: https://a.example:444/alarm/
+  trusted_proxies: [192.168.1.2, 172.16.0.0/12]
 mqtt:
   host: fe80::1
   port: 8883
@@ -159,6 +167,15 @@ cameras:
     )
     assert config.learning == LearningConfig(enabled=False, hour=23, recall=0.95)
     assert config.health == HealthConfig(host="0.0.0.0", port=8098)
+    assert config.page == PageConfig(
+        host="0.0.0.0",
+        port=8099,
+        username="anna",
+        password="0123456789",
+        token="01234567890123456",
+        address="https://a.example:444/alarm",
+        trusted_proxies=("192.168.1.2", "172.16.0.0/12"),
+    )
     assert config.data_dir == tmp_path / "events"
     assert config.state_dir == Path("/var/lib/veroallarme")
     assert config.broker == BrokerConfig(
@@ -293,6 +310,13 @@ def test_content_that_is_no_file():
         parse_config({**content, "mqtt": {"port": 0}})
 
 
+def test_a_page_with_a_hash_in_place_of_the_password(load):
+    hashed = hash_password("correct horse")
+    page = load(f"{MINIMAL}page: {{host: 0.0.0.0, username: anna, password_hash: {hashed}}}\n").page
+    assert page == PageConfig(host="0.0.0.0", username="anna", password_hash=hashed)
+    assert hashed not in repr(page)
+
+
 # --- mistakes -----------------------------------------------------------------------------------
 
 
@@ -374,6 +398,18 @@ ONE_OF_THE_FILE = [
     (f"{MINIMAL}mqtt: {{tls: {{key_file: veroallarme.yaml}}}}\n", "key_file stands without"),
     (f"{MINIMAL}health: {{host: 0.0.0.0}}\n", "health.port (line 5): missing: add it"),
     (f"{MINIMAL}health: {{port: 0}}\n", "0: give a whole number from 1 to 65535 (a TCP port)"),
+    (f"{MINIMAL}page: {{host: 0.0.0.0}}\n", "page (line 5): 0.0.0.0 lets other machines see"),
+    (f"{MINIMAL}page: {{host: nas.local}}\n", "nas.local lets other machines see your pictures"),
+    (f"{MINIMAL}page: {{token: short}}\n", "(hidden): give at least 16 characters"),
+    (f"{MINIMAL}page: {{username: a, password: short}}\n", "(hidden): give at least 8 characters"),
+    (f"{MINIMAL}page: {{password: long enough}}\n", "stands without username: add username"),
+    (f"{MINIMAL}page: {{username: anna}}\n", "username wants one of password and password_hash"),
+    (f"{MINIMAL}page: {{username: a, password_hash: $2b$x}}\n", "`veroallarme hash-password`"),
+    (f"{MINIMAL}page: {{address: a.example}}\n", "give an address such as https://alarm."),
+    (f"{MINIMAL}page: {{address: 'https://a/?b'}}\n", "give an address such as https://alarm."),
+    (f"{MINIMAL}page: {{address: 'https://a:x/'}}\n", "give an address such as https://alarm."),
+    (f"{MINIMAL}page: {{trusted_proxies: proxy}}\n", "proxy is no address or network"),
+    (f"{MINIMAL}page: 8099\n", "page (line 5): 8099: give keys with values: host, port"),
     (f"{MINIMAL}health: 8098\n", "health (line 5): 8098: give keys with values: host, port"),
     (f'{MINIMAL}"a\\nb\\e": 1\n', "a�b� (line 5): unknown key"),
     (camera_with("tls: true"), "cameras.drive.tls (line 5): unknown key: "),

@@ -46,8 +46,8 @@ class CameraPublisher:
         payload = self._verdict = dump(verdict.to_dict())
         if picture is not None and self._context.config.publish_image:
             self._picture = picture
-            self.publish("image", picture)
-        self.publish("verdict", payload)
+            self._send(self._state("image", picture))
+        self._send(self._state("verdict", payload))
         self.publish_alarm()
         self.publish_event(payload, on_published)
         self._context.tell("verdict", verdict.event_id)

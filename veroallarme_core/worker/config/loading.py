@@ -89,6 +89,7 @@ def _compose(checked: dict[str, Any], folder: Folder) -> WorkerConfig:
         data_dir=checked.get("data_dir", folder.path(str(default.data_dir))),
         state_dir=checked.get("state_dir", folder.path(str(default.state_dir))),
         health=checked.get("health", default.health),
+        page=checked.get("page", default.page),
     )
     _check_own_topics(config)
     return config
