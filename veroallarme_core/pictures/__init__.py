@@ -28,8 +28,10 @@ from veroallarme_core.pictures.frames import (
     shrink,
     shrink_factor,
 )
+from veroallarme_core.pictures.sharpness import BLURRED, blur
 
 __all__ = [
+    "BLURRED",
     "IRRELEVANT_BGR",
     "JPEG_START",
     "LONGEST_START",
@@ -37,6 +39,7 @@ __all__ = [
     "DecodedFrame",
     "Frame",
     "FrameError",
+    "blur",
     "decode_frame",
     "draw_verdict",
     "encode_jpeg",

@@ -104,10 +104,14 @@ class Complaints:
         for key in [key for key in self._open if key.startswith(prefix)]:
             self.resolve(key)
 
-    def shown(self) -> list[HealthError]:
-        """Return what is not resolved for the health, the latest first."""
-        latest = list(reversed(self._open.items()))[:MAX_SHOWN]
+    def about(self, prefix: str) -> list[HealthError]:
+        """Return what is not resolved of what begins so, the latest first."""
         return [
             HealthError(key=key, message=complaint.sentence, at=complaint.at)
-            for key, complaint in latest
+            for key, complaint in reversed(self._open.items())
+            if key.startswith(prefix)
         ]
+
+    def shown(self) -> list[HealthError]:
+        """Return what is not resolved for the health, the latest first."""
+        return self.about("")[:MAX_SHOWN]

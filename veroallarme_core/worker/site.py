@@ -213,27 +213,21 @@ class Site:
             lambda store: store.suppressed(config.id, since, MAX_SUPPRESSED)
         )
         answered = await self._storage.database(lambda store: store.feedback(config.id))
-        topic = self._config.topics.camera(config.id, "review")
-        return Review(
-            suppressed,
-            answered,
-            days,
-            lambda payload: self._services.publish(Outgoing(topic, payload, retain=True)),
-        )
+        return Review(suppressed, answered, days, partial(self._publish_of, config.id, "review"))
+
+    def _publish_of(self, camera: str, suffix: str, payload: bytes) -> None:
+        topic = self._config.topics.camera(camera, suffix)
+        self._services.publish(Outgoing(topic, payload, retain=True))
+        self._services.tell(suffix, camera, None)
 
     async def _open_suggestions(self, learning: CameraLearning, is_pictured: bool) -> Suggestions:
         services = self._services
-
-        def publish(suffix: str, payload: bytes) -> None:
-            topic = self._config.topics.camera(learning.camera, suffix)
-            services.publish(Outgoing(topic, payload, retain=True))
-
         suggestions = Suggestions(
             learning,
             services.storage,
             self._suggesting_thread,
             is_pictured,
-            publish,
+            partial(self._publish_of, learning.camera),
             services.complain,
             services.resolve,
         )
@@ -299,6 +293,7 @@ class Site:
     def publish_info(self) -> None:
         """Tell which cameras there are."""
         self._services.publish(self._info())
+        self._services.tell("cameras", "", None)
 
     def _info(self) -> Outgoing:
         configs = [camera.context.config for camera in self.cameras.values()]

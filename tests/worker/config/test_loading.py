@@ -312,7 +312,9 @@ def test_content_that_is_no_file():
 
 def test_a_page_with_a_hash_in_place_of_the_password(load):
     hashed = hash_password("correct horse")
-    page = load(f"{MINIMAL}page: {{host: 0.0.0.0, username: anna, password_hash: {hashed}}}\n").page
+    page = load(
+        f"{MINIMAL}page: {{host: 0.0.0.0, username: anna, password_hash: '{hashed}'}}\n"
+    ).page
     assert page == PageConfig(host="0.0.0.0", username="anna", password_hash=hashed)
     assert hashed not in repr(page)
 

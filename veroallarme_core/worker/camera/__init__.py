@@ -16,7 +16,7 @@ from veroallarme_core.worker.camera.learning import (
     Outcome,
     Resolve,
 )
-from veroallarme_core.worker.camera.pending_event import Acknowledge, Signal
+from veroallarme_core.worker.camera.pending_event import Acknowledge, FetchedFrames, Signal
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.camera.review import MAX_SUPPRESSED, REVIEW_DAYS, Review
 from veroallarme_core.worker.camera.suggestions import Suggestions
@@ -31,6 +31,7 @@ __all__ = [
     "CameraLearning",
     "CameraWorker",
     "Complain",
+    "FetchedFrames",
     "JudgingThreads",
     "Outcome",
     "ReferencePicture",

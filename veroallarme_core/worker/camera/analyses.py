@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from veroallarme_core.contract import Verdict, new_event_id
 from veroallarme_core.worker.camera.camera_judge import CameraJudge
 from veroallarme_core.worker.camera.context import CameraContext
 from veroallarme_core.worker.camera.event_queue import EventQueue
-from veroallarme_core.worker.camera.pending_event import PendingEvent
+from veroallarme_core.worker.camera.pending_event import FetchedFrames, PendingEvent
 from veroallarme_core.worker.camera.pictures import CameraPictures
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.snapshots import Burst
@@ -56,6 +58,20 @@ class Analyses:
         Raises:
             AnalysisError: too many wait already, or it takes too long.
         """
+        async with self._in_turn():
+            return await self._analyze(burst)
+
+    async def take_pictures(self) -> FetchedFrames:
+        """Take a burst that no motion asked for, and judge nothing.
+
+        Raises:
+            AnalysisError: too many wait already, or it takes too long.
+        """
+        async with self._in_turn():
+            return await self._pictures.take_between_events(self._queue.until_idle)
+
+    @contextlib.asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
         if self._count >= MAX_ANALYSES:
             raise AnalysisError(
                 f"{MAX_ANALYSES} analyses of this camera wait already: ask again when they are "
@@ -64,7 +80,7 @@ class Analyses:
         self._count += 1
         try:
             async with asyncio.timeout(ANALYSIS_LIMIT_S), self._turn:
-                return await self._analyze(burst)
+                yield
         except TimeoutError:
             raise AnalysisError(
                 f"it takes longer than {ANALYSIS_LIMIT_S:g} seconds: the camera is slow or sees "

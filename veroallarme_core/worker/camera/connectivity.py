@@ -23,6 +23,11 @@ class Connectivity:
         self._is_heard = True
 
     @property
+    def is_reachable(self) -> bool | None:
+        """Whether the camera has given a picture when it was last asked; None before that."""
+        return self._is_reachable
+
+    @property
     def payload(self) -> bytes | None:
         """The connectivity as the contract writes it; None as long as it is not known."""
         if not self._is_heard:

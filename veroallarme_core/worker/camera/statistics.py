@@ -42,7 +42,10 @@ class CameraStatistics:
             merged=totals.merged + verdict.merged,
         )
 
+    def stats(self) -> Stats:
+        """Return the statistics as they are now."""
+        return Stats(**asdict(self._totals), learning=self._learning.stats())
+
     def payload(self) -> bytes:
         """Return the statistics as the contract writes them."""
-        stats = Stats(**asdict(self._totals), learning=self._learning.stats())
-        return dump(stats.to_dict())
+        return dump(self.stats().to_dict())

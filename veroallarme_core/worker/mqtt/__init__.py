@@ -7,7 +7,7 @@ live.
 
 from veroallarme_core.worker.mqtt.backlog import Backlog
 from veroallarme_core.worker.mqtt.connection import MqttSession
-from veroallarme_core.worker.mqtt.listening import Listening, show_message
+from veroallarme_core.worker.mqtt.listening import Gives, Listening, TopicRecord, show_message
 from veroallarme_core.worker.mqtt.live_listening import listen
 from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
 from veroallarme_core.worker.mqtt.refusals import Refusal
@@ -15,11 +15,13 @@ from veroallarme_core.worker.mqtt.refusals import Refusal
 __all__ = [
     "QOS",
     "Backlog",
+    "Gives",
     "Incoming",
     "Listening",
     "MqttSession",
     "Outgoing",
     "Refusal",
+    "TopicRecord",
     "listen",
     "show_message",
 ]

@@ -121,6 +121,29 @@ class TopicRecord:
                 self.others += 1
         return signal
 
+    def sum_up(self) -> str:
+        """Say what it has brought, and what to do where that is not what is wanted."""
+        if self.refusal is not None:
+            return f"CANNOT BE HEARD: the broker refuses the subscription ({self.refusal})"
+        counted = "pictures" if self.gives is Gives.PICTURES else "starts of motion"
+        counts = {
+            counted: self.count,
+            "ends of motion": self.ends,
+            "not understood": self.misunderstood,
+            "retained": self.past,
+            "about something else": self.others,
+        }
+        heard = ", ".join(f"{kind}: {count}" for kind, count in counts.items() if count)
+        if self.count:
+            return heard
+        if not heard:
+            return (
+                "NEVER HEARD: check the topic, that the camera sends there, and that something has "
+                "moved meanwhile"
+            )
+        remedy = "" if self.mistake is None else f"; {self.mistake}"
+        return f"NO {counted.upper()} ({heard}){remedy}"
+
     def count_wanted(self) -> None:
         """Count a start or a picture."""
         self.count += 1
@@ -201,6 +224,10 @@ class Listening:
             camera: [record.health() for record in records.values()]
             for camera, records in self._records.items()
         }
+
+    def records(self, camera: str) -> list[TopicRecord]:
+        """Return what each topic of a camera has brought."""
+        return list(self._records.get(camera, {}).values())
 
     @property
     def is_deaf(self) -> bool:

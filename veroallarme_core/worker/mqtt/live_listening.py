@@ -162,7 +162,7 @@ class _LiveListener:
         if self._fault is not None:
             self._say(f"broker {self._broker}: {self._fault}")
         for _, record in self._records:
-            self._say(f"{record.camera}: {record.topic}: {_sum_up(record)}")
+            self._say(f"{record.camera}: {record.topic}: {record.sum_up()}")
         return all(record.count and record.refusal is None for _, record in self._records)
 
 
@@ -181,26 +181,3 @@ def _picture(record: TopicRecord, message: Incoming) -> str:
         return "retained, so it tells the past: not taken"
     record.count_wanted()
     return "a picture"
-
-
-def _sum_up(record: TopicRecord) -> str:
-    if record.refusal is not None:
-        return f"CANNOT BE HEARD: the broker refuses the subscription ({record.refusal})"
-    counted = "pictures" if record.gives is Gives.PICTURES else "starts of motion"
-    counts = {
-        counted: record.count,
-        "ends of motion": record.ends,
-        "not understood": record.misunderstood,
-        "retained": record.past,
-        "about something else": record.others,
-    }
-    heard = ", ".join(f"{kind}: {count}" for kind, count in counts.items() if count)
-    if record.count:
-        return heard
-    if not heard:
-        return (
-            "NEVER HEARD: check the topic, that the camera sends there, and that something has "
-            "moved meanwhile"
-        )
-    remedy = "" if record.mistake is None else f"; {record.mistake}"
-    return f"NO {counted.upper()} ({heard}){remedy}"

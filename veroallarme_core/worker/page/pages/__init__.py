@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from veroallarme_core.worker.page.pages import today
+from veroallarme_core.worker.page.pages import set_up, today
 from veroallarme_core.worker.page.shell import House
 
-_PAGES = (today,)
+_PAGES = (today, set_up)
 
 
 def all_routes(house: House) -> Iterator[web.RouteDef]:

@@ -19,12 +19,25 @@ export function ask(url, options = {}) {
   return fetch(url, { ...options, headers, credentials: "same-origin" });
 }
 
+// Elements that are to be asked anew, by the timer that will; a camera in a storm tells a lot.
+const waiting = new Map();
+const REFRESH_AFTER_MS = 300;
+
+function refreshSoon(element) {
+  if (waiting.has(element)) return;
+  const timer = setTimeout(() => {
+    waiting.delete(element);
+    if (element.isConnected) window.htmx?.trigger(element, "va:refresh");
+  }, REFRESH_AFTER_MS);
+  waiting.set(element, timer);
+}
+
 function refresh(change) {
   for (const element of document.querySelectorAll("[data-live]")) {
     const kinds = element.dataset.live.split(" ");
     const camera = element.dataset.liveCamera;
-    const concerns = kinds.includes(change.kind) && (!camera || camera === change.camera);
-    if (concerns || change.kind === "reload") window.htmx?.trigger(element, "va:refresh");
+    const isOurs = !camera || !change.camera || camera === change.camera;
+    if ((kinds.includes(change.kind) && isOurs) || change.kind === "reload") refreshSoon(element);
   }
 }
 
