@@ -91,6 +91,10 @@ KEYS: dict[str, Check] = {
     "timeout": lambda value: type(value) is int and 10 <= value <= 300,
     "services": each(matches(r"(mqtt|mysql):(provide|want|need)")),
     "homeassistant_api": is_truth,
+    "ingress": is_truth,
+    "ingress_port": lambda value: type(value) is int and 0 < value < 65536,
+    "panel_icon": matches(r"mdi:[a-z-]+"),
+    "panel_title": is_text,
     "map": each(is_volume),
     "watchdog": matches(r"(https?|tcp)://\[HOST\]:(\[PORT:\d+\]|\d+).*"),
     "backup": one_of("hot", "cold"),
@@ -199,7 +203,10 @@ def test_the_supervisor_takes_the_configuration() -> None:
         ("backup", "warm"),
         ("timeout", 5),
         ("init", "true"),
-        ("ingress", True),
+        ("ingress", "yes"),
+        ("ingress_port", "8097"),
+        ("panel_icon", "shield"),
+        ("webui", "http://[HOST]:[PORT:8097]/"),
         ("full_access", True),
         ("options.mqtt", None),
         ("options.mqtt", {"port": "1883"}),
@@ -229,6 +236,7 @@ def test_the_check_of_the_configuration_can_fail(place: str, value: Any) -> None
 def test_name_version_and_health_agree_with_the_package() -> None:
     assert CONFIG["version"] == __version__
     assert CONFIG["slug"] == "veroallarme"
+    assert CONFIG["ingress_port"] == AppPlaces().ingress.port
     assert CONFIG["watchdog"] == f"http://[HOST]:[PORT:{AppPlaces().health.port}]/health"
 
 

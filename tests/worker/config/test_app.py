@@ -27,6 +27,7 @@ from veroallarme_core.worker.config import (
     BrokerConfig,
     ConfigError,
     HealthConfig,
+    IngressConfig,
     LearningConfig,
     TlsConfig,
     WorkerConfig,
@@ -136,6 +137,12 @@ async def test_nothing_needs_to_be_set(
         data_dir=places.data_dir / "events",
         state_dir=places.data_dir / "state",
         health=HealthConfig(host="0.0.0.0", port=8098),
+        ingress=IngressConfig(
+            host="0.0.0.0",
+            port=8097,
+            supervisor="172.30.32.2",
+            link="homeassistant://app/a0d7b954_veroallarme",
+        ),
     )
     assert supervisor.asked == 1
 
@@ -296,7 +303,23 @@ async def test_without_a_supervisor_the_file_says_it_all(make: Any, supervisor: 
     config = await make(None, "mqtt: {host: mosquitto}", token=None)
     assert config.broker == BrokerConfig(host="mosquitto")
     assert config.health == HealthConfig(host="0.0.0.0", port=8098)
+    assert config.ingress is None, "nobody would ask who a user is"
     assert supervisor.asked == 0
+
+
+@pytest.mark.parametrize("slug", [None, 7, "", "../x", "a" * 200])
+async def test_the_page_is_there_where_the_supervisor_does_not_name_the_app(
+    make: Any, supervisor: Supervisor, slug: Any
+) -> None:
+    supervisor.slug = slug
+    config = await make()
+    assert config.ingress == IngressConfig(port=8097)
+    assert config.page_link is None
+
+
+async def test_an_address_of_the_file_counts_more_than_the_app(make: Any) -> None:
+    config = await make(None, "page: {address: 'https://alarm.example.org'}")
+    assert config.page_link == "https://alarm.example.org"
 
 
 # --- what is wrong ----------------------------------------------------------------------------

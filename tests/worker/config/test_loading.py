@@ -310,6 +310,23 @@ def test_content_that_is_no_file():
         parse_config({**content, "mqtt": {"port": 0}})
 
 
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        ("{}", None),
+        ("{host: localhost}", None),
+        ("{host: '::1'}", None),
+        ("{host: 0.0.0.0, token: 01234567890123456}", None),
+        ("{host: 192.168.1.5, token: 01234567890123456}", "http://192.168.1.5:8099"),
+        ("{host: 'fd00::5', port: 80, token: 01234567890123456}", "http://[fd00::5]:80"),
+        ("{host: nas.local, token: 01234567890123456}", "http://nas.local:8099"),
+        ("{address: 'https://a.example/alarm/'}", "https://a.example/alarm"),
+    ],
+)
+def test_where_people_find_the_page_as_far_as_the_worker_knows(load, page, link):
+    assert load(f"{MINIMAL}page: {page}\n").page_link == link
+
+
 def test_a_page_with_a_hash_in_place_of_the_password(load):
     hashed = hash_password("correct horse")
     page = load(

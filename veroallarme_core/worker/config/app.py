@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from veroallarme_core.worker.config.config_file import ConfigDocument
 from veroallarme_core.worker.config.loading import parse_document, read_config
 from veroallarme_core.worker.config.preset_systems import SWITCH_ON
 from veroallarme_core.worker.config.sentences import ConfigError
-from veroallarme_core.worker.config.worker_config import HealthConfig, WorkerConfig
+from veroallarme_core.worker.config.worker_config import HealthConfig, IngressConfig, WorkerConfig
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ ATTEMPTS = 5
 PAUSE_S = 3.0
 TIMEOUT_S = 10.0
 
+_SLUG = re.compile(r"[-_.A-Za-z0-9]{1,128}")
 _OR = "or fill in mqtt in this app's options"
 
 
@@ -54,6 +56,7 @@ class AppPlaces:
         supervisor: Address of the supervisor.
         token: What the supervisor knows the app by; None where there is no supervisor.
         health: Where the watchdog asks, from outside of the container; no port is published.
+        ingress: Where the supervisor asks for the page, on behalf of Home Assistant's users.
     """
 
     options: Path = Path("/data/options.json")
@@ -62,6 +65,7 @@ class AppPlaces:
     supervisor: str = "http://supervisor"
     token: str | None = field(default=None, repr=False)
     health: HealthConfig = field(default_factory=lambda: HealthConfig(host="0.0.0.0", port=8098))
+    ingress: IngressConfig = field(default_factory=lambda: IngressConfig(port=8097))
 
 
 async def prepare(places: AppPlaces) -> WorkerConfig:
@@ -84,13 +88,22 @@ async def prepare(places: AppPlaces) -> WorkerConfig:
         logging.getLogger().setLevel(level.upper())
     document = _with_file(content, places)
     config = _parse(str(places.config), document, places.config.absolute().parent)
-    if "host" in document.content["mqtt"]:
+    if "host" not in document.content["mqtt"]:
+        service = await ask_for_broker(places)
+        _parse("the supervisor's broker", ConfigDocument(content={"mqtt": service, "cameras": {}}))
+        document.content["mqtt"] = _completed(document.content["mqtt"], service)
+        _LOGGER.info("broker: %s, as the supervisor says", service.get("host"))
+        config = _parse(str(places.config), document, places.config.absolute().parent)
+    return await _with_ingress(config, places)
+
+
+async def _with_ingress(config: WorkerConfig, places: AppPlaces) -> WorkerConfig:
+    """Let the page be seen within Home Assistant, where there is a supervisor to bring it there."""
+    if places.token is None:
         return config
-    service = await ask_for_broker(places)
-    _parse("the supervisor's broker", ConfigDocument(content={"mqtt": service, "cameras": {}}))
-    document.content["mqtt"] = _completed(document.content["mqtt"], service)
-    _LOGGER.info("broker: %s, as the supervisor says", service.get("host"))
-    return _parse(str(places.config), document, places.config.absolute().parent)
+    slug = await ask_for_slug(places)
+    link = None if slug is None else f"homeassistant://app/{slug}"
+    return replace(config, ingress=replace(places.ingress, link=link))
 
 
 def _parse(source: str, document: ConfigDocument, folder: Path = Path()) -> WorkerConfig:
@@ -275,6 +288,29 @@ async def ask_for_broker(places: AppPlaces) -> Content:
                 _LOGGER.info("%s (asking again in %g s)", error, PAUSE_S)
                 await asyncio.sleep(PAUSE_S)
         return await _ask_once(session, places.supervisor)
+
+
+async def ask_for_slug(places: AppPlaces) -> str | None:
+    """Ask the supervisor what it calls this app, which is part of the address of its page.
+
+    Returns:
+        None where it does not say: the page is there all the same, and nothing links to it.
+    """
+    headers = {"Authorization": f"Bearer {places.token}"}
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    address = f"{places.supervisor}/addons/self/info"
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            session.get(address, allow_redirects=False) as response,
+        ):
+            slug = (await response.json(content_type=None))["data"]["slug"]
+    except (TimeoutError, aiohttp.ClientError, ValueError, RecursionError, LookupError, TypeError):
+        slug = None
+    if not isinstance(slug, str) or _SLUG.fullmatch(slug) is None:
+        _LOGGER.info("the supervisor does not say what this app is called: nothing links to it")
+        return None
+    return slug
 
 
 async def _ask_once(session: aiohttp.ClientSession, supervisor: str) -> Content:
