@@ -1,5 +1,6 @@
 """The command line: exit codes, sentences instead of tracebacks, and what it prints."""
 
+import io
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from argon2 import PasswordHasher
 
 from benchmarks.peers import free_port
 from veroallarme_core import __version__
@@ -417,3 +419,25 @@ def test_numpy_keeps_to_one_thread_unless_told_otherwise(
         monkeypatch.delenv("OPENBLAS_NUM_THREADS")
     assert main(["check-config", "--config", str(tmp_path / "missing.yaml")]) == EXIT_USAGE
     assert os.environ["OPENBLAS_NUM_THREADS"] == after
+
+
+# --- hash-password ----------------------------------------------------------------------------
+
+
+def test_a_password_becomes_what_proves_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("correct horse\n"))
+    assert main(["hash-password"]) == 0
+    printed = capsys.readouterr().out.strip()
+    assert PasswordHasher().verify(printed, "correct horse")
+    assert "horse" not in printed
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "short\n"])
+def test_a_short_password_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    assert main(["hash-password"]) == EXIT_USAGE
+    assert only_a_sentence(capsys.readouterr().err)

@@ -267,6 +267,26 @@ def _zones(arguments: argparse.Namespace) -> tuple[Zone, ...]:
     return () if arguments.zones is None else read_zones(arguments.zones)
 
 
+def _hash_password(arguments: argparse.Namespace) -> int:
+    import getpass
+
+    from veroallarme_core.worker.config import MIN_PASSWORD, hash_password
+
+    try:
+        if sys.stdin.isatty():
+            password = getpass.getpass("Password: ")
+            if getpass.getpass("Again: ") != password:
+                return _fail("the two passwords differ: try again")
+        else:
+            password = sys.stdin.readline().rstrip("\r\n")
+    except EOFError:
+        password = ""
+    if len(password) < MIN_PASSWORD:
+        return _fail(f"the password has {len(password)} characters: give at least {MIN_PASSWORD}")
+    print(hash_password(password))
+    return 0
+
+
 def _demo(arguments: argparse.Namespace) -> int:
     try:
         from veroallarme_core.demo.run import DemoError, DemoOptions, run_demo
@@ -282,6 +302,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         gap_s=arguments.gap,
         report=arguments.report,
+        page=arguments.page,
     )
     try:
         return asyncio.run(run_demo(options))
@@ -369,6 +390,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_suggest)
 
     sub = commands.add_parser(
+        "hash-password", parents=[common], help="print what proves a password, for page"
+    )
+    sub.set_defaults(command=_hash_password)
+
+    sub = commands.add_parser(
         "demo", parents=[common], help="see it work: broker, camera and worker on this machine"
     )
     source = sub.add_mutually_exclusive_group()
@@ -379,6 +405,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--limit", type=int, metavar="N", help="play the first N events only")
     sub.add_argument("--gap", type=float, metavar="SECONDS", help="time between frames")
     sub.add_argument("--report", type=Path, metavar="FILE", help="write the figures as JSON")
+    sub.add_argument(
+        "--no-page", dest="page", action="store_false", help="serve no page on this machine"
+    )
     sub.set_defaults(command=_demo)
     return parser
 

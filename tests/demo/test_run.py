@@ -1,13 +1,17 @@
 """The demo as a whole: real sockets, the real worker, and an exit code that can be trusted."""
 
 import asyncio
+import contextlib
 import json
 import logging
+import re
+import socket
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import cv2
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from veroallarme_core.demo import run as run_module
 from veroallarme_core.demo.events import PlayedEvent
 from veroallarme_core.demo.run import DemoError, DemoOptions, run_demo
 from veroallarme_core.drawing import Programme, draw_event
+from veroallarme_core.worker.config import PageConfig
 
 # amqtt forgets to close its side of connections; that is not ours to fail by.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -77,6 +82,7 @@ async def test_folder_of_events_is_played_once(
     assert found["peak_memory_mb"] > 10
     printed = capsys.readouterr().out
     assert "MQTT Explorer" in printed
+    assert "in a browser on this machine: http://127.0.0.1:" in printed
     assert "Ctrl-C ends it" in printed
     assert printed.count("20261123_12000") == 3
     assert "foliage" in printed
@@ -184,3 +190,38 @@ async def test_report_that_cannot_be_written_is_named(folder: Path, tmp_path: Pa
     report = tmp_path / "nowhere" / "report.json"
     with pytest.raises(DemoError, match="report"):
         await run_demo(DemoOptions(events=folder, once=True, gap_s=0.05, limit=1, report=report))
+
+
+@pytest.mark.parametrize("is_taken", [False, True])
+async def test_the_page_shows_what_is_played(
+    folder: Path, capsys: pytest.CaptureFixture[str], is_taken: bool
+) -> None:
+    with contextlib.ExitStack() as stack:
+        if is_taken:
+            # Another worker's page, or one that has just closed it.
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", PageConfig().port)))
+        playing = asyncio.create_task(run_demo(DemoOptions(events=folder, gap_s=0.05)))
+        try:
+            async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+                printed = ""
+                while (found := re.search(r"http://127\.0\.0\.1:\d+/", printed)) is None:
+                    await asyncio.sleep(0.1)
+                    printed += capsys.readouterr().out
+                text = ""
+                while "porch" not in text:
+                    await asyncio.sleep(0.1)
+                    with contextlib.suppress(aiohttp.ClientConnectionError):
+                        async with http.get(found[0]) as response:
+                            text = await response.text()
+        finally:
+            playing.cancel()
+            await asyncio.gather(playing, return_exceptions=True)
+
+
+async def test_no_page_where_none_is_wanted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = DemoOptions(events=folder, once=True, gap_s=0.05, limit=1, page=False)
+    assert await run_demo(options) == 0
+    assert "browser" not in capsys.readouterr().out

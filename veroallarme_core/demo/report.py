@@ -48,8 +48,22 @@ class Reporter:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
 
-    def introduce(self, host: str, port: int, root: str, *, own: bool) -> None:
-        """Say what is running and how to look at it."""
+    def introduce(
+        self, host: str, port: int, root: str, *, own: bool, page: str | None = None
+    ) -> None:
+        """Say what is running and how to look at it.
+
+        Args:
+            host: of the broker.
+            port: of the broker.
+            root: topic below which all is.
+            own: whether the broker is the demo's.
+            page: address of the worker's page; None where there is none.
+        """
+        if page is not None:
+            self._console.print(
+                f"[bold]See it and teach it[/] in a browser on this machine: [bold]{page}[/]\n"
+            )
         whose = "inside this process" if own else "of yours"
         self._console.print(
             f"[bold]VeroAllarme demo[/]: the MQTT broker {whose} listens on {host}:{port}.\n"

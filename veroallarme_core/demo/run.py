@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import logging
+import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -30,6 +31,7 @@ from veroallarme_core.worker.config import (
     BurstConfig,
     CameraConfig,
     LearningConfig,
+    PageConfig,
     WorkerConfig,
 )
 from veroallarme_core.worker.motion_sources import Trigger
@@ -57,6 +59,8 @@ class DemoOptions:
     limit: int | None = None
     gap_s: float | None = None
     report: Path | None = None
+    page: bool = True
+    """Whether the page is served too, on this machine alone."""
 
     @property
     def is_drawn(self) -> bool:
@@ -140,12 +144,27 @@ async def run_demo(options: DemoOptions) -> int:
             await stack.enter_async_context(camera.serve())
             stage = _Stage(options, programme, host, port, camera, Reporter())
             config = stage.configure(first, folder)
-            stage.reporter.introduce(host, port, config.topics.root, own=options.broker is None)
+            served = config.page
+            stage.reporter.introduce(
+                host,
+                port,
+                config.topics.root,
+                own=options.broker is None,
+                page=None if served is None else f"http://{served.host}:{served.port}/",
+            )
             return await stage.play(config, drawing, first_pass)
     except (EventsError, NoPortError, StartError) as error:
         raise DemoError(str(error)) from error
     except aiomqtt.MqttError as error:
         raise DemoError(f"the broker at {options.broker} does not answer: {error}") from error
+
+
+def _page_port() -> int:
+    """Return the usual port of the page, or a free one where that is taken, as by a worker."""
+    for port in (PageConfig().port, 0):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)) as server:
+            return int(server.getsockname()[1])
+    raise DemoError("no port of 127.0.0.1 is free for the page: run with --no-page")
 
 
 class _Stage:
@@ -211,6 +230,7 @@ class _Stage:
             # Learning takes days of events at the times at which they came.
             learning=LearningConfig(enabled=False),
             state_dir=folder / "state",
+            page=PageConfig(port=_page_port()) if self.options.page else None,
         )
 
     def _motion_topic(self, camera: str) -> str:

@@ -6,7 +6,7 @@ configuration of the Home Assistant app. Of other rooms it knows the dataclasses
 
 from veroallarme_core.worker.config.app import AppError, AppPlaces, prepare
 from veroallarme_core.worker.config.loading import load_config, parse_config
-from veroallarme_core.worker.config.passwords import hash_password
+from veroallarme_core.worker.config.passwords import MIN_PASSWORD, hash_password
 from veroallarme_core.worker.config.sentences import ConfigError
 from veroallarme_core.worker.config.worker_config import (
     BrokerConfig,
@@ -22,6 +22,7 @@ from veroallarme_core.worker.config.worker_config import (
 )
 
 __all__ = [
+    "MIN_PASSWORD",
     "AppError",
     "AppPlaces",
     "BrokerConfig",

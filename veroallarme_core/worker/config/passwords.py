@@ -7,6 +7,8 @@ from argon2.exceptions import InvalidHashError
 
 # OWASP's second choice: 19 MiB, where the library's default takes 64 of a small machine's.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+MIN_PASSWORD = 8
+"""Characters; with few tries in five minutes that is enough."""
 MOST_MEMORY_KIB = 1 << 20
 
 

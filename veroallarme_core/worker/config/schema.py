@@ -22,6 +22,7 @@ from veroallarme_core.contract import (
 from veroallarme_core.inference import BACKEND_NAMES
 from veroallarme_core.worker.config import presets
 from veroallarme_core.worker.config.mappings import Table, build, check_each, check_mapping
+from veroallarme_core.worker.config.passwords import MIN_PASSWORD
 from veroallarme_core.worker.config.values import (
     Folder,
     any_text,
@@ -157,7 +158,7 @@ _PAGE: Table = {
     "host": host_name,
     "port": integer_between(1, 65535, "a TCP port"),
     "username": scalar_text,
-    "password": secret_of(8),
+    "password": secret_of(MIN_PASSWORD),
     "password_hash": password_hash,
     "token": secret_of(16),
     "address": page_address,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,6 +133,8 @@ class IngressConfig:
     host: str = "0.0.0.0"
     supervisor: str = "172.30.32.2"
     """The only address that is answered: it has asked users who they are."""
+    link: str | None = None
+    """Where Home Assistant's own pages find it, such as ``homeassistant://app/x_veroallarme``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,3 +155,27 @@ class WorkerConfig:
     """Without it there is no page."""
     ingress: IngressConfig | None = None
     """The page within Home Assistant; only the app knows it."""
+
+    @property
+    def page_link(self) -> str | None:
+        """Where people find the page: what the file says, else what is known of it."""
+        page = self.page
+        if page is not None and page.address is not None:
+            return page.address
+        if self.ingress is not None and self.ingress.link is not None:
+            return self.ingress.link
+        if page is None or page.host in {"0.0.0.0", "::", "localhost"}:
+            return None
+        address = ipaddress.ip_address(page.host) if _is_address(page.host) else None
+        if address is not None and address.is_loopback:
+            return None
+        host = f"[{page.host}]" if ":" in page.host else page.host
+        return f"http://{host}:{page.port}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
