@@ -12,6 +12,7 @@ from typing import Any, Self, final
 
 from homeassistant.util import dt as dt_util
 
+from .page_links import is_page
 from .payload import (
     PayloadError,
     read_bool,
@@ -83,6 +84,7 @@ class Info:
     capabilities: frozenset[str]
     inference: str | None
     max_burst_bytes: int
+    page: str | None = None
 
     @property
     def supported(self) -> bool:
@@ -117,7 +119,14 @@ class Info:
             capabilities=frozenset(word for word in capabilities if isinstance(word, str)),
             inference=read_optional(read_text, content, "inference"),
             max_burst_bytes=min(max_burst_bytes, MAX_BURST_BYTES),
+            page=_read_page(content),
         )
+
+
+def _read_page(content: Mapping[str, Any]) -> str | None:
+    """Read the address of the page; what is none is no reason to give up the cameras."""
+    page = content.get("page")
+    return page if isinstance(page, str) and is_page(page) else None
 
 
 @final

@@ -1,13 +1,14 @@
 """The devices of one site in Home Assistant's registry: its worker and its cameras."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Set
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 
 from .const import DOMAIN
-from .contract import CameraInfo
+from .contract import Info
+from .page_links import events_path, page_link
 
 
 def camera_of(device: dr.AnyDeviceEntry, entry_id: str) -> str | None:
@@ -33,19 +34,22 @@ def async_add_site(hass: HomeAssistant, entry: ConfigEntry) -> str:
 
 
 @callback
-def async_set_version(hass: HomeAssistant, device_id: str, version: str) -> None:
-    """Show the version of the worker on the device of its site."""
-    dr.async_get(hass).async_update_device(device_id, sw_version=version)
+def async_show_worker(hass: HomeAssistant, device_id: str, info: Info) -> None:
+    """Show the version of the worker on the device of its site, and link to its page."""
+    url = None if info.page is None else page_link(info.page)
+    dr.async_get(hass).async_update_device(
+        device_id, sw_version=info.version, configuration_url=url
+    )
 
 
 @callback
 def async_follow_cameras(
-    hass: HomeAssistant, entry_id: str, infos: Mapping[str, CameraInfo], expected_ids: Set[str]
+    hass: HomeAssistant, entry_id: str, info: Info, expected_ids: Set[str]
 ) -> None:
-    """Rename the devices of a site's cameras, and remove those of cameras that are gone for good.
+    """Rename and link the devices of cameras, and remove those of cameras that are gone for good.
 
     Args:
-        infos: the cameras that the worker has.
+        info: what the worker has.
         expected_ids: of these, and of cameras that may come back.
     """
     registry = dr.async_get(hass)
@@ -55,5 +59,10 @@ def async_follow_cameras(
             continue
         if camera_id not in expected_ids:
             registry.async_remove_device(device.id)
-        elif camera_id in infos and device.name != infos[camera_id].name:
-            registry.async_update_device(device.id, name=infos[camera_id].name)
+        elif camera_id in info.cameras:
+            page = info.page
+            registry.async_update_device(
+                device.id,
+                name=info.cameras[camera_id].name,
+                configuration_url=None if page is None else page_link(page, events_path(camera_id)),
+            )

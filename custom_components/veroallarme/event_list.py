@@ -52,7 +52,7 @@ async def _async_list(
         *(_ask(hub, camera_id, message) for hub, camera_id in asked.values())
     )
     limit: int = message["limit"]
-    found: list[tuple[str, PastEvent]] = []
+    found: list[tuple[str, PastEvent, str | None]] = []
     counts: list[Counts] = []
     faults: list[dict[str, str]] = []
     more = False
@@ -60,7 +60,10 @@ async def _async_list(
         if isinstance(page, dict):
             faults.append(page)
             continue
-        found += [(device_id, event) for event in page.events]
+        hub, camera_id = asked[device_id]
+        found += [
+            (device_id, event, hub.event_link(camera_id, event.event_id)) for event in page.events
+        ]
         counts += page.counts
         more = more or page.more
     found.sort(key=lambda item: item[1].motion_at, reverse=True)
@@ -68,7 +71,10 @@ async def _async_list(
     connection.send_result(
         message["id"],
         {
-            "events": [_item(hass, device_id, event, token) for device_id, event in found[:limit]],
+            "events": [
+                _item(hass, device_id, event, link, token)
+                for device_id, event, link in found[:limit]
+            ],
             "more": more or len(found) > limit,
             "counts": {
                 "events": sum(count.events for count in counts),
@@ -127,7 +133,7 @@ async def _ask(hub: Hub, camera_id: str, message: dict[str, Any]) -> EventPage |
 
 @callback
 def _item(
-    hass: HomeAssistant, device_id: str, event: PastEvent, token: str | None
+    hass: HomeAssistant, device_id: str, event: PastEvent, link: str | None, token: str | None
 ) -> dict[str, Any]:
     def address(picture: str) -> str:
         path = picture_path(device_id, event.event_id, picture)
@@ -136,6 +142,7 @@ def _item(
     return {
         "device_id": device_id,
         "event_id": event.event_id,
+        "page": link,
         "motion_at": event.motion_at.isoformat(),
         "state": event.state,
         "relevant": event.relevant,

@@ -13,10 +13,11 @@ from .commands import Commands
 from .connection import Connection, site_root
 from .const import CONF_CAMERA_ID, DOMAIN
 from .contract import MAX_BURST_BYTES, Info
-from .devices import async_add_site, async_follow_cameras, async_set_version
+from .devices import async_add_site, async_follow_cameras, async_show_worker
 from .issues import Issues
 from .listeners import HEALTH, INFO, WORKER, Listeners
 from .notifications import Notifications
+from .page_links import event_path, frontend_link, page_link, zones_path
 from .past_events import PastEvents
 from .payload import read_json
 from .requests import Requests
@@ -49,7 +50,13 @@ class Hub:
         self.commands = Commands(hass, self.connection, self.cameras, self._requests, self.can)
         self.past_events = PastEvents(self._requests, self.commands)
         self.notifications = Notifications(
-            hass, entry, self.cameras, self.commands, self.past_events, self._can_now
+            hass,
+            entry,
+            self.cameras,
+            self.commands,
+            self.past_events,
+            self._can_now,
+            self.event_link,
         )
         self.issues = Issues(hass, entry.entry_id)
         self._site_issues = SiteIssues(self.issues, entry)
@@ -77,6 +84,11 @@ class Hub:
         """The names of the cameras that Home Assistant bridges, by their ids."""
         subentries = self.entry.subentries.values()
         return {subentry.data[CONF_CAMERA_ID]: subentry.title for subentry in subentries}
+
+    def event_link(self, camera_id: str, event_id: str) -> str | None:
+        """Return where the worker's page shows an event; None where there is no page."""
+        page = None if self.info is None else self.info.page
+        return None if page is None else frontend_link(page, event_path(camera_id, event_id))
 
     def serves(self, camera_id: str) -> bool:
         """Whether the worker has a camera."""
@@ -194,7 +206,7 @@ class Hub:
         info = self.info = Info.from_json(read_json(message.payload))
         self._info_received.set()
         if info.supported:
-            async_set_version(self.hass, self.device_id, info.version)
+            async_show_worker(self.hass, self.device_id, info)
             self._follow_cameras(info)
             self.listeners.async_notify(INFO)
         self._site_issues.async_check_contract(info)
@@ -209,7 +221,7 @@ class Hub:
         known_ids = self.cameras.offered.keys() | self.cameras.by_id.keys()
         for camera_id in known_ids - expected_ids:
             self.async_remove_camera(camera_id)
-        async_follow_cameras(self.hass, self.entry.entry_id, info.cameras, expected_ids)
+        async_follow_cameras(self.hass, self.entry.entry_id, info, expected_ids)
         self.cameras.async_offer(info.cameras)
         for camera_id in self.cameras.by_id:
             for kind in ("connectivity", "stats", "suggestions"):
@@ -234,4 +246,6 @@ class Hub:
             camera, name = self.cameras.get(camera_id), self.cameras.name(camera_id)
             self._site_issues.async_check_camera(camera, name, kind)
             if kind == "suggestions":
-                self._suggestion_issues.async_set(camera_id, name, camera.suggestions or [])
+                page = None if self.info is None else self.info.page
+                link = None if page is None else page_link(page, zones_path(camera_id))
+                self._suggestion_issues.async_set(camera_id, name, camera.suggestions or [], link)

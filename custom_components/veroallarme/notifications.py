@@ -41,6 +41,7 @@ class Notifications:
         commands: Commands,
         past_events: PastEvents,
         can: Callable[[str], bool],
+        event_link: Callable[[str, str], str | None],
     ) -> None:
         """Set up with nothing sent.
 
@@ -51,6 +52,7 @@ class Notifications:
             commands: take the thumbs.
             past_events: tell of events that are not the latest.
             can: whether a worker is there that takes a command.
+            event_link: where the worker's page shows an event of a camera, if there is one.
         """
         self._hass = hass
         self._entry = entry
@@ -58,6 +60,7 @@ class Notifications:
         self._commands = commands
         self._past_events = past_events
         self._can = can
+        self._event_link = event_link
         self._sent_at: dict[str, float] = {}
         """When each camera was notified about last, by the loop's clock."""
         self._sent_to: OrderedDict[str, tuple[str, ...]] = OrderedDict()
@@ -182,6 +185,10 @@ class Notifications:
         """Return what a tap opens."""
         if page:
             return f"{page}?veroallarme={event_id}" if event_id else page
+        link = self._event_link(camera_id, event_id) if event_id else None
+        # Without encryption it is an address within the house, which a phone may have left.
+        if link is not None and not link.startswith("http:"):
+            return link
         unique_id = f"{self._entry.entry_id}_{camera_id}_annotated"
         entity_id = er.async_get(self._hass).async_get_entity_id("image", DOMAIN, unique_id)
         return f"entityId:{entity_id}" if entity_id else "/"

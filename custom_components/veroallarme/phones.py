@@ -26,7 +26,8 @@ class Delivery:
     phones: tuple[str, ...]
     """Their devices."""
     page: str = ""
-    """Path of the dashboard that a tap opens; empty opens the camera's latest picture."""
+    """Path of the dashboard that a tap opens; empty opens the event on the worker's page, or, where
+    there is none, the camera's latest picture."""
     quiet_from: time | None = None
     quiet_until: time | None = None
     cool_down_s: float = 0.0

@@ -67,21 +67,24 @@ class SuggestionIssues:
         """Start without issues."""
         self._hass = hass
         self._entry_id = entry_id
-        self._shown: dict[str, tuple[str, list[str]]] = {}
+        self._shown: dict[str, tuple[str, list[str], str | None]] = {}
 
     @callback
-    def async_set(self, camera_id: str, name: str, suggestions: list[Suggestion]) -> None:
+    def async_set(
+        self, camera_id: str, name: str, suggestions: list[Suggestion], link: str | None
+    ) -> None:
         """Show the repair of a camera as long as anything is suggested.
 
         Args:
             camera_id: of the camera.
             name: of the camera, for people.
             suggestions: that stand.
+            link: to the page on which its zones are drawn; None where there is none.
         """
         if not suggestions:
             self.async_clear(camera_id)
             return
-        shown = name, [suggestion.id for suggestion in suggestions]
+        shown = name, [suggestion.id for suggestion in suggestions], link
         # One that the user has put off comes again only where something else is suggested.
         if self._shown.get(camera_id) == shown:
             return
@@ -92,7 +95,7 @@ class SuggestionIssues:
             self._issue_id(camera_id),
             data={"entry_id": self._entry_id, "camera_id": camera_id},
             is_fixable=True,
-            learn_more_url=f"{DOCUMENTATION_URL}#repairs",
+            learn_more_url=link or f"{DOCUMENTATION_URL}#repairs",
             severity=ir.IssueSeverity.WARNING,
             translation_key=ISSUE,
             translation_placeholders={"camera": name},

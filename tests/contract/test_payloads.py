@@ -22,6 +22,7 @@ def test_info_says_what_the_site_offers():
         ],
         "inference": "openvino 2026.4 on cpu",
         "max_burst_bytes": 24 * 1024 * 1024,
+        "page": None,
     }
 
 

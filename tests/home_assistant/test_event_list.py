@@ -74,6 +74,16 @@ async def test_the_list_tells_what_learning_still_needs(
     }
 
 
+async def test_events_link_to_the_page_of_the_worker(
+    hass: HomeAssistant, drive_alone, archive: Archive, ask
+) -> None:
+    await drive_alone()
+    assert [event["page"] for event in (await ask())["events"]] == [None]
+    page = "http://192.168.1.5:8099"
+    await say(hass, "info", changed(INFO, cameras=INFO["cameras"][:1], page=page))
+    assert [event["page"] for event in (await ask())["events"]] == [f"{page}/events/drive/{EVENT}"]
+
+
 async def test_the_list_is_filtered_and_cut(
     hass: HomeAssistant, drive_alone, archive: Archive, ask
 ) -> None:

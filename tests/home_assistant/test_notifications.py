@@ -15,7 +15,7 @@ from custom_components.veroallarme.phones import Delivery, sound
 
 from .archive import Archive, past_event
 from .test_actions import EVENT, device_id
-from .worker import nuisance, say, verdict
+from .worker import INFO, changed, nuisance, say, verdict
 
 MOVED_AT = "2026-11-23T06:14:02.517+00:00"
 
@@ -73,6 +73,27 @@ async def test_a_tap_opens_the_latest_picture_where_no_page_is_named(
 ) -> None:
     await notify(hass)
     assert his[0].data["data"]["clickAction"] == "entityId:image.drive_last_event"
+
+
+@pytest.mark.parametrize(
+    ("page", "target"),
+    [
+        ("https://alarm.example.org", f"https://alarm.example.org/events/drive/{EVENT}"),
+        ("homeassistant://app/x_va", f"/app/x_va?page=/events/drive/{EVENT}"),
+        # An address of the house is none for a phone on its way.
+        ("http://192.168.1.5:8099", "entityId:image.drive_last_event"),
+    ],
+)
+async def test_a_tap_opens_the_event_on_the_page_of_the_worker(
+    hass: HomeAssistant, his, hers, page: str, target: str
+) -> None:
+    await say(hass, "info", changed(INFO, page=page))
+    await notify(hass)
+    assert his[0].data["data"]["clickAction"] == target
+    await notify(hass, page="/alarms/0")
+    assert his[1].data["data"]["url"] == f"/alarms/0?veroallarme={EVENT}"
+    await notify(hass, event_id=None)
+    assert his[2].data["data"]["url"] == "entityId:image.drive_last_event"
 
 
 async def test_it_speaks_the_language_of_the_house(hass: HomeAssistant, his, hers) -> None:

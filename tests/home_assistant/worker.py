@@ -51,6 +51,7 @@ INFO: dict[str, Any] = {
     "capabilities": CAPABILITIES,
     "inference": "openvino 2026.4.1 on cpu",
     "max_burst_bytes": 24 * 1024 * 1024,
+    "page": None,
 }
 # Without `sent_at`: tests let hours go by, and those that are about clocks add it.
 HEALTH: dict[str, Any] = {

@@ -40,6 +40,8 @@ class Info:
     """Runtimes and devices of the networks; None where none runs."""
     max_packet_bytes: int | None = None
     """What the broker takes at most, topic included; None where it did not say."""
+    page: str | None = None
+    """Where people find the worker's page; None where there is none, or nobody knows."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ``info`` as the contract writes it."""
@@ -54,6 +56,7 @@ class Info:
             "capabilities": sorted(COMMAND_NAMES),
             "inference": self.inference,
             "max_burst_bytes": max(0, min(broker, MAX_BURST_BYTES)),
+            "page": self.page,
         }
 
 

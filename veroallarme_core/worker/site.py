@@ -307,6 +307,7 @@ class Site:
             ],
             inference=self._services.judging.runtime,
             max_packet_bytes=self._max_packet_bytes(),
+            page=self._config.page_link,
         )
         return Outgoing(topics.info, dump(info.to_dict()), retain=True)
 

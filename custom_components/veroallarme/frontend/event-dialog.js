@@ -19,6 +19,12 @@ function overlay(zones) {
   return svg;
 }
 
+/** Return what makes a link to the worker's page: another site gets a tab of its own. */
+const pageLink = (address) =>
+  address.startsWith("/")
+    ? { href: address }
+    : { href: address, target: "_blank", rel: "noopener noreferrer" };
+
 export class EventDialog {
   /**
    * @param {object} view  as of `eventRow`, with `zonesFor` and `ignore`.
@@ -109,6 +115,9 @@ export class EventDialog {
         canIgnore(event)
           ? make("button", { type: "button", onclick: () => this.ask() }, say(language, "ignore"))
           : null),
+      event.page
+        ? make("p", {}, make("a", pageLink(event.page), say(language, "page")))
+        : null,
       make("p", { className: "details" }, say(language, "score", {
         score: number(event.score), threshold: number(event.threshold),
       }), ". ", make("span", { lang: "en" }, event.explanation)),

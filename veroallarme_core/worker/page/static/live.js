@@ -5,8 +5,12 @@
 // An element with `data-live="verdict feedback"` (kinds) and, if it likes, `data-live-camera` is
 // asked anew by htmx: it gets the event `va:refresh`, for `hx-trigger="va:refresh"`.
 
+import { followPanel } from "./home_assistant.js";
+
 const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
 const status = document.getElementById("status");
+
+followPanel(meta("root"));
 
 /** Tell people something in the line at the foot of the page; an empty text takes it away. */
 export function tell(text) {
