@@ -23,7 +23,7 @@ function follow(around, root) {
   around.history.replaceState(around.history.state, "", address);
   const wanted = new URL(root + path, window.location.origin);
   const isOurs = wanted.origin === window.location.origin && wanted.pathname.startsWith(`${root}/`);
-  if (path.startsWith("/") && isOurs) window.location.replace(wanted);
+  if (/^\/(?!\/)/.test(path) && isOurs) window.location.replace(wanted);
 }
 
 /**

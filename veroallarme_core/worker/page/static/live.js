@@ -11,6 +11,13 @@ const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
 const status = document.getElementById("status");
 
 followPanel(meta("root"));
+// On a phone the names of the pages are wider than it is. (`scrollIntoView` would let the tab key
+// begin there.)
+const named = document.querySelector("nav [aria-current]");
+if (named) {
+  const row = named.closest("nav");
+  row.scrollLeft = named.offsetLeft - row.offsetLeft - (row.clientWidth - named.offsetWidth) / 2;
+}
 
 /** Tell people something in the line at the foot of the page; an empty text takes it away. */
 export function tell(text) {
