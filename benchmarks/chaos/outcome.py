@@ -108,7 +108,10 @@ class Journal:
                 told.setdefault(verdict["event_id"], set()).add(verdict["state"])
         return Losses(
             starts_lost=sum(not times[start] for start in self._world.sender.accepted),
-            starts_covered_twice=sum(count > 1 for count in times.values()),
+            starts_covered_twice=sum(
+                count > 1 and start not in self._world.sender.may_come_twice
+                for start, count in times.items()
+            ),
             verdicts_that_miscount=sum(
                 1 + verdict["merged"] != per_event[event] for event, verdict in verdicts.items()
             ),

@@ -25,9 +25,9 @@ STATUS = f"{SITE}/worker/main/status"
 HOLD_S = 1.0
 DISK_MB = 512
 POLL_S = 0.05
-QUIET_S = 0.5
-"""So long nothing may be written before the broker is killed: what it has sent and forgets it sends
-again, unmarked, and nobody can tell that from a new start."""
+QUIET_S = 0.05
+UNSURE = 100
+"""Starts before a kill of the broker of which it may have forgotten what became of them."""
 _FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -107,6 +107,9 @@ class Sender:
     accepted: list[tuple[str, bytes]] = field(default_factory=list)
     uncertain: list[tuple[str, bytes]] = field(default_factory=list)
     """Sent without an answer: they may have reached the broker or not."""
+    may_come_twice: set[tuple[str, bytes]] = field(default_factory=set)
+    """Accepted just before the broker was killed: what it forgets to have sent it sends again, not
+    marked as a repetition, and nobody can tell it from a new start."""
     last_puback: float = 0.0
     may_send: asyncio.Lock = field(default_factory=asyncio.Lock)
     _number: int = 0
@@ -132,6 +135,10 @@ class Sender:
         self.uncertain.remove(start)
         self.accepted.append(start)
         self.last_puback = time.time()
+
+    def note_kill(self) -> None:
+        """Take note that the broker is killed now."""
+        self.may_come_twice.update(self.accepted[-UNSURE:])
 
     def forget(self) -> None:
         """Begin to count anew."""
@@ -196,6 +203,7 @@ class World:
         await self.sender.may_send.acquire()
         try:
             await until(self._database_is_settled)
+            self.sender.note_kill()
             await asyncio.to_thread(self.broker.kill)
         finally:
             self.sender.may_send.release()
