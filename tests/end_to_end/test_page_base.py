@@ -107,6 +107,7 @@ async def test_somebody_logs_in_by_keyboard_alone(
                 await expect(page.get_by_role("alert")).to_have_text(
                     "That is not right. Try again."
                 )
+                assert await page.locator("#status").text_content() == ""
                 assert await violations(page) == []
                 await looking.shoot(f"login_{scheme}_{size[0]}")
         await expect(page.get_by_role("heading", name="Set-up help")).to_be_visible()
@@ -115,6 +116,26 @@ async def test_somebody_logs_in_by_keyboard_alone(
         await page.go_back()
         await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
         # The browser tells of the refusal, as it shall.
+        looking.errors[:] = [error for error in looking.errors if "status of 401" not in error]
+
+
+async def test_a_session_that_has_ended_asks_for_the_login(
+    site: Site, browser: Browser, tmp_path: Path
+) -> None:
+    async with (
+        visiting(site, token="a-token-of-our-own") as visitor,
+        visit(browser, visitor.base, tmp_path) as looking,
+    ):
+        page = looking.page
+        for _ in range(2):
+            await page.goto(f"{visitor.base}/set-up")
+            await page.get_by_label("Token").fill("a-token-of-our-own")
+            await page.keyboard.press("Enter")
+            await expect(page.get_by_role("heading", name="Set-up help")).to_be_visible()
+            await page.context.clear_cookies()
+            # Whichever asks first, the button or a part of the page that is renewed.
+            await page.evaluate("document.getElementById('test-front')?.click()")
+            await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
         looking.errors[:] = [error for error in looking.errors if "status of 401" not in error]
 
 

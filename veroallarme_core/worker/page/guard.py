@@ -68,11 +68,11 @@ class Guard:
         session = None if self._login is None else self._login.session(request)
         request[CSRF_TOKEN] = self._csrf_token(session)
         request[CAN_LOG_OUT] = bool(session)
-        if request.method not in _HARMLESS:
-            await self._check_forgery(request)
         is_open = request.path.startswith(OPEN_PATHS)
         if self._login is not None and session is None and not is_open:
             _ask_to_log_in(request)
+        if request.method not in _HARMLESS:
+            await self._check_forgery(request)
         return await handler(request)
 
     def _check_door(self, request: web.Request) -> None:

@@ -60,6 +60,15 @@ function hear(change) {
 let stream = null;
 let wasLost = false;
 
+/** Whether the worker wants to know who we are: a session ends some day. */
+async function isLoggedOut() {
+  try {
+    return (await ask(`${meta("root")}/`, { method: "HEAD" })).status === 401;
+  } catch {
+    return false; // it cannot be reached
+  }
+}
+
 function listen() {
   stream = new EventSource(meta("changes"));
   stream.addEventListener("open", () => {
@@ -71,13 +80,20 @@ function listen() {
   stream.addEventListener("error", () => {
     wasLost = true;
     tell(status.dataset.lost);
-    // A browser gives up where it was refused, as by a proxy while the worker starts.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+    if (stream.readyState === EventSource.CLOSED) tryAgain();
   });
 }
 
+/** A browser gives up where it was refused, as by a proxy while the worker starts. */
+async function tryAgain() {
+  if (await isLoggedOut()) window.location.reload();
+  else setTimeout(() => { if (!document.hidden) listen(); }, 5000);
+}
+
 // Browsers keep six connections to a host: a page that nobody looks at lets its own go.
+const isLive = document.querySelector('meta[name="changes"]') !== null;
 document.addEventListener("visibilitychange", () => {
+  if (!isLive) return;
   if (document.hidden) {
     stream?.close();
     stream = null;
@@ -86,7 +102,7 @@ document.addEventListener("visibilitychange", () => {
     listen();
   }
 });
-if (!document.hidden) listen();
+if (isLive && !document.hidden) listen();
 
 document.addEventListener("htmx:responseError", (event) => {
   const sentence = event.detail.xhr.getResponseHeader("X-Sentence");
