@@ -694,7 +694,7 @@ def test_the_example_is_correct(capsys):
 
 def test_what_the_example_has_commented_out_is_correct_too(tmp_path):
     text = (ROOT / "examples" / "veroallarme.yaml").read_text(encoding="utf-8")
-    (tmp_path / "secrets.yaml").write_text("mqtt: x\n")
+    (tmp_path / "secrets.yaml").write_text("mqtt: x\npage: correct horse\n")
     active = re.sub(r"^( *)# ( *(?:- )?[a-z_]+:(?: [^ ].*)?)$", r"\1\2", text, flags=re.M)
     assert active != text
     path = tmp_path / "veroallarme.yaml"
@@ -703,6 +703,7 @@ def test_what_the_example_has_commented_out_is_correct_too(tmp_path):
     assert config.broker == dataclasses.replace(
         plain_config.broker, username="veroallarme", password="x"
     )
+    assert config.page == PageConfig(username="anna", password="correct horse")
     # What is commented out shows the defaults.
     assert config.topics == plain_config.topics
     assert [dataclasses.replace(camera, source=None) for camera in config.cameras] == [
