@@ -1,12 +1,16 @@
 """Measure the integration in a real Home Assistant; prints Markdown.
 
-    python -m benchmarks.home_assistant [--events 100] [--cameras 50] [--seconds 60]
+    python -m benchmarks.home_assistant [--events 100] [--notifications 20] [--cameras 50]
+        [--seconds 60]
 
-Two measurements, each with a mosquitto and a Home Assistant of its own on loopback:
+Three measurements, each with a mosquitto and a Home Assistant of its own on loopback:
 
 1. Time from a camera's motion message to the state in Home Assistant, through the real worker and
    cameras over HTTP. The pauses between the pictures of a burst are taken off.
-2. Processor time and memory that the integration adds to Home Assistant while every camera has an
+2. Time from a camera's motion message to the phone of a family, through the blueprint: to the
+   action that notifies, and to the push that reaches the service of the app's maker, which a local
+   server stands for.
+3. Processor time and memory that the integration adds to Home Assistant while every camera has an
    event each second, against the same Home Assistant on the same broker without the integration.
    The worker's part is played by a publisher that sends the messages of one real verdict again
    and again, under new event ids.
@@ -22,7 +26,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,10 +38,12 @@ import psutil
 from benchmarks.home_assistant_peer import HomeAssistant, Socket
 from benchmarks.house import agree_to_discovery, jpegs, running_house
 from benchmarks.peers import Listener, Mosquitto, until
+from benchmarks.phone import Phone, guarded_house
 from veroallarme_core.contract import CameraSettings, FrameCounts, Mode, iso, new_event_id
 from veroallarme_core.drawing import event_names
 from veroallarme_core.pipeline import EventPipeline
 
+TOPIC = "veroallarme/home/camera/front"
 PAUSES_S = 0.4
 """Two pauses between three pictures, see `house.worker_configuration`."""
 
@@ -67,36 +73,35 @@ async def measure_latencies(folder: Path, events: int) -> list[Latency]:
     """Let a camera see the drawn scenes one after the other."""
     bursts = [jpegs(name) for name in event_names()]
     latencies = []
-    async with running_house(folder, "front", hold_s=0.0) as house:
-        topic = "veroallarme/home/camera/front/event"
-        async with (
-            Listener(house.broker.port, [topic]).listen() as heard,
-            house.home.socket() as socket,
-            aiomqtt.Client("127.0.0.1", house.broker.port) as camera,
-        ):
-            await socket.ask(
-                "subscribe_trigger",
-                trigger={"trigger": "state", "entity_id": "event.front_decision"},
-            )
-            for number in range(events):
-                house.cameras.frames["front"] = bursts[number % len(bursts)]
-                house.cameras.requests.clear()
-                sent = time.monotonic()
-                await camera.publish("cam/front/motion", "ON", qos=1)
-                shown = await next_decision(socket)
-                await until(lambda: heard.heard)
-                decision = heard.heard.pop()
-                fetch = decision.json()["timing_ms"]["fetch"] - PAUSES_S * 1e3
-                latencies.append(
-                    Latency(
-                        to_state=(shown - sent - PAUSES_S) * 1e3,
-                        fetch=fetch,
-                        in_home_assistant=(shown - decision.at) * 1e3,
-                    )
+    async with (
+        running_house(folder, "front", hold_s=0.0) as house,
+        Listener(house.broker.port, [f"{TOPIC}/event"]).listen() as heard,
+        house.home.socket() as socket,
+        aiomqtt.Client("127.0.0.1", house.broker.port) as camera,
+    ):
+        await socket.ask(
+            "subscribe_trigger",
+            trigger={"trigger": "state", "entity_id": "event.front_decision"},
+        )
+        for number in range(events):
+            house.cameras.frames["front"] = bursts[number % len(bursts)]
+            house.cameras.requests.clear()
+            sent = time.monotonic()
+            await camera.publish("cam/front/motion", "ON", qos=1)
+            shown = await next_decision(socket)
+            await until(lambda: heard.heard)
+            decision = heard.heard.pop()
+            fetch = decision.json()["timing_ms"]["fetch"] - PAUSES_S * 1e3
+            latencies.append(
+                Latency(
+                    to_state=(shown - sent - PAUSES_S) * 1e3,
+                    fetch=fetch,
+                    in_home_assistant=(shown - decision.at) * 1e3,
                 )
-                await camera.publish("cam/front/motion", "OFF", qos=1)
-                await asyncio.sleep(0.3)
-                progress(f"event {number + 1} of {events}")
+            )
+            await camera.publish("cam/front/motion", "OFF", qos=1)
+            await asyncio.sleep(0.3)
+            progress(f"event {number + 1} of {events}")
     return latencies
 
 
@@ -107,6 +112,67 @@ async def next_decision(socket: Socket) -> float:
         while not socket.events:
             await socket.take()
     return time.monotonic()
+
+
+# --- from motion to phone ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Notified:
+    """Milliseconds of one notification, without the pauses between the pictures."""
+
+    to_action: float
+    """From the camera's message to the action that notifies, as Home Assistant's bus tells it."""
+    to_push: float
+    """From the camera's message to the push that leaves Home Assistant."""
+    in_home_assistant: float
+    """From the alarm on MQTT, as another subscriber hears it, to the push."""
+
+
+async def measure_notifications(folder: Path, count: int) -> list[Notified]:
+    """Let a person come again and again, and wait for the phone each time."""
+    notified = []
+    async with (
+        Phone().serve() as phone,
+        guarded_house(folder, phone, hold_s=0.0, limit_s=60) as house,
+        house.home.socket() as socket,
+        Listener(house.broker.port, [f"{TOPIC}/relevant"]).listen() as heard,
+        aiomqtt.Client("127.0.0.1", house.broker.port) as camera,
+    ):
+        await socket.ask("subscribe_events", event_type="call_service")
+        for number in range(count):
+            house.cameras.requests.clear()
+            phone.pushes.clear()
+            heard.heard.clear()
+            sent = time.monotonic()
+            await camera.publish("cam/front/motion", "ON", qos=1)
+            called = await next_notification(socket)
+            await until(lambda: phone.about("A person moved"))
+            pushed = phone.pushes[0]["at"]
+            (alarm,) = [message for message in heard.heard if message.payload == b"ON"]
+            notified.append(
+                Notified(
+                    to_action=(called - sent - PAUSES_S) * 1e3,
+                    to_push=(pushed - sent - PAUSES_S) * 1e3,
+                    in_home_assistant=(pushed - alarm.at) * 1e3,
+                )
+            )
+            await camera.publish("cam/front/motion", "OFF", qos=1)
+            await house.home.until_state("binary_sensor.front_relevant_motion", "off")
+            await asyncio.sleep(0.3)
+            progress(f"notification {number + 1} of {count}")
+    return notified
+
+
+async def next_notification(socket: Socket) -> float:
+    """Wait for the blueprint's action; return when it was called, on the monotonic clock."""
+    socket.events.clear()
+    called = {"domain": "veroallarme", "service": "notify"}
+    async with asyncio.timeout(30):
+        while True:
+            await socket.take()
+            if any(called.items() <= event["data"].items() for event in socket.events):
+                return time.monotonic()
 
 
 # --- load -------------------------------------------------------------------------------------
@@ -306,6 +372,23 @@ def print_latencies(latencies: Sequence[Latency]) -> None:
     }
     print(f"| {len(latencies)} events, without the pauses between pictures | p50 | p95 |")
     print("|---|---|---|")
+    print_percentiles(rows)
+
+
+def print_notifications(notified: Sequence[Notified]) -> None:
+    """Print the percentiles of all notifications."""
+    rows = {
+        "motion message to the action that notifies": [one.to_action for one in notified],
+        "motion message to the push": [one.to_push for one in notified],
+        "of it: alarm on MQTT to the push": [one.in_home_assistant for one in notified],
+    }
+    print(f"\n| {len(notified)} notifications, without the pauses between pictures | p50 | p95 |")
+    print("|---|---|---|")
+    print_percentiles(rows)
+
+
+def print_percentiles(rows: Mapping[str, Sequence[float]]) -> None:
+    """Print rows of a table, in milliseconds."""
     for name, values in rows.items():
         middle, high = statistics.median(values), percentile(values, 0.95)
         print(f"| {name} | {middle:.0f} ms | {high:.0f} ms |")
@@ -329,6 +412,8 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> None:
     """Measure everything and print it."""
     if arguments.events:
         print_latencies(await measure_latencies(folder / "latency", arguments.events))
+    if arguments.notifications:
+        print_notifications(await measure_notifications(folder / "phone", arguments.notifications))
     if arguments.cameras:
         loads = [
             await measure_load(
@@ -346,6 +431,7 @@ def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description="Measure the integration in Home Assistant.")
     parser.add_argument("--events", type=int, default=100, help="of one camera; 0: none")
+    parser.add_argument("--notifications", type=int, default=20, help="on a phone; 0: none")
     parser.add_argument("--cameras", type=int, default=50, help="of the load; 0: no load")
     parser.add_argument("--seconds", type=float, default=60.0, help="of the load")
     arguments = parser.parse_args()
