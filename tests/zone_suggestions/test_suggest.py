@@ -51,6 +51,31 @@ def test_a_street_is_suggested_with_its_evidence() -> None:
     assert "none that you called relevant" in found.sentence
 
 
+def with_edges() -> np.ndarray:
+    """Return the street's map, with strips behind and before it in which less moves."""
+    edges = recurrence((0, 24, WIDTH, 36), (0, 120, WIDTH, 36), share=0.1)
+    return np.maximum(edges, recurrence(STREET))
+
+
+def test_what_moves_now_and_then_behind_a_street_belongs_to_it() -> None:
+    """The tops of vans and the far lane; before it may be the drive, however seldom it moves."""
+    events = street_and_drive()
+    (found,) = suggest_zones(History(events=events, recurrence=with_edges()))
+    assert covers(found.zone, 240, 36)
+    assert not covers(found.zone, 240, 5), "behind, but nothing moves there"
+    assert not covers(found.zone, 240, 145), "before the street"
+    (sooner,) = suggest_zones(History(events=events, recurrence=recurrence(STREET)))
+    assert not covers(sooner.zone, 240, 36)
+
+
+def test_where_people_come_behind_a_street_stays_out() -> None:
+    visitor = (220, 26, 30, 30)
+    events = street_and_drive()
+    events += [event(200 + n, car_at(n), objects=(seen(visitor),)) for n in range(5)]
+    for found in suggest_zones(History(events=events, recurrence=with_edges())):
+        assert not covers(found.zone, 235, 48)
+
+
 def test_counted_is_what_the_zone_would_do_to_each_event() -> None:
     events = street_and_drive()
     (found,) = suggest_zones(History(events=events, recurrence=BUSY))

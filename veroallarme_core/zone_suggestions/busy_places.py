@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from veroallarme_core.contract import ObjectKind
@@ -42,6 +43,24 @@ def busy_places(often: Mask, kept: Mask) -> Mask:
     """Return the places that move often, without noise, and without what must not be proposed."""
     places = opened(closed(often & ~kept, _SMOOTH), _SMOOTH)
     return grown(places, _CELL) & ~kept
+
+
+def with_far_edge(places: Mask, sometimes: Mask, kept: Mask) -> Mask:
+    """Add to busy places what lies behind them and moves now and then, as far as it is one area.
+
+    The tops of vans, the cars of the far lane and the shop windows in which they shine move less
+    often than the street's middle, and belong to nobody's premises either. What lies before a
+    street may be a drive: to this side it does not grow.
+
+    Args:
+        places: that move often.
+        sometimes: where something moves at least now and then.
+        kept: what must not be proposed.
+    """
+    behind = np.flip(np.maximum.accumulate(np.flip(places, axis=0), axis=0), axis=0)
+    joined = places | (closed(sometimes, _SMOOTH) & behind & ~kept)
+    _, parts = cv2.connectedComponents(joined.astype(np.uint8))
+    return np.isin(parts, np.unique(parts[places]))
 
 
 def _is_near(found: SeenObject) -> bool:

@@ -17,7 +17,7 @@ from veroallarme_core.contract import (
     ZoneKind,
     ZoneSuggestion,
 )
-from veroallarme_core.zone_suggestions.busy_places import busy_places
+from veroallarme_core.zone_suggestions.busy_places import busy_places, with_far_edge
 from veroallarme_core.zone_suggestions.canvas import Canvas, Mask, closed, grown
 from veroallarme_core.zone_suggestions.ignored_area import IgnoredArea, suppressed_by
 from veroallarme_core.zone_suggestions.outline import Points, outlines
@@ -43,6 +43,7 @@ MOST_OF_PICTURE = 0.5
 HIGH_RANK = 0.98
 """Quantile of the alarms' scores from which a suppressed one is worth a look."""
 
+_NOW_AND_THEN = 0.05  # share of the events in which the far edge of a place has to move
 _COMMON = 0.2  # of the alarms at the most frequent place: a place with fewer is left out
 _FEWEST_AT_PLACE = 3
 _CANDIDATES = 8  # polygons that are weighed, the largest ones
@@ -81,19 +82,20 @@ def suggest_zones(history: History, zones: Sequence[Zone] = ()) -> list[ZoneSugg
     scene = Scene.of(canvas, events, zones)
     moving = canvas.resized(history.recurrence)
     for limit in OFTEN:
-        if chosen := _suggest_where(scene, moving >= limit):
+        if chosen := _suggest_where(scene, moving, limit):
             names = _free_names(zones)
             return [_named(zone, next(names), evidence) for zone, evidence in chosen]
     return []
 
 
-def _suggest_where(scene: Scene, often: Mask) -> list[Proposal]:
+def _suggest_where(scene: Scene, moving: NDArray[np.float32], limit: float) -> list[Proposal]:
     """Propose zones where something moves often that hide nothing the user called relevant."""
     kept = scene.kept
     for _ in range(_ATTEMPTS):
-        worth = _worth_ignoring(scene, busy_places(often, kept))
+        worth = _worth_ignoring(scene, busy_places(moving >= limit, kept))
         # A pole or a dark patch of asphalt must not divide a street, along which cars move.
-        chosen = _choose(scene, outlines(closed(worth, _BRIDGE) & ~kept))
+        places = closed(worth, _BRIDGE) & ~kept
+        chosen = _choose(scene, outlines(with_far_edge(places, moving >= _NOW_AND_THEN, kept)))
         harmed = [event for event in scene.spared([zone for zone, _ in chosen]) if event.thumb]
         if not harmed:
             return chosen
