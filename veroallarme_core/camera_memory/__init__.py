@@ -4,6 +4,7 @@ The memory learns from every event after that was judged; the model, its heads a
 come from the adaptation. Both lie in the camera's state folder, and each file has one writer.
 """
 
+from veroallarme_core.camera_memory.alike_region import AlikeRegion
 from veroallarme_core.camera_memory.assessed_region import AssessedRegion, Thumb
 from veroallarme_core.camera_memory.camera_model import (
     CUES,
@@ -26,6 +27,7 @@ from veroallarme_core.camera_memory.camera_state import (
     Recollection,
     write_report,
 )
+from veroallarme_core.camera_memory.region_bank import event_key
 from veroallarme_core.camera_memory.scene_memory import SESSION_S, SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import Promise
@@ -40,6 +42,7 @@ __all__ = [
     "QUANTILES",
     "REBUILT_FILE",
     "SESSION_S",
+    "AlikeRegion",
     "AssessedRegion",
     "CameraModel",
     "CameraState",
@@ -49,6 +52,7 @@ __all__ = [
     "StateFileError",
     "Thumb",
     "cue_values",
+    "event_key",
     "fold_of",
     "quantiles_of",
     "ranks",

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from veroallarme_core.camera_memory.alike_region import AlikeRegion, Place, alike_regions
 from veroallarme_core.camera_memory.assessed_region import AssessedRegion, Thumb
 from veroallarme_core.camera_memory.camera_model import CameraModel
 from veroallarme_core.camera_memory.learning_pace import days_left
@@ -189,6 +190,13 @@ class CameraState:
             if self._memory.grid is None:
                 return None
             return self._memory.events, self._memory.recurrence()
+
+    def alike(
+        self, event_id: str, places: Sequence[Place], most: int
+    ) -> list[tuple[AlikeRegion, ...] | None]:
+        """Return for each region of a past event what is most like it; see `alike_regions`."""
+        with self._lock:
+            return alike_regions(self._memory.bank, event_id, places, most)
 
     # --- judging -------------------------------------------------------------------------
 

@@ -87,11 +87,20 @@ class RegionBank:
 
         1 is the same look at the same place; it falls with the distance of the places.
         """
+        sketches = np.stack([_quantised(region.sketch) for region in regions])
+        return self._likeness(sketches, np.stack([region.place for region in regions]))
+
+    def likeness_to(self, row: int) -> Floats:
+        """Return how much all regions of the bank are like one of them: (len(bank),)."""
+        likeness = self._likeness(self.sketch[row : row + 1], self.place[row : row + 1])
+        return np.asarray(likeness[0], np.float32)
+
+    def _likeness(self, sketches: NDArray[np.int8], places: Floats) -> Floats:
         if self._centre is None:
             self._centre = self.sketch.mean(axis=0, dtype=np.float32)
         past = _unit(self.sketch - self._centre)
-        here = _unit(np.stack([_quantised(region.sketch) for region in regions]) - self._centre)
-        distance = np.stack([region.place for region in regions])[:, None] - self.place[None]
+        here = _unit(sketches - self._centre)
+        distance = places[:, None] - self.place[None]
         near = np.exp(-(distance**2).sum(axis=2) / (2 * SAME_PLACE**2))
         return np.asarray((here @ past.T + 1) / 2 * near, np.float32)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -45,6 +45,8 @@ class RelevanceRegion(MotionRegion):
     is_relevant: bool
     reason: str = ""
     """Code of what decided; empty where a network alone gave the score."""
+    cues: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """The numbers behind the score; empty where a network alone gave it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the region as JSON-serialisable values."""
@@ -71,6 +73,11 @@ class RelevanceRegion(MotionRegion):
             relevance_score=float(content["relevance_score"]),
             is_relevant=bool(content["is_relevant"]),
             reason=str(content["reason"]),
+            cues={
+                name: float(value)
+                for name, value in content.get("cues", {}).items()
+                if value is not None
+            },
         )
 
     def to_contract(self) -> dict[str, Any]:

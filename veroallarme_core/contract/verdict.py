@@ -30,6 +30,10 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+def _plain_cues(cues: Mapping[str, CueValue]) -> dict[str, CueValue | None]:
+    return {name: _plain(value) for name, value in cues.items()}
+
+
 def _plain(value: CueValue) -> CueValue | None:
     """Write a cue as JSON can hold it: rounded, and null for what is no finite number."""
     if not isinstance(value, float):
@@ -175,7 +179,7 @@ class Verdict:
             "threshold": round(self.threshold, 4),
             "reason": self.reason,
             "explanation": self.explanation,
-            "cues": {name: _plain(value) for name, value in self.cues.items()},
+            "cues": _plain_cues(self.cues),
             "motion_at": iso(self.motion_at),
             "decided_at": iso(self.decided_at),
             "hold_until": None if self.hold_until is None else iso(self.hold_until),
@@ -185,7 +189,9 @@ class Verdict:
             "frame_dimensions": self.frame_dimensions and list(self.frame_dimensions),
             "num_relevant": self.num_relevant,
             "num_irrelevant": self.num_irrelevant,
-            "regions": [region.to_contract() for region in shown],
+            "regions": [
+                {**region.to_contract(), "cues": _plain_cues(region.cues)} for region in shown
+            ],
             "objects": [found.to_dict() for found in self.objects[:MAX_OBJECTS]],
             "frames": self.frames.to_dict(),
             "timing_ms": self.timing_ms.to_dict(),

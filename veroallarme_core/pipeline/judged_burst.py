@@ -122,4 +122,5 @@ def _verdict_region(judged: RegionJudgement) -> RelevanceRegion:
         relevance_score=judged.relevance_score,
         is_relevant=judged.is_relevant,
         reason=judged.reason,
+        cues=judged.cues,
     )

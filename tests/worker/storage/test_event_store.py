@@ -22,7 +22,6 @@ from veroallarme_core.contract import FrameCounts, State, Timing, Verdict, is_va
 from veroallarme_core.worker.storage.event_frames import EventFrames
 from veroallarme_core.worker.storage.event_store import (
     REDELIVERY_WINDOW,
-    SCHEMA_VERSION,
     EventStore,
     StoreError,
 )
@@ -32,6 +31,7 @@ from veroallarme_core.worker.storage.records import (
     SuppressedEvent,
     Totals,
 )
+from veroallarme_core.worker.storage.schema import SCHEMA_VERSION
 
 MOTION_AT = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 EVENT = "20261123_120000_abcdef"

@@ -7,9 +7,12 @@
 from veroallarme_core.worker.storage.event_store import EventStore, StoreError
 from veroallarme_core.worker.storage.records import (
     CameraRecord,
+    EventFilter,
     KeepLimits,
+    ListedEvent,
     OpenEvent,
     PastEvent,
+    Position,
     SuppressedEvent,
     Totals,
 )
@@ -17,10 +20,13 @@ from veroallarme_core.worker.storage.storage import Storage
 
 __all__ = [
     "CameraRecord",
+    "EventFilter",
     "EventStore",
     "KeepLimits",
+    "ListedEvent",
     "OpenEvent",
     "PastEvent",
+    "Position",
     "Storage",
     "StoreError",
     "SuppressedEvent",

@@ -12,8 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from veroallarme_core.contract import is_valid_id
-from veroallarme_core.files import put_in_place
+from veroallarme_core.files import atomic_file, put_in_place
 from veroallarme_core.worker.storage.records import KeepLimits
+
+THUMBNAIL_FILE = "small.thumbnail"
+"""Beside the frames of an event; its suffix is that of no picture, so nobody learns from it."""
 
 
 class EventFrames:
@@ -84,6 +87,24 @@ class EventFrames:
             datetime.fromtimestamp(path.stat().st_mtime, UTC)
             for path in self._files(camera, event_id)
         ]
+
+    def thumbnail(self, camera: str, event_id: str) -> bytes | None:
+        """Return the small picture of an event; None where none was made yet."""
+        try:
+            return (self.folder(camera, event_id) / THUMBNAIL_FILE).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def save_thumbnail(self, camera: str, event_id: str, picture: bytes) -> None:
+        """Keep the small picture of an event beside its frames, as long as these are kept.
+
+        Raises:
+            OSError: the disk is full or not writable, or the event has been removed meanwhile.
+        """
+        # It can be made again, so no disk is waited for.
+        path = self.folder(camera, event_id) / THUMBNAIL_FILE
+        with atomic_file(path, is_durable=False) as file:
+            file.write(picture)
 
     def _files(self, camera: str, event_id: str) -> list[Path]:
         paths = self.folder(camera, event_id).glob("*.jpg")

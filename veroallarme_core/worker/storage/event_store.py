@@ -16,6 +16,7 @@ from typing import Any
 
 from veroallarme_core.contract import EventCounts, EventQuery, State, Verdict, iso
 from veroallarme_core.worker.storage.event_frames import EventFrames
+from veroallarme_core.worker.storage.event_listing import EventListing
 from veroallarme_core.worker.storage.records import (
     CameraRecord,
     KeepLimits,
@@ -24,8 +25,8 @@ from veroallarme_core.worker.storage.records import (
     SuppressedEvent,
     Totals,
 )
+from veroallarme_core.worker.storage.schema import SCHEMA_VERSION, prepare_tables, written_kinds
 
-SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 2.0
 """How long a write waits for another process's lock before it fails."""
 
@@ -35,43 +36,6 @@ MAX_UNDECIDED = 100
 """Among so many of a camera's newest events is the one that was decided last; fewer may wait."""
 REDELIVERY_WINDOW = 1000
 """How many starts back a message that is delivered again may lie; packet ids come round."""
-
-_SCHEMA = """
-CREATE TABLE events (
-    event_id TEXT PRIMARY KEY,
-    camera TEXT NOT NULL,
-    motion_at TEXT NOT NULL,
-    verdict TEXT,
-    published INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX events_by_camera ON events (camera, motion_at);
-CREATE INDEX events_open ON events (event_id) WHERE verdict IS NULL OR published = 0;
-CREATE TABLE starts (
-    start_id INTEGER PRIMARY KEY,
-    event_id TEXT NOT NULL REFERENCES events ON DELETE CASCADE,
-    received_at TEXT NOT NULL,
-    delivery TEXT
-) STRICT;
-CREATE INDEX starts_by_event ON starts (event_id);
-CREATE INDEX starts_by_delivery ON starts (delivery);
-CREATE TABLE feedback (
-    event_id TEXT PRIMARY KEY,
-    camera TEXT NOT NULL,
-    relevant INTEGER NOT NULL,
-    given_at TEXT NOT NULL
-) STRICT;
-CREATE TABLE cameras (
-    camera TEXT PRIMARY KEY,
-    settings TEXT NOT NULL DEFAULT '{}',
-    alarm_until TEXT,
-    motions INTEGER NOT NULL DEFAULT 0,
-    events INTEGER NOT NULL DEFAULT 0,
-    relevant INTEGER NOT NULL DEFAULT 0,
-    suppressed INTEGER NOT NULL DEFAULT 0,
-    unknown INTEGER NOT NULL DEFAULT 0,
-    merged INTEGER NOT NULL DEFAULT 0
-) STRICT;
-"""
 
 
 class StoreError(RuntimeError):
@@ -111,6 +75,8 @@ class EventStore:
                 self._db = self._open()
         except (OSError, sqlite3.Error) as error:
             raise _not_opened(self.path, error) from error
+        self.listing = EventListing(self._db)
+        """Lists over all cameras."""
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(
@@ -150,10 +116,8 @@ class EventStore:
             found = sqlite3.DatabaseError(" ".join(str(damage).split()))
             found.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise found
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
-        elif version != SCHEMA_VERSION:
+        version = prepare_tables(db)
+        if version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path} has version {version}, this program knows {SCHEMA_VERSION}: "
                 "update VeroAllarme, or choose another data_dir"
@@ -256,14 +220,23 @@ class EventStore:
 
         Returns False, and changes nothing, where the event already has a verdict.
         """
+        content = verdict.to_dict()
         with self._transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO events (event_id, camera, motion_at) VALUES (?, ?, ?)",
                 (verdict.event_id, verdict.camera, iso(verdict.motion_at)),
             )
             changed = db.execute(
-                "UPDATE events SET verdict = ? WHERE event_id = ? AND verdict IS NULL",
-                (json.dumps(verdict.to_dict()), verdict.event_id),
+                "UPDATE events SET verdict = ?, state = ?, alarm = ?, reason = ?, kinds = ? "
+                "WHERE event_id = ? AND verdict IS NULL",
+                (
+                    json.dumps(content),
+                    content["state"],
+                    int(content["relevant"]),
+                    content["reason"],
+                    written_kinds([found["kind"] for found in content["objects"]]),
+                    verdict.event_id,
+                ),
             ).rowcount
             if not changed:
                 return False
@@ -328,7 +301,7 @@ class EventStore:
         rows = self._db.execute(
             "SELECT e.verdict, f.relevant FROM events e LEFT JOIN feedback f USING (event_id) "
             "WHERE e.camera = ? AND e.verdict IS NOT NULL AND e.motion_at >= ? AND e.motion_at < ? "
-            "AND json_extract(e.verdict, '$.state') IN (SELECT value FROM json_each(?)) "
+            "AND e.state IN (SELECT value FROM json_each(?)) "
             "AND (? IS NULL OR e.event_id = ?) "
             "ORDER BY e.motion_at DESC, e.event_id DESC LIMIT ?",
             (
@@ -356,10 +329,8 @@ class EventStore:
     def _count(self, camera: str, since: datetime, until: datetime) -> dict[str, int]:
         row = self._db.execute(
             "SELECT COALESCE(SUM(state = 'relevant'), 0), COALESCE(SUM(state = 'irrelevant'), 0), "
-            "COALESCE(SUM(state = 'unknown'), 0), COALESCE(SUM(NOT relevant), 0) "
-            "FROM (SELECT json_extract(verdict, '$.state') AS state, "
-            "json_extract(verdict, '$.relevant') AS relevant FROM events "
-            "WHERE camera = ? AND verdict IS NOT NULL AND motion_at >= ? AND motion_at < ?)",
+            "COALESCE(SUM(state = 'unknown'), 0), COALESCE(SUM(alarm = 0), 0) FROM events "
+            "WHERE camera = ? AND state IS NOT NULL AND motion_at >= ? AND motion_at < ?",
             (camera, iso(since), iso(until)),
         ).fetchone()
         return dict(zip(("relevant", "irrelevant", "unknown", "suppressed"), row, strict=True))
@@ -368,9 +339,8 @@ class EventStore:
         """Return a camera's newest events that raised no alarm, oldest first."""
         rows = self._db.execute(
             "SELECT event_id, motion_at, json_extract(verdict, '$.score'), "
-            "json_extract(verdict, '$.threshold'), json_extract(verdict, '$.reason') "
-            "FROM events WHERE camera = ? AND motion_at >= ? "
-            "AND json_extract(verdict, '$.relevant') = 0 "
+            "json_extract(verdict, '$.threshold'), reason "
+            "FROM events WHERE camera = ? AND motion_at >= ? AND alarm = 0 "
             "ORDER BY motion_at DESC, event_id DESC LIMIT ?",
             (camera, iso(since), limit),
         ).fetchall()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from veroallarme_core.contract import ObjectKind, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,67 @@ class PastEvent:
     """As the contract wrote it then."""
     feedback: bool | None
     """None where there is no thumb."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventFilter:
+    """Which past events are wanted; what is empty or None asks for nothing."""
+
+    cameras: Sequence[str] = ()
+    states: Sequence[State] = ()
+    reasons: Sequence[str] = ()
+    """Codes of reasons."""
+    kinds: Sequence[ObjectKind] = ()
+    """An object of one of these kinds was recognised."""
+    alarm: bool | None = None
+    """False wants those that raised no alarm, True those that did."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Only events that moved before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where a page of events ends: its last event. It stays true while newer events come in."""
+
+    motion_at: datetime
+    event_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedEvent:
+    """What a list over all cameras knows of an event."""
+
+    event_id: str
+    camera: str
+    motion_at: datetime
+    state: State
+    relevant: bool
+    """Whether it raised the alarm."""
+    reason: str
+    kinds: tuple[str, ...]
+    """Of the objects recognised, the most certain first."""
+    feedback: bool | None
+    """None where there is no thumb."""
+
+    @property
+    def position(self) -> Position:
+        """Where a page that ends with it goes on."""
+        return Position(motion_at=self.motion_at, event_id=self.event_id)
+
+    @classmethod
+    def read(cls, row: Sequence[Any]) -> ListedEvent:
+        """Take it from a row: the columns of the index, and the thumb."""
+        return cls(
+            motion_at=datetime.fromisoformat(row[0]),
+            event_id=row[1],
+            camera=row[2],
+            state=State(row[3]),
+            relevant=bool(row[4]),
+            reason=row[5],
+            kinds=tuple(kind for kind in row[6].split(",") if kind),
+            feedback=None if row[7] is None else bool(row[7]),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
