@@ -4,21 +4,32 @@ Where something moves again and again without ever mattering, a street, a tree, 
 zone spares its alarms. Nothing is ignored before the user says so.
 """
 
-from veroallarme_core.zone_suggestions.around_event import NothingToIgnoreError, zones_around
+from veroallarme_core.zone_suggestions.around_event import (
+    NothingToIgnoreError,
+    zone_around,
+    zones_around,
+)
+from veroallarme_core.zone_suggestions.effect import ZoneEffect, effect_of
+from veroallarme_core.zone_suggestions.inside import moved_inside
 from veroallarme_core.zone_suggestions.known import KnownSuggestions, SuggestionFileError
-from veroallarme_core.zone_suggestions.past_event import PastEvent
+from veroallarme_core.zone_suggestions.past_event import Box, PastEvent
 from veroallarme_core.zone_suggestions.picture import clearest_frame, draw_suggestions
 from veroallarme_core.zone_suggestions.suggest import FEWEST_EVENTS, History, suggest_zones
 
 __all__ = [
     "FEWEST_EVENTS",
+    "Box",
     "History",
     "KnownSuggestions",
     "NothingToIgnoreError",
     "PastEvent",
     "SuggestionFileError",
+    "ZoneEffect",
     "clearest_frame",
     "draw_suggestions",
+    "effect_of",
+    "moved_inside",
     "suggest_zones",
+    "zone_around",
     "zones_around",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from veroallarme_core.contract import Zone, ZoneKind
-from veroallarme_core.zone_suggestions.past_event import PastEvent
+from veroallarme_core.zone_suggestions.past_event import Box, PastEvent
 
 MARGIN_SHARE = 0.25
 """Of a box that is added on each side: the same branch swings a little further next time."""
@@ -16,6 +16,11 @@ MIN_MARGIN_SHARE = 0.01
 MOST_ZONES = 3
 MOST_AREA_SHARE = 0.4
 """Of the picture. Whoever wants to ignore more is better served by a zone of kind `only`."""
+
+_TOO_LARGE = (
+    "it moved in too large a part of the picture: draw a zone of kind only around what matters "
+    "instead"
+)
 
 
 class NothingToIgnoreError(ValueError):
@@ -68,27 +73,45 @@ def zones_around(event: PastEvent, taken_names: Collection[str]) -> tuple[Zone, 
             "nothing that moved in this event counted as relevant: there is nothing to ignore"
         )
     if len(spans) > MOST_ZONES or sum(span.area for span in spans) > MOST_AREA_SHARE:
-        raise NothingToIgnoreError(
-            "it moved in too large a part of the picture: draw a zone of kind only around what "
-            "matters instead"
-        )
-    names = _free_names(taken_names)
+        raise NothingToIgnoreError(_TOO_LARGE)
+    names = _free_names("Ignored", taken_names)
     return tuple(
         Zone(name=next(names), kind=ZoneKind.IGNORE, points=_corners(span)) for span in spans
     )
 
 
+def zone_around(box: Box, kind: ZoneKind, taken_names: Collection[str]) -> Zone:
+    """Return a zone around one region that moved.
+
+    Args:
+        box: of the region.
+        kind: of the zone; `only` is none that is drawn around a single region.
+        taken_names: of the camera's zones, which the new one does not repeat.
+
+    Raises:
+        NothingToIgnoreError: it would ignore too large a part of the picture.
+    """
+    span = _grown(box)
+    if kind is ZoneKind.IGNORE and span.area > MOST_AREA_SHARE:
+        raise NothingToIgnoreError(_TOO_LARGE)
+    name = next(_free_names("Ignored" if kind is ZoneKind.IGNORE else "Always", taken_names))
+    return Zone(name=name, kind=kind, points=_corners(span))
+
+
 def _grown_boxes(event: PastEvent) -> Iterator[_Span]:
     for region in event.relevant:
-        box = region.box
-        beside = max(MIN_MARGIN_SHARE, MARGIN_SHARE * box.width)
-        above = max(MIN_MARGIN_SHARE, MARGIN_SHARE * box.height)
-        yield _Span(
-            max(0.0, box.x - beside),
-            max(0.0, box.y - above),
-            min(1.0, box.x + box.width + beside),
-            min(1.0, box.bottom + above),
-        )
+        yield _grown(region.box)
+
+
+def _grown(box: Box) -> _Span:
+    beside = max(MIN_MARGIN_SHARE, MARGIN_SHARE * box.width)
+    above = max(MIN_MARGIN_SHARE, MARGIN_SHARE * box.height)
+    return _Span(
+        max(0.0, box.x - beside),
+        max(0.0, box.y - above),
+        min(1.0, box.x + box.width + beside),
+        min(1.0, box.bottom + above),
+    )
 
 
 def _joined(spans: Sequence[_Span]) -> list[_Span]:
@@ -111,7 +134,7 @@ def _corners(span: _Span) -> tuple[tuple[float, float], ...]:
     return ((left, top), (right, top), (right, bottom), (left, bottom))
 
 
-def _free_names(taken: Collection[str]) -> Iterator[str]:
+def _free_names(word: str, taken: Collection[str]) -> Iterator[str]:
     for number in itertools.count(1):
-        if (name := f"Ignored {number}") not in taken:
+        if (name := f"{word} {number}") not in taken:
             yield name

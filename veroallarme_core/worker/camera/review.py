@@ -92,9 +92,13 @@ class Review:
 
     def payload(self) -> bytes:
         """Return the choice as the contract writes it, to be published."""
-        self._forget()
-        self._published = dump(ReviewList(events=list(self._entries())).to_dict())
+        self._published = dump(ReviewList(events=self.entries()).to_dict())
         return self._published
+
+    def entries(self) -> tuple[ReviewEntry, ...]:
+        """Return the choice as it is now: the closest calls first, then the sample."""
+        self._forget()
+        return tuple(self._entries())
 
     def _forget(self) -> None:
         """Drop what is too old or too much."""

@@ -22,6 +22,11 @@ class CameraStatistics:
         self._learning = learning
 
     @property
+    def totals(self) -> Totals:
+        """Everything that is counted."""
+        return self._totals
+
+    @property
     def events(self) -> int:
         """Events that have their verdict."""
         return self._totals.events

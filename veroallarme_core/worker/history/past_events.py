@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -31,13 +30,16 @@ from veroallarme_core.pictures import (
     encode_jpeg,
     strongest_frame,
 )
-from veroallarme_core.worker.camera import STORAGE_ERRORS, CameraWorker
+from veroallarme_core.worker.camera import CameraWorker
+from veroallarme_core.worker.history.event_lists import EventLists
+from veroallarme_core.worker.history.evidence import Evidence
+from veroallarme_core.worker.history.region_zones import RegionZones
+from veroallarme_core.worker.history.thumbnails import Thumbnails
+from veroallarme_core.worker.history.turns import Turns
 from veroallarme_core.worker.storage import PastEvent, Storage
 from veroallarme_core.zone_suggestions import NothingToIgnoreError, zones_around
 from veroallarme_core.zone_suggestions import PastEvent as MovedEvent
 
-ANSWER_LIMIT_S = 10.0
-"""How long an answer may take, waiting included."""
 MAX_WAITING = 64
 """Requests that wait for their turn; a page of thumbnails asks for 50 at once."""
 
@@ -50,9 +52,12 @@ class PastEvents:
     """
 
     def __init__(self, storage: Storage) -> None:
+        self.lists = EventLists(storage)
+        self.thumbnails = Thumbnails(storage)
+        self.evidence = Evidence(storage)
+        self.region_zones = RegionZones(storage, self.evidence)
         self._storage = storage
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._turns = Turns(MAX_WAITING)
 
     async def list(self, camera: CameraWorker, query: EventQuery) -> EventList:
         """Return a page of a camera's events.
@@ -60,7 +65,7 @@ class PastEvents:
         Raises:
             CommandError: it cannot be had.
         """
-        async with self._one_at_a_time():
+        async with self._turns.wait():
             found = await self._storage.database(lambda store: store.past_events(camera.id, query))
             counts = await self._storage.database(
                 lambda store: store.count_events(camera.id, query.count_between)
@@ -86,7 +91,15 @@ class PastEvents:
         """
         if not camera.context.config.publish_image:
             raise CommandError("pictures of this camera are not published: see publish_image")
-        async with self._one_at_a_time():
+        return await self.show(camera, query)
+
+    async def show(self, camera: CameraWorker, query: PictureQuery) -> bytes:
+        """Return a picture of an event as JPEG, for who may see the camera: it is not published.
+
+        Raises:
+            CommandError: it cannot be had.
+        """
+        async with self._turns.wait():
             event = await self._find(camera, query.event_id)
             frames = await self._storage.files(
                 lambda store: store.frames.load(camera.id, query.event_id)
@@ -102,7 +115,7 @@ class PastEvents:
         Raises:
             CommandError: nothing can be ignored there.
         """
-        async with self._one_at_a_time():
+        async with self._turns.wait():
             event = await self._find(camera, query.event_id)
         moved = MovedEvent.from_verdict(event.verdict, event.feedback)
         if moved is None:
@@ -129,21 +142,6 @@ class PastEvents:
                 "that is still kept"
             )
         return found[0]
-
-    @contextlib.asynccontextmanager
-    async def _one_at_a_time(self) -> AsyncIterator[None]:
-        """Wait for one's turn, and turn what a disk raises into a sentence."""
-        if self._waiting >= MAX_WAITING:
-            raise CommandError(f"{MAX_WAITING} requests wait already: ask again later")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(ANSWER_LIMIT_S), self._turn:
-                yield
-        except STORAGE_ERRORS as error:
-            reason = str(error) or "no answer in time"
-            raise CommandError(f"the events cannot be read ({reason}): ask again later") from error
-        finally:
-            self._waiting -= 1
 
 
 def _draw(
