@@ -30,7 +30,6 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
 @dataclass
@@ -123,18 +122,6 @@ class Visit:
         """Keep a screenshot."""
         await self.page.wait_for_timeout(400)
         await self.page.screenshot(path=self.folder / f"{name}.png", full_page=whole)
-
-    async def axe(self) -> list[str]:
-        """Return what axe finds that is serious or critical, a line each."""
-        # Read here, for the policy of the page lets no script in that is not its own.
-        await self.page.evaluate(AXE.read_text(encoding="utf-8"))
-        found = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
-        return [
-            f"{violation['impact']} {violation['id']}: {node['target']} {node['failureSummary']}"
-            for violation in found["violations"]
-            if violation["impact"] in ("serious", "critical")
-            for node in violation["nodes"]
-        ]
 
 
 @contextlib.asynccontextmanager

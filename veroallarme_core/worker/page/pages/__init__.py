@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from veroallarme_core.worker.page.pages import set_up, today
+from veroallarme_core.worker.page.pages import event, event_zone, events, set_up, today
 from veroallarme_core.worker.page.shell import House
 
-_PAGES = (today, set_up)
+_PAGES = (today, events, event, event_zone, set_up)
 
 
 def all_routes(house: House) -> Iterator[web.RouteDef]:

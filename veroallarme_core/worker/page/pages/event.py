@@ -1,0 +1,130 @@
+"""One event, at an address that stays: why it was judged so, its frames, and the user's word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from veroallarme_core.contract import PictureQuery
+from veroallarme_core.worker.history import THUMBNAIL_TYPE
+from veroallarme_core.worker.page.pages.event_cards import EventCard, card_of, reason_key
+from veroallarme_core.worker.page.pages.why import lines_of, recurrence_picture
+from veroallarme_core.worker.page.shell import House, render, url_for, words_of
+from veroallarme_core.worker.storage import ListedEvent
+
+_EVENT = "/events/{camera}/{event_id:[a-z0-9_]{1,64}}"
+_PICTURES_CACHED = "private, max-age=600"
+"""A login that ends must not leave pictures behind for long, and scrolling back must not load."""
+_WIDTHS = ("360", "1280")
+"""Pixels: on a card, and on the page of an event."""
+_THUMBS = {"true": True, "false": False, "": None}
+DONE = ("ignored", "always")
+"""What may have been done from an event, as its address says it."""
+
+
+def routes(house: House) -> list[web.RouteDef]:
+    """Return the routes of the page."""
+    event = EventPages(house)
+    return [
+        web.get(_EVENT, event.show),
+        web.get(f"{_EVENT}/card", event.card),
+        web.get(f"{_EVENT}/thumbnail", event.thumbnail),
+        web.get(f"{_EVENT}/frames/{{frame:[0-9]}}", event.frame),
+        web.post(f"{_EVENT}/feedback", event.feedback),
+    ]
+
+
+class EventPages:
+    """Answers what is asked of one event."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._past = house.past_events
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Answer with the page of an event."""
+        listed, card = await self._find(request)
+        camera = self._house.camera(request)
+        evidence = await self._past.evidence.gather(camera, listed.event_id)
+        older, newer = await self._past.lists.neighbours(listed)
+        words = words_of(request)
+        cards = {
+            alike.event.event_id: card_of(alike.event, self._house.cameras, words)
+            for judged in evidence.regions
+            for alike in judged.alike or ()
+            if alike.event is not None
+        }
+        objects = [found.kind.value for found in evidence.objects]
+        return render(
+            request,
+            "event.html",
+            card=card,
+            camera=camera,
+            evidence=evidence,
+            size=evidence.verdict["frame_dimensions"],
+            regions=[
+                {
+                    "judged": judged,
+                    "reason": reason_key(judged.region.reason, listed.state, objects, words)
+                    if judged.region.is_relevant
+                    else reason_key(judged.region.reason, listed.state, (), words),
+                    "lines": lines_of(judged.region.cues, words),
+                }
+                for judged in evidence.regions
+            ],
+            alike=cards,
+            recurrence=recurrence_picture(evidence.recurrence),
+            event_lines=lines_of(evidence.verdict["cues"], words),
+            older=None if older is None else card_of(older, self._house.cameras, words),
+            newer=None if newer is None else card_of(newer, self._house.cameras, words),
+            done=request.query.get("done") if request.query.get("done") in DONE else None,
+        )
+
+    async def card(self, request: web.Request) -> web.Response:
+        """Answer with the card of an event alone, as galleries show it."""
+        _, card = await self._find(request)
+        return render(request, "event_card.html", card=card)
+
+    async def thumbnail(self, request: web.Request) -> web.Response:
+        """Answer with the small annotated picture."""
+        camera = self._house.camera(request)
+        body = await self._past.thumbnails.get(camera.id, request.match_info["event_id"])
+        return _picture(body, THUMBNAIL_TYPE)
+
+    async def frame(self, request: web.Request) -> web.Response:
+        """Answer with one frame as it was taken."""
+        width = request.query.get("width", "")
+        query = PictureQuery(
+            request_id="",
+            event_id=request.match_info["event_id"],
+            frame=int(request.match_info["frame"]),
+            width=int(width) if width in _WIDTHS else None,
+        )
+        return _picture(await self._past.show(self._house.camera(request), query), "image/jpeg")
+
+    async def feedback(self, request: web.Request) -> web.Response:
+        """Take a thumb, or take it back."""
+        listed, card = await self._find(request)
+        given = (await request.post()).get("relevant")
+        if given not in _THUMBS:
+            raise web.HTTPBadRequest(
+                text=f"relevant: {str(given)[:40]!r} is no answer: give true, false or nothing"
+            )
+        await self._house.camera(request).give_feedback(listed.event_id, _THUMBS[str(given)])
+        if "text/html" in request.headers.get("Accept", ""):
+            raise web.HTTPSeeOther(url_for(request, card.path))
+        return web.json_response({"relevant": _THUMBS[str(given)]})
+
+    async def _find(self, request: web.Request) -> tuple[ListedEvent, EventCard]:
+        camera = self._house.camera(request)
+        event_id = request.match_info["event_id"]
+        listed = (await self._past.lists.find([event_id])).get(event_id)
+        if listed is None or listed.camera != camera.id:
+            raise web.HTTPNotFound(text=f"The event {event_id} is not kept any more.")
+        return listed, card_of(listed, self._house.cameras, words_of(request))
+
+
+def _picture(body: bytes, content_type: str) -> web.Response:
+    headers: dict[str, Any] = {"Cache-Control": _PICTURES_CACHED}
+    return web.Response(body=body, content_type=content_type, headers=headers)

@@ -1,0 +1,136 @@
+"""Events: a gallery of all cameras, filtered, endless, and live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from aiohttp import web
+
+from veroallarme_core.contract import ALL_KINDS, CommandError
+from veroallarme_core.worker.clock import now
+from veroallarme_core.worker.history import EventPage, position_of, written_position
+from veroallarme_core.worker.page.pages.event_cards import by_day, card_of
+from veroallarme_core.worker.page.pages.event_filter import SHOWN, Wanted
+from veroallarme_core.worker.page.shell import House, render, words_of
+from veroallarme_core.worker.storage import ListedEvent
+
+FIRST_PAGE_SIZE, PAGE_SIZE = 24, 48
+"""Divide by 2, 3, 4 and 6, the columns of a gallery. The first view shall be there at once."""
+MOST_NEW = 96
+"""New events that are put on top of a list; of more the page is to be loaded anew."""
+
+
+def routes(house: House) -> list[web.RouteDef]:
+    """Return the routes of the page."""
+    gallery = Gallery(house)
+    return [
+        web.get("/events", gallery.show),
+        web.get("/events/more", gallery.more),
+        web.get("/events/newer", gallery.newer),
+    ]
+
+
+class Gallery:
+    """Answers with the gallery and with what it is continued by."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._lists = house.past_events.lists
+
+    async def show(self, request: web.Request) -> web.Response:
+        """Answer with the first page."""
+        wanted = Wanted.read(request.query, self._house.cameras)
+        page = await self._page(wanted, FIRST_PAGE_SIZE)
+        count = None
+        if wanted.zone is None:
+            count = await self._lists.count(wanted.to_filter(self._house.cameras))
+        return render(
+            request,
+            "events.html",
+            wanted=wanted,
+            count=count,
+            **self._shown(request, wanted, page.events),
+            next=self._next(page),
+            **await self._choices(request),
+        )
+
+    async def more(self, request: web.Request) -> web.Response:
+        """Answer with the next page: cards alone."""
+        wanted = Wanted.read(request.query, self._house.cameras)
+        try:
+            before = position_of(request.query.get("before", ""))
+        except CommandError as error:
+            raise web.HTTPBadRequest(text=str(error)) from None
+        page = await self._page(wanted, PAGE_SIZE, before)
+        return render(
+            request,
+            "events_more.html",
+            wanted=wanted,
+            **self._shown(request, wanted, page.events, before),
+            next=self._next(page),
+        )
+
+    async def newer(self, request: web.Request) -> web.Response:
+        """Answer with what came since the newest event of a list, and how many that is."""
+        wanted = Wanted.read(request.query, self._house.cameras)
+        after = None
+        if request.query.get("after"):
+            try:
+                after = position_of(request.query["after"])
+            except CommandError as error:
+                raise web.HTTPBadRequest(text=str(error)) from None
+        events = await self._lists.newer(
+            wanted.to_filter(self._house.cameras), MOST_NEW, after, wanted.zone
+        )
+        response = render(
+            request,
+            "events_more.html",
+            wanted=wanted,
+            **self._shown(request, wanted, events),
+            next=None,
+        )
+        response.headers["X-Events"] = json.dumps(len(events))
+        return response
+
+    async def _page(self, wanted: Wanted, limit: int, before: Any = None) -> EventPage:
+        return await self._lists.page(
+            wanted.to_filter(self._house.cameras), limit, before, wanted.zone
+        )
+
+    def _next(self, page: EventPage) -> str | None:
+        return None if page.next is None else written_position(page.next)
+
+    def _shown(
+        self,
+        request: web.Request,
+        wanted: Wanted,
+        events: Sequence[ListedEvent],
+        before: Any = None,
+    ) -> dict[str, Any]:
+        words = words_of(request)
+        cards = [card_of(event, self._house.cameras, words) for event in events]
+        today = now().astimezone().date()
+        return {
+            "days": by_day(cards, None if before is None else before.motion_at),
+            "today": today,
+            "yesterday": today - timedelta(days=1),
+        }
+
+    async def _choices(self, request: web.Request) -> dict[str, Any]:
+        """Return what the form offers."""
+        words = words_of(request)
+        cameras = sorted(self._house.cameras.values(), key=lambda one: one.context.config.name)
+        reasons = [
+            (code, words(f"reasons.{code}") if f"reasons.{code}" in words else code)
+            for code in await self._lists.reasons()
+        ]
+        return {
+            "cameras": cameras,
+            "shown": SHOWN,
+            "kinds": [kind.value for kind in ALL_KINDS],
+            "reasons": sorted(reasons, key=lambda reason: reason[1].casefold()),
+            "has_zones": any(camera.context.settings.zones for camera in cameras),
+        }
