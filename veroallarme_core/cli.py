@@ -229,6 +229,7 @@ def _score(arguments: argparse.Namespace) -> int:
         arguments.output,
         zones=_zones(arguments),
         objects=arguments.objects,
+        threshold=arguments.threshold,
         detector=arguments.detector,
         progress=lambda done, total: line("events", done, total),
     )
@@ -376,6 +377,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_folders(sub, state_needed=False)
     sub.add_argument("--output", type=Path, required=True, metavar="FILE", help="CSV to write")
+    sub.add_argument(
+        "--threshold",
+        type=float,
+        metavar="SCORE",
+        help="from which an event is relevant, 0 to 1 (default: the calibrated one)",
+    )
     sub.set_defaults(command=_score)
 
     sub = commands.add_parser(

@@ -27,7 +27,13 @@ from veroallarme_core.adaptation.intruder_trial import (
 from veroallarme_core.adaptation.observed_events import assess_events, observe_history
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
-from veroallarme_core.adaptation.promise import calibrated, lines_by_floor, missing_for_promise
+from veroallarme_core.adaptation.promise import (
+    calibrated,
+    highest_of_recalls,
+    lines_by_floor,
+    lines_by_recall,
+    missing_for_promise,
+)
 from veroallarme_core.adaptation.report import AdaptationReport
 from veroallarme_core.adaptation.teacher import TaughtRegions, pass_on_thumbs
 from veroallarme_core.camera_memory import CameraModel, SceneMemory
@@ -86,6 +92,17 @@ def adapt_camera(
     missing = missing_for_promise(known, memory, attempts, confirmed, lines, options)
     if not missing:
         model = calibrated(model, attempts, confirmed, lines, event_ranks, options)
+        # What the camera would suppress with another promise is asked long after this.
+        attempts = settle(
+            trial,
+            sources,
+            attempts,
+            lambda tried: highest_of_recalls(tried, confirmed, options),
+            options,
+            progress,
+        )
+        recalls = lines_by_recall(attempts, confirmed, event_ranks, options)
+        model = replace(model, lines=recalls)
     return (
         memory,
         model,

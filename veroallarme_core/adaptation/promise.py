@@ -28,6 +28,8 @@ FLOORS_PX = (0, 14, 20, 28)
 """Heights below which an intruder may be left out of the promise. Above the last nobody is."""
 WORTH_A_FLOOR = 0.1
 """Share of its own events that a camera must suppress in addition for a higher floor."""
+RECALLS = (0.95, 0.98, 0.99, 0.995, 0.999)
+"""For which the line is told beside that of the recall that is promised."""
 CONFIRMED_WEIGHT = 5
 """A real intruder weighs as much as so many synthetic ones."""
 HEIGHTS_PX = (0, 14, 20, 28, 56, 112)
@@ -70,6 +72,41 @@ def lines_by_floor(
         for floor in FLOORS_PX
         if (line := _line(attempts, confirmed, floor, options)) is not None
     }
+
+
+def lines_by_recall(
+    attempts: Sequence[Attempt], confirmed: Floats, history: Floats, options: AdaptationOptions
+) -> dict[float, float]:
+    """Return the threshold that `calibrated` draws for each recall that can be promised.
+
+    Args:
+        attempts: how the synthetic intruders fared.
+        confirmed: (n,) ranks of events that the user called relevant.
+        history: (n,) ranks of the camera's own events.
+        options: how to learn; its recall is one of them.
+    """
+    found = {}
+    for recall in sorted({*RECALLS, options.recall}):
+        lines = lines_by_floor(attempts, confirmed, replace(options, recall=recall))
+        if lines and allowed_misses(len(attempts), recall, options.confidence):
+            found[recall] = lines[_choose_floor(lines, history)]
+    return found
+
+
+def highest_of_recalls(
+    attempts: Sequence[Attempt], confirmed: Floats, options: AdaptationOptions
+) -> float:
+    """Return the highest line that any of the recalls draws, -inf where none does."""
+    return max(
+        (
+            line
+            for recall in {*RECALLS, options.recall}
+            for line in lines_by_floor(
+                attempts, confirmed, replace(options, recall=recall)
+            ).values()
+        ),
+        default=-math.inf,
+    )
 
 
 def missing_for_promise(

@@ -15,6 +15,7 @@ from veroallarme_core.camera_memory.camera_model import (
     fold_of,
     quantiles_of,
     ranks,
+    score_by_other_line,
     teacher_ranks,
 )
 from veroallarme_core.camera_memory.camera_state import (
@@ -56,6 +57,7 @@ __all__ = [
     "fold_of",
     "quantiles_of",
     "ranks",
+    "score_by_other_line",
     "teacher_ranks",
     "write_report",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class CameraModel:
     """What looked for objects while it was learned: another one's scores mean something else."""
     view: int = 0
     """Which of the camera's views it was learned from: how often it had been turned before."""
+    lines: Mapping[float, float] = field(default_factory=dict)
+    """By recall, the threshold that would have promised it; what is missing could not be."""
 
     def rank(self, regions: Sequence[AssessedRegion], event_id: str) -> Floats:
         """Return how high regions rank, (n,), from 0 to 1, among all that moved and as objects."""
@@ -103,6 +105,7 @@ class CameraModel:
             "events": self.events,
             "threshold": self.threshold,
             "view": self.view,
+            "lines": sorted(self.lines.items()),
             "promise": None if self.promise is None else self.promise.to_dict(),
         }
         write_state(
@@ -138,6 +141,8 @@ class CameraModel:
             events=int(facts["events"]),
             threshold=threshold,
             view=int(facts["view"]),
+            # Earlier editions kept none.
+            lines={float(recall): float(line) for recall, line in facts.get("lines", ())},
             promise=None if promise is None else Promise.from_dict(promise),
             **found,
         )
@@ -149,6 +154,14 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "heads": (FOLDS, SKETCH_DIM + 1),
     "head_quantiles": (FOLDS, QUANTILES),
 }
+
+
+def score_by_other_line(score: float, line: float, other_line: float) -> float:
+    """Return the score in [0, 1] of what has `score` by one line, had the line lain elsewhere."""
+    if not 0.0 < score < 1.0:
+        return score
+    rank = line + math.log(score / (1.0 - score)) / _STEEPNESS
+    return 1.0 / (1.0 + math.exp(-_STEEPNESS * (rank - other_line)))
 
 
 def fold_of(event_id: str) -> int:

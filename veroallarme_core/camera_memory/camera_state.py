@@ -145,6 +145,11 @@ class CameraState:
         return None if self._model is None else self._model.promise
 
     @property
+    def model(self) -> CameraModel | None:
+        """What the adaptation learned; None where there is none for the present view."""
+        return self._model
+
+    @property
     def progress(self) -> LearningProgress:
         """How far it has learned."""
         events, sessions = self._memory.events, len(self._memory.sessions)

@@ -27,6 +27,7 @@ def score_folder(
     *,
     zones: tuple[Zone, ...] = (),
     objects: tuple[ObjectKind, ...] = ALL_KINDS,
+    threshold: float | None = None,
     detector: Path | None = None,
     threads: int = 2,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -40,6 +41,7 @@ def score_folder(
         output: the file to write, in one step. An event without a score gets 1.0.
         zones: where motion counts.
         objects: kinds that count.
+        threshold: score in [0, 1] from which an event is relevant; None takes the calibrated one.
         detector: an object detector of the user's own; None takes the one that ships.
         threads: events that are judged at the same time.
         progress: told how many are done, of how many.
@@ -49,17 +51,19 @@ def score_folder(
 
     Raises:
         AdaptationInputError: `data_dir` holds no event.
-        CommandError: `output` is a folder, or `state_dir` is none.
+        CommandError: `output` is a folder, `state_dir` is none, or the threshold is no score.
         StateFileError: what the camera has learned cannot be used.
         ModelError: the encoder or the detector cannot be loaded.
         OSError: the file cannot be written.
     """
     if output.is_dir():
         raise CommandError(f"{output} is a folder: give the name of the file to write")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise CommandError(f"--threshold {threshold:g}: give a score from 0 to 1")
     events = list_events(data_dir)
     state = None if state_dir is None else read_state(state_dir)
     pipeline = EventPipeline.with_shipped_networks(1, detector)
-    settings = CameraSettings(mode=Mode.FILTER, zones=zones, objects=objects)
+    settings = CameraSettings(mode=Mode.FILTER, zones=zones, objects=objects, threshold=threshold)
 
     def judge(event: EventFolder) -> PipelineResult:
         return judge_event(event, pipeline, settings, state)

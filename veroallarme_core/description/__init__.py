@@ -47,6 +47,7 @@ from veroallarme_core.description.region_crops import (
     paste_map,
     square_around,
 )
+from veroallarme_core.description.remembering import RememberingDetector, RememberingEncoder
 from veroallarme_core.description.scene_encoder import (
     CELL_CHANNELS,
     EMBEDDING_DIM,
@@ -90,6 +91,8 @@ __all__ = [
     "ObjectDetector",
     "RegionCrop",
     "RegionEvidence",
+    "RememberingDetector",
+    "RememberingEncoder",
     "SceneEncoder",
     "Square",
     "classes_of",

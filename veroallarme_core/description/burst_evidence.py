@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -28,6 +29,9 @@ from veroallarme_core.motion_detection import (
     MotionRegion,
     min_area_for,
 )
+
+if TYPE_CHECKING:
+    from veroallarme_core.description.remembering import RememberingEncoder
 
 SKETCH_DIM = 192
 """Numbers that describe what a region looks like, in its frames together."""
@@ -139,7 +143,7 @@ class BurstEvidence:
 
 
 def gather_evidence(
-    encoder: SceneEncoder,
+    encoder: SceneEncoder | RememberingEncoder,
     motion: MotionDetectionResult,
     candidates: Sequence[Candidate],
     objects: MovingObjects | None = None,
@@ -252,7 +256,9 @@ _SIGNS = _random_signs(2 * EMBEDDING_DIM, SKETCH_DIM)
 
 
 def _describe(
-    encoder: SceneEncoder, motion: MotionDetectionResult, regions: Sequence[Candidate]
+    encoder: SceneEncoder | RememberingEncoder,
+    motion: MotionDetectionResult,
+    regions: Sequence[Candidate],
 ) -> list[tuple[Candidate, tuple[NDArray[np.float32], float]]]:
     """Return sketch and change of every region."""
     crops, owners = [], []

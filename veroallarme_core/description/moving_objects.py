@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from veroallarme_core.description.object_detector import (
 )
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegion, common_area
 from veroallarme_core.pictures import Frame
+
+if TYPE_CHECKING:
+    from veroallarme_core.description.remembering import RememberingDetector
 
 DETECTOR_FRAME_PX = 320
 """Pixels of the longer edge at which whole frames are looked at.
@@ -144,7 +148,7 @@ class MovingObjects:
 
 
 def find_moving_objects(
-    detector: ObjectDetector | BlindDetector,
+    detector: ObjectDetector | BlindDetector | RememberingDetector,
     motion: MotionDetectionResult,
     moved: NDArray[np.uint8],
     regions: Sequence[MotionRegion],
@@ -247,7 +251,9 @@ def _lies_within(region: MotionRegion, squares: Sequence[Box]) -> bool:
 
 
 def _detect(
-    detector: ObjectDetector | BlindDetector, pictures: Sequence[Frame], size: int
+    detector: ObjectDetector | BlindDetector | RememberingDetector,
+    pictures: Sequence[Frame],
+    size: int,
 ) -> Sequence[Sequence[DetectedObject]]:
     return detector.detect(pictures, size=size, min_score=LEAST_SCORE)
 

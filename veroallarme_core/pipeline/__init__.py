@@ -8,6 +8,7 @@ from veroallarme_core.pipeline.decoding import find_motion
 from veroallarme_core.pipeline.event_pipeline import EventPipeline
 from veroallarme_core.pipeline.judged_burst import JudgedBurst
 from veroallarme_core.pipeline.network_opinion import NetworkOpinion
+from veroallarme_core.pipeline.outcomes import Outcome, Outcomes
 from veroallarme_core.pipeline.result import (
     MODEL,
     PipelineResult,
@@ -20,6 +21,8 @@ __all__ = [
     "EventPipeline",
     "JudgedBurst",
     "NetworkOpinion",
+    "Outcome",
+    "Outcomes",
     "PipelineResult",
     "find_motion",
     "not_judged",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from veroallarme_core.camera_memory import CameraState
@@ -17,6 +18,8 @@ from veroallarme_core.description import (
     Candidate,
     MovingObjects,
     ObjectDetector,
+    RememberingDetector,
+    RememberingEncoder,
     SceneEncoder,
     find_moving_objects,
     gather_evidence,
@@ -38,6 +41,7 @@ from veroallarme_core.motion_detection import MotionDetectionResult
 from veroallarme_core.pictures import Frame, encode_jpeg
 from veroallarme_core.pipeline.decoding import decode_burst, decode_reference, find_motion
 from veroallarme_core.pipeline.judged_burst import JudgedBurst
+from veroallarme_core.pipeline.looking_again import look_again
 from veroallarme_core.pipeline.network_opinion import NetworkOpinion, ask_network
 from veroallarme_core.pipeline.result import (
     PipelineResult,
@@ -62,8 +66,8 @@ class EventPipeline:
     def __init__(
         self,
         network: NetworkOpinion | None = None,
-        encoder: SceneEncoder | None = None,
-        detector: ObjectDetector | BlindDetector | None = None,
+        encoder: SceneEncoder | RememberingEncoder | None = None,
+        detector: ObjectDetector | BlindDetector | RememberingDetector | None = None,
     ) -> None:
         self._network = network
         self._encoder = encoder
@@ -91,6 +95,14 @@ class EventPipeline:
         """Return a pipeline whose detector finds nothing: nobody ranks lower with the real one."""
         blind = None if self._detector is None else BlindDetector(self._detector.name)
         return EventPipeline(self._network, self._encoder, blind)
+
+    def that_remembers(self) -> EventPipeline:
+        """Return a pipeline for one burst alone: what it is asked again it need not look at."""
+        return EventPipeline(
+            self._network,
+            None if self._encoder is None else RememberingEncoder(self._encoder),
+            None if self._detector is None else RememberingDetector(self._detector),
+        )
 
     @property
     def encoder_name(self) -> str:
@@ -137,17 +149,22 @@ class EventPipeline:
         decoded_at = time.perf_counter()
         motion = find_motion(decoded)
         moved_at = time.perf_counter()
-        judged = self.judge_motion(
+        remembering = self.that_remembers()
+        motion_at = motion_at or datetime.now(UTC)
+        judge = partial(
+            remembering.judge_motion,
             motion,
-            settings,
-            decode_reference(reference),
-            state,
+            reference=decode_reference(reference),
+            state=state,
             event_id=event_id,
             motion_at=motion_at,
         )
+        judged = judge(settings)
+        is_single = len(decoded) < 2
+        again = partial(look_again, judge, settings, state, is_single=is_single)
         # One picture can show what was not there before, but never that nothing happened: a
         # camera that hangs serves the same old picture again and again.
-        if len(decoded) < 2 and judged.judgement.state is not State.RELEVANT:
+        if is_single and judged.judgement.state is not State.RELEVANT:
             return replace(
                 not_judged(
                     "single_frame",
@@ -157,6 +174,7 @@ class EventPipeline:
                 frame_dimensions=motion.frame_dimensions,
                 picture=encode_jpeg(usable[0].image),
                 timing_ms=Timing(decode=(decoded_at - started) * 1e3),
+                look_again=again,
             )
         opinion = ask_network(self._network, motion, judged.judgement)
         result = judged.to_result(motion, settings, opinion)
@@ -170,6 +188,7 @@ class EventPipeline:
                 motion=(moved_at - decoded_at) * 1e3,
                 relevance=(ended - moved_at) * 1e3,
             ),
+            look_again=again,
         )
 
     def judge_motion(
@@ -205,7 +224,12 @@ class EventPipeline:
             if learned is None
             else doubt_unseen(burst, learned)
         )
-        return replace(described, judgement=judgement, evidence=_best_first(evidence, judgement))
+        return replace(
+            described,
+            judgement=judgement,
+            evidence=_best_first(evidence, judgement),
+            learned=learned,
+        )
 
     def describe_motion(
         self,

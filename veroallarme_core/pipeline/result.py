@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -20,6 +20,7 @@ from veroallarme_core.contract import (
 from veroallarme_core.description import BurstEvidence
 from veroallarme_core.judgement import GENERAL_THRESHOLD
 from veroallarme_core.pictures import FrameError
+from veroallarme_core.pipeline.outcomes import Outcomes
 
 MODEL = "cues-2"
 """Names what judged: proofs and cues that need no learning, second edition."""
@@ -49,6 +50,9 @@ class PipelineResult:
     model: str = MODEL
     evidence: BurstEvidence | None = None
     """What the camera's memory may learn from; the region with the highest score comes first."""
+    look_again: Callable[[], Outcomes] | None = field(default=None, repr=False, compare=False)
+    """Finds out what the event would be under other settings, before the memory learns from it; it
+    takes as long as judging may, and holds the frames. None where there is nothing to ask."""
 
     def without_proof(self, reason: str, explanation: str, **more: CueValue) -> PipelineResult:
         """Return it as unknown, for a reason that lies outside the pictures."""

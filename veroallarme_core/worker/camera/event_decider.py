@@ -7,7 +7,7 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
-from veroallarme_core.contract import CameraSettings, Verdict
+from veroallarme_core.contract import CameraSettings, State, Verdict
 from veroallarme_core.pipeline import PipelineResult, not_judged
 from veroallarme_core.worker.camera.alarm import MIN_HOLD_S, Alarm
 from veroallarme_core.worker.camera.camera_judge import CameraJudge
@@ -108,7 +108,7 @@ class EventDecider:
         verdict = self._verdict(event, settings, result, fetched)
         await self._store_and_publish(event, verdict, result.picture, saving)
         self._context.spawn(self._reference_watch.note_event(result, fetched.frames))
-        self._context.spawn(self._learn(event, result))
+        self._context.spawn(self._learn(event, fetched, result))
 
     async def _alert(self, event: PendingEvent, error: Exception) -> None:
         """Alert for an event whose verdict cannot be written down or sent."""
@@ -192,11 +192,29 @@ class EventDecider:
             else:
                 self._context.resolve(known_reason)
 
-    async def _learn(self, event: PendingEvent, result: PipelineResult) -> None:
+    async def _learn(
+        self, event: PendingEvent, fetched: FetchedFrames, result: PipelineResult
+    ) -> None:
         """Learn from an event after its alarm, then tell how far that has come."""
+        # The memory that judged it must not know it yet.
+        await self._note_outcomes(event, fetched, result)
         if result.evidence is not None:
             await self._learning.observe(event.event_id, event.motion_at, result)
         self.publish_statistics()
+
+    async def _note_outcomes(
+        self, event: PendingEvent, fetched: FetchedFrames, result: PipelineResult
+    ) -> None:
+        """Find out what the event would be under other settings, and keep it beside its verdict."""
+        if result.look_again is None:
+            return
+        outcomes = await self._context.services.judging.look_again(result.look_again)
+        if outcomes is None:
+            return
+        nuisance = replace(result, state=State.IRRELEVANT)
+        if without_late_proof(event, fetched, nuisance).state is not State.IRRELEVANT:
+            outcomes = outcomes.doubted()
+        await self._journal.add_outcomes(event.event_id, outcomes)
 
     def publish_statistics(self) -> None:
         """Publish totals and what was learned."""

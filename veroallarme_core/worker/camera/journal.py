@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from veroallarme_core.contract import Verdict
+from veroallarme_core.pipeline import Outcomes
 from veroallarme_core.worker.camera.context import STORAGE_ERRORS, CameraContext
 from veroallarme_core.worker.camera.pending_event import (
     Acknowledge,
@@ -115,6 +116,14 @@ class CameraJournal:
         if verdict.stored:
             self._context.resolve("storage")
         return True
+
+    async def add_outcomes(self, event_id: str, outcomes: Outcomes) -> None:
+        """Store what an event would be under other settings."""
+        content = outcomes.to_dict()
+        try:
+            await self._storage.write(lambda store: store.outcomes.add(event_id, content))
+        except STORAGE_ERRORS as error:
+            self._failed("what other settings would do cannot be stored", error)
 
     async def mark_published(self, event_id: str) -> None:
         """Remember that the broker has a verdict."""

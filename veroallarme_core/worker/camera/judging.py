@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import CameraSettings
 from veroallarme_core.description import load_object_detector, load_scene_encoder
 from veroallarme_core.inference import InferenceError, ModelError, describe_runtime
-from veroallarme_core.pipeline import EventPipeline, PipelineResult
+from veroallarme_core.pipeline import EventPipeline, Outcomes, PipelineResult
 from veroallarme_core.relevance_mask import RelevanceMaskPredictor
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.config import InferenceConfig
@@ -29,6 +31,10 @@ from veroallarme_core.worker.process_memory import give_back
 _LOGGER = logging.getLogger(__name__)
 
 THREADS = 2
+MOST_SECOND_LOOKS = 8
+"""Bursts that may wait for another look after their alarm; each keeps its frames in memory."""
+SECOND_LOOK_LIMIT_S = 30.0
+_LOWER_BY = 10  # the niceness of second looks: alarms go first
 IDLE_S = 30.0
 """Without a judgement for so long, memory is given back: some 100 MB. The next one takes 10 to
 40 ms more of the processor, in which the system clears those pages again."""
@@ -57,6 +63,10 @@ class JudgingThreads:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="veroallarme-judge")
         # Two bursts are judged side by side: threads of OpenCV's own would only fight theirs.
         cv2.setNumThreads(1)
+        self._second_looks = ThreadPoolExecutor(
+            1, thread_name_prefix="veroallarme-second-look", initializer=_give_way
+        )
+        self._looking = 0
         self._begun_at: dict[int, float] = {}
         self._resting: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -134,6 +144,30 @@ class JudgingThreads:
         finally:
             self._rest_later()
 
+    async def look_again(self, call: Callable[[], Outcomes]) -> Outcomes | None:
+        """Find out what an event would be under other settings, behind all alarms.
+
+        None where too many wait, where it takes too long or where it fails: it is then not known.
+        """
+        if self._looking >= MOST_SECOND_LOOKS or self._is_closed:
+            return None
+        self._looking += 1
+        looking = asyncio.get_running_loop().run_in_executor(self._second_looks, call)
+        looking.add_done_callback(self._looked)
+        try:
+            async with asyncio.timeout(SECOND_LOOK_LIMIT_S):
+                return await asyncio.shield(looking)
+        except Exception:  # whatever is wrong with it, the alarm was told
+            _LOGGER.exception("nobody can tell what an event would be under other settings")
+            return None
+        finally:
+            self._rest_later()
+
+    def _looked(self, looking: asyncio.Future[Outcomes]) -> None:
+        self._looking -= 1
+        if not looking.cancelled():
+            looking.exception()  # told where it was waited for
+
     def _rest_later(self) -> None:
         """Give memory back once nothing has been judged for a while."""
         if self._resting is not None:
@@ -166,6 +200,13 @@ class JudgingThreads:
         if self._resting is not None:
             self._resting.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._second_looks.shutdown(wait=False, cancel_futures=True)
+
+
+def _give_way() -> None:
+    """Let the threads of the alarms go first; only Linux knows a priority of a thread."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWER_BY)
 
 
 def _load_predictor(model: Path, config: InferenceConfig) -> RelevanceMaskPredictor:

@@ -103,6 +103,11 @@ class Suggestions:
         """Whether anything is suggested."""
         return bool(self._known.offered)
 
+    @property
+    def offered(self) -> Sequence[ZoneSuggestion]:
+        """What is suggested."""
+        return self._known.offered
+
     def payload(self) -> bytes:
         """Return the suggestions as the contract writes them."""
         return dump(SuggestionList(suggestions=self._known.offered).to_dict())

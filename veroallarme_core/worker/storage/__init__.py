@@ -8,6 +8,7 @@ from veroallarme_core.worker.storage.event_store import EventStore, StoreError
 from veroallarme_core.worker.storage.records import (
     CameraRecord,
     EventFilter,
+    JudgedEvent,
     KeepLimits,
     ListedEvent,
     OpenEvent,
@@ -22,6 +23,7 @@ __all__ = [
     "CameraRecord",
     "EventFilter",
     "EventStore",
+    "JudgedEvent",
     "KeepLimits",
     "ListedEvent",
     "OpenEvent",

@@ -17,6 +17,7 @@ from typing import Any
 from veroallarme_core.contract import EventCounts, EventQuery, State, Verdict, iso
 from veroallarme_core.worker.storage.event_frames import EventFrames
 from veroallarme_core.worker.storage.event_listing import EventListing
+from veroallarme_core.worker.storage.event_outcomes import EventOutcomes
 from veroallarme_core.worker.storage.records import (
     CameraRecord,
     KeepLimits,
@@ -77,6 +78,8 @@ class EventStore:
             raise _not_opened(self.path, error) from error
         self.listing = EventListing(self._db)
         """Lists over all cameras."""
+        self.outcomes = EventOutcomes(self._db)
+        """What events would be under other settings."""
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(

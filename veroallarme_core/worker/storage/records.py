@@ -117,6 +117,20 @@ class ListedEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JudgedEvent:
+    """An event as it lies in the store, unread: a page of them is to be had quickly."""
+
+    motion_at: str
+    event_id: str
+    verdict: str
+    """JSON, as the contract wrote it then."""
+    outcomes: str | None
+    """JSON, what it would be under other settings; None where nobody found out."""
+    feedback: bool | None
+    """None where there is no thumb."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SuppressedEvent:
     """An event that raised no alarm."""
 
