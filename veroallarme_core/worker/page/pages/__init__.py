@@ -6,10 +6,19 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from veroallarme_core.worker.page.pages import event, event_zone, events, set_up, today
+from veroallarme_core.worker.page.pages import (
+    event,
+    event_zone,
+    events,
+    numbers,
+    set_up,
+    today,
+    what_if,
+    zones,
+)
 from veroallarme_core.worker.page.shell import House
 
-_PAGES = (today, events, event, event_zone, set_up)
+_PAGES = (today, events, event, event_zone, zones, what_if, numbers, set_up)
 
 
 def all_routes(house: House) -> Iterator[web.RouteDef]:

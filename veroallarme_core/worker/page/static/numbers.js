@@ -1,0 +1,78 @@
+// Draws the days as charts; the table below each says the same to who does not see them.
+
+const alarms = document.getElementById("alarms");
+const latency = document.getElementById("latency");
+const told = JSON.parse(alarms.dataset.charts);
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const days = told.days.map((day) => new Date(`${day}T00:00`).getTime() / 1000);
+const language = document.documentElement.lang;
+const HEIGHT = 260;
+
+const short = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
+const asDay = (seconds) => short.format(new Date(seconds * 1000));
+
+function bars(width) {
+  return window.uPlot.paths.bars({ size: [width, 40], align: 0 });
+}
+
+function axes() {
+  const line = { stroke: colour("--line"), width: 1 };
+  const shared = { stroke: colour("--quiet"), grid: line, ticks: line };
+  return [
+    { ...shared, space: 70, values: (_, ticks) => ticks.map(asDay), incrs: [86400, 7 * 86400, 14 * 86400, 30 * 86400] },
+    { ...shared, size: 48 },
+  ];
+}
+
+function draw(element, series, data) {
+  element.replaceChildren();
+  return new window.uPlot(
+    {
+      width: Math.max(200, element.clientWidth),
+      height: HEIGHT,
+      axes: axes(),
+      cursor: { drag: { x: false, y: false } },
+      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1 || 1)] } },
+      series: [{ label: alarms.dataset.day, value: (_, at) => (at === null ? "–" : asDay(at)) }, ...series],
+    },
+    data,
+    element,
+  );
+}
+
+function all() {
+  const [before, after] = [colour("--quiet"), colour("--relevant")];
+  draw(
+    alarms,
+    [
+      { label: alarms.dataset.before, stroke: before, fill: `${before}55`, paths: bars(0.8), points: { show: false } },
+      { label: alarms.dataset.after, stroke: after, fill: after, paths: bars(0.45), points: { show: false } },
+    ],
+    [days, told.before, told.after],
+  );
+  const line = (label, name, dash) => ({ label, stroke: colour(name), width: 2, dash, spanGaps: true, points: { size: 6 } });
+  draw(
+    latency,
+    [
+      line(latency.dataset.median, "--accent"),
+      line(latency.dataset.p95, "--unknown", [6, 4]),
+      line(latency.dataset.judging, "--suppressed", [2, 3]),
+    ],
+    [days, told.median_s, told.p95_s, told.judging_s],
+  );
+}
+
+let due = 0;
+function later() {
+  clearTimeout(due);
+  due = setTimeout(all, 120);
+}
+
+all();
+let width = alarms.clientWidth;
+new ResizeObserver(() => {
+  if (alarms.clientWidth === width) return;
+  width = alarms.clientWidth;
+  later();
+}).observe(alarms);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", all);
