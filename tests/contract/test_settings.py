@@ -84,6 +84,7 @@ all_settings = st.builds(
     mode=st.sampled_from(Mode),
     on_unknown=st.sampled_from(OnUnknown),
     threshold=st.none() | shares,
+    recall=st.none() | st.floats(0.5, 0.999),
     hold_s=st.floats(0, 3600),
     zones=st.lists(zones, max_size=4).map(tuple),
     objects=kinds,

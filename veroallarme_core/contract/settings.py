@@ -41,6 +41,9 @@ class CameraSettings:
     on_unknown: OnUnknown = OnUnknown.ALERT
     threshold: float | None = None
     """None takes the calibrated threshold; a user's number survives every refit."""
+    recall: float | None = None
+    """Share of relevant events that the calibration promises, from the next one on; None takes that
+    of the worker."""
     hold_s: float = 30.0
     """The shortest time that an alarm stays on, in seconds."""
     zones: tuple[Zone, ...] = ()
@@ -55,6 +58,7 @@ class CameraSettings:
             "mode": self.mode.value,
             "on_unknown": self.on_unknown.value,
             "threshold": self.threshold,
+            "recall": self.recall,
             "hold_s": self.hold_s,
             "zones": [zone.to_dict() for zone in self.zones],
             "objects": [kind.value for kind in self.objects],
@@ -76,6 +80,11 @@ SETTINGS_SCHEMA = vol.Schema(
         "on_unknown": one_of(OnUnknown),
         "threshold": vol.Any(
             None, number_between(0, 1, "a score"), msg="give null or a number from 0 to 1"
+        ),
+        "recall": vol.Any(
+            None,
+            number_between(0.5, 0.999, "a share"),
+            msg="give null or a share from 0.5 to 0.999",
         ),
         "hold_s": number_between(0, 3600, "seconds"),
         "zones": ZONES,

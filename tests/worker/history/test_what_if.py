@@ -199,7 +199,7 @@ def test_thumbs_tell_what_would_be_lost_and_what_would_still_ring() -> None:
     assert (found.events, found.alarms, found.suppressed) == (4, 2, 2)
     assert (found.confirmed, found.missed) == (2, 1)
     assert (found.rejected, found.still_ringing) == (2, 1)
-    assert found.missed_ids == (events[0].event_id,)
+    assert found.lost == (events[0],)
 
 
 async def test_the_last_500_are_read_newest_first_and_broken_ones_left_out(tmp_path: Path) -> None:

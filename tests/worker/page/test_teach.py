@@ -1,5 +1,6 @@
 """Zones, what if and numbers: what they say, what they set, and what they refuse."""
 
+import asyncio
 import csv
 import io
 import json
@@ -10,10 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.peers import Listener
 from tests.worker.conftest import Site, drawn_jpegs
 from tests.worker.history.test_past_events import stored_verdict
 from tests.worker.page.conftest import Visitor, visiting
+from tests.worker.talk import C, events, sender
 from veroallarme_core.contract import Mode, ObjectKind, State
+from veroallarme_core.worker.history import RememberedEvent
+from veroallarme_core.worker.page.pages.zones import draw_heat
 from veroallarme_core.worker.page.shell import LANGUAGES
 from veroallarme_core.worker.storage import EventStore
 
@@ -167,6 +172,49 @@ async def test_applied_settings_act_at_once(teacher: Visitor) -> None:
     assert teacher.worker.cameras["front"].context.settings == settings
 
 
+async def test_another_promise_is_a_setting_of_the_camera(teacher: Visitor) -> None:
+    form = {"mode": "auto", "objects": "person", "recall": "0.98"}
+    response, page = await teacher.post("/cameras/front/what-if", form)
+    assert response.status == 200
+    assert "Now 98 % is asked for" in page
+    assert "learned anew" not in page.split("recall-help")[0], "nothing is learned here"
+    assert teacher.worker.cameras["front"].context.settings.recall == 0.98
+    # Without a choice it stays as it is.
+    await teacher.post("/cameras/front/what-if", {"mode": "auto", "objects": "person"})
+    assert teacher.worker.cameras["front"].context.settings.recall == 0.98
+    response, _ = await teacher.post("/cameras/front/what-if", {**form, "recall": "2"})
+    assert response.status == 400
+
+
+async def test_what_other_settings_would_do_is_found_out_after_the_alarm(
+    teacher: Visitor, site: Site
+) -> None:
+    listener = Listener(site.port, [f"{C}/event"])
+    async with listener.listen(), sender(site.port) as broker:
+        await broker.motion("ON")
+        await listener.until(lambda: bool(events(listener)))
+        await broker.motion("OFF")
+    storage = teacher.worker._storage
+    for _ in range(100):
+        (newest,) = await storage.database(
+            lambda store: store.outcomes.judged_before("front", None, 1)
+        )
+        if newest.outcomes is not None:
+            break
+        await asyncio.sleep(0.05)
+    event = RememberedEvent.read(newest)
+    assert event is not None
+    assert event.outcomes is not None
+    assert event.state is State.RELEVANT
+    assert len(event.outcomes.outcomes) == 7, "every choice of kinds"
+    strict = event.outcomes.state(threshold=1.0, kinds=ObjectKind)
+    assert strict is State.IRRELEVANT
+    assert event.score is not None
+    # The score of the verdict is rounded, that of the outcomes is not.
+    below = event.outcomes.state(threshold=event.score - 1e-4, kinds=ObjectKind)
+    assert below is State.RELEVANT
+
+
 async def test_numbers_as_csv_add_up(teacher: Visitor) -> None:
     _, text = await teacher.get("/numbers/days.csv?days=7")
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -186,3 +234,14 @@ async def test_nobody_saves_without_the_token_of_the_page(teacher: Visitor) -> N
     for path in ("/cameras/front/zones", "/cameras/front/what-if"):
         async with teacher.http.post(teacher.base + path, json={"zones": []}) as response:
             assert response.status == 403
+
+
+def test_the_map_of_what_keeps_moving_can_be_seen_through() -> None:
+    recurrence = np.zeros((9, 16), np.float32)
+    recurrence[2:5, 3:6] = 0.6
+    picture = cv2.imdecode(np.frombuffer(draw_heat(recurrence), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    assert picture.shape == (72, 128, 4)
+    assert picture[70, 120, 3] == 0, "where nothing moves there is nothing to see"
+    assert picture[28, 36, 3] > 150
+    assert draw_heat(np.zeros((9, 16), np.float32))

@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -64,6 +65,11 @@ class RememberedEvent:
     thumb: bool | None
     outcomes: Outcomes | None
     """What it would be under other settings; None where nobody found out."""
+
+    @property
+    def moment(self) -> datetime:
+        """When it moved."""
+        return datetime.fromisoformat(self.motion_at)
 
     @classmethod
     def read(cls, stored: JudgedEvent) -> RememberedEvent | None:

@@ -62,8 +62,8 @@ class Answer:
     """Events that the user called false alarms."""
     still_ringing: int
     """Those of `rejected` that would have raised the alarm."""
-    missed_ids: tuple[str, ...] = ()
-    """Of the missed, newest first, ten at most."""
+    lost: tuple[RememberedEvent, ...] = ()
+    """The missed, newest first, ten at most."""
 
     @property
     def suppressed(self) -> int:
@@ -113,7 +113,7 @@ def answer(events: Sequence[RememberedEvent], choice: Choice) -> Answer:
         missed=len(missed),
         rejected=sum(event.thumb is False for event in events),
         still_ringing=sum(rings is not False for event, rings in alarms if event.thumb is False),
-        missed_ids=tuple(event.event_id for event in missed[:10]),
+        lost=tuple(missed[:10]),
     )
 
 

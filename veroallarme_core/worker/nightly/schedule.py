@@ -143,7 +143,7 @@ class Adaptations:
             labels=write_labels(feedback),
             zones=write_zones(in_force.zones),
             objects=in_force.objects,
-            recall=self._config.recall,
+            recall=self._config.recall if in_force.recall is None else in_force.recall,
             detector=self._detector,
         )
         basis, last = learning.basis(repr(guidance)), learning.last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,13 @@ import voluptuous as vol
 from aiohttp import web
 from multidict import MultiMapping
 
-from veroallarme_core.contract import SETTINGS_SCHEMA, CameraSettings, Mode, ObjectKind
+from veroallarme_core.contract import (
+    SETTINGS_SCHEMA,
+    CameraSettings,
+    CommandError,
+    Mode,
+    ObjectKind,
+)
 from veroallarme_core.worker.camera import STORAGE_ERRORS, CameraWorker
 from veroallarme_core.worker.history import (
     Answer,
@@ -65,8 +72,8 @@ class WhatIfPage:
             modes=tuple(Mode),
             kinds=tuple(ObjectKind),
             recalls=recalls_known(events or ()),
-            recall=self._house.config.learning.recall,
-            is_applied="applied" in request.query,
+            recall=settings.recall or self._house.config.learning.recall,
+            applied=request.query.get("applied", ""),
             **_told(events, Choice.of(settings), settings),
         )
 
@@ -93,14 +100,20 @@ class WhatIfPage:
             choice = _choice(await request.post(), camera.context.settings)
         except vol.Invalid as error:
             raise web.HTTPBadRequest(text=f"These are no settings: {error}.") from None
-        await camera.change_settings(
-            {
-                "mode": choice.mode,
-                "threshold": choice.threshold,
-                "objects": choice.objects,
-            }
-        )
-        raise web.HTTPSeeOther(url_for(request, f"/cameras/{camera.id}/what-if", applied="yes"))
+        change: dict[str, Any] = {
+            "mode": choice.mode,
+            "threshold": choice.threshold,
+            "objects": choice.objects,
+        }
+        if choice.recall is not None:
+            change["recall"] = choice.recall
+        await camera.change_settings(change)
+        applied = "settings"
+        if choice.recall is not None:
+            with contextlib.suppress(CommandError):  # it learns nothing: it acts once it does
+                self._house.adaptations.request(camera.id)
+                applied = "recall"
+        raise web.HTTPSeeOther(url_for(request, f"/cameras/{camera.id}/what-if", applied=applied))
 
     async def _events(self, camera: CameraWorker) -> Sequence[RememberedEvent] | None:
         try:
@@ -118,8 +131,6 @@ def _told(
         "choice": choice,
         "now": now,
         "then": then,
-        "is_changed": choice != Choice.of(settings),
-        "ids": [] if then is None else then.missed_ids,
     }
 
 
@@ -135,14 +146,14 @@ def _choice(form: MultiMapping[Any], settings: CameraSettings) -> Choice:
             "mode": form.get("mode", settings.mode.value),
             "threshold": _number(form.get("threshold")) if is_own else None,
             "objects": list(form.getall("objects", [])),
+            "recall": _number(recall) if (recall := form.get("recall")) else None,
         }
     )
-    recall = form.get("recall")
     return Choice(
         mode=change["mode"],
         threshold=change["threshold"],
         objects=change["objects"],
-        recall=_number(recall) if recall else None,
+        recall=change["recall"],
         on_unknown=settings.on_unknown,
     )
 

@@ -7,6 +7,9 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const days = told.days.map((day) => new Date(`${day}T00:00`).getTime() / 1000);
 const language = document.documentElement.lang;
 const HEIGHT = 260;
+const DAY_S = 86400;
+/** Without a bar where there is nothing: its outline would look like something. */
+const some = (counts) => counts.map((count) => count || null);
 
 const short = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
 const asDay = (seconds) => short.format(new Date(seconds * 1000));
@@ -19,7 +22,7 @@ function axes() {
   const line = { stroke: colour("--line"), width: 1 };
   const shared = { stroke: colour("--quiet"), grid: line, ticks: line };
   return [
-    { ...shared, space: 70, values: (_, ticks) => ticks.map(asDay), incrs: [86400, 7 * 86400, 14 * 86400, 30 * 86400] },
+    { ...shared, space: 70, values: (_, ticks) => ticks.map(asDay), incrs: [1, 7, 14, 30].map((count) => count * DAY_S) },
     { ...shared, size: 48 },
   ];
 }
@@ -32,7 +35,10 @@ function draw(element, series, data) {
       height: HEIGHT,
       axes: axes(),
       cursor: { drag: { x: false, y: false } },
-      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1 || 1)] } },
+      scales: {
+        x: { range: (_, first, last) => [first - DAY_S / 2, last + DAY_S / 2] },
+        y: { range: (_, low, high) => [0, Math.max(1, high * 1.1 || 1)] },
+      },
       series: [{ label: alarms.dataset.day, value: (_, at) => (at === null ? "–" : asDay(at)) }, ...series],
     },
     data,
@@ -48,7 +54,7 @@ function all() {
       { label: alarms.dataset.before, stroke: before, fill: `${before}55`, paths: bars(0.8), points: { show: false } },
       { label: alarms.dataset.after, stroke: after, fill: after, paths: bars(0.45), points: { show: false } },
     ],
-    [days, told.before, told.after],
+    [days, some(told.before), some(told.after)],
   );
   const line = (label, name, dash) => ({ label, stroke: colour(name), width: 2, dash, spanGaps: true, points: { size: 6 } });
   draw(
