@@ -111,6 +111,7 @@ SETTINGS: dict[str, Any] = {
     "mode": "filter",
     "on_unknown": "alert",
     "threshold": None,
+    "recall": None,
     "hold_s": 30.0,
     "zones": [],
     "objects": ["person", "animal", "vehicle"],

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from veroallarme_core.contract import CameraSettings
+from veroallarme_core.contract import CameraSettings, ObjectKind
+from veroallarme_core.pipeline import Outcomes
 from veroallarme_core.worker.camera import judging as judging_module
-from veroallarme_core.worker.camera.judging import JudgingThreads
+from veroallarme_core.worker.camera.judging import MOST_SECOND_LOOKS, JudgingThreads
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.config import InferenceConfig
 
@@ -110,3 +111,48 @@ async def test_nothing_is_given_back_after_the_end(
 
     await asyncio.sleep(0.3)
     assert not given_back.is_set()
+
+
+# --- another look, behind the alarms -----------------------------------------------------------
+
+
+def outcomes() -> Outcomes:
+    return Outcomes(chosen=frozenset(ObjectKind))
+
+
+async def test_another_look_is_taken_in_a_thread_of_its_own(judging: JudgingThreads) -> None:
+    threads: list[str] = []
+
+    def look() -> Outcomes:
+        threads.append(threading.current_thread().name)
+        return outcomes()
+
+    assert await judging.look_again(look) == outcomes()
+    assert threads[0].startswith("veroallarme-second-look")
+    judging.close()
+
+
+async def test_a_look_that_fails_leaves_it_unknown(judging: JudgingThreads) -> None:
+    def fail() -> Outcomes:
+        raise ValueError("no")
+
+    assert await judging.look_again(fail) is None
+    assert await judging.look_again(outcomes) == outcomes(), "the next one is taken"
+    judging.close()
+
+
+async def test_too_many_looks_are_not_waited_for(judging: JudgingThreads) -> None:
+    may_end = threading.Event()
+
+    def slow() -> Outcomes:
+        may_end.wait(LIMIT_S)
+        return outcomes()
+
+    looks = [asyncio.create_task(judging.look_again(slow)) for _ in range(MOST_SECOND_LOOKS)]
+    await asyncio.sleep(0)
+    assert await judging.look_again(outcomes) is None
+    may_end.set()
+    assert await asyncio.gather(*looks) == [outcomes()] * MOST_SECOND_LOOKS
+    assert await judging.look_again(outcomes) == outcomes()
+    judging.close()
+    assert await judging.look_again(outcomes) is None
