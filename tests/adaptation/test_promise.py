@@ -1,6 +1,7 @@
 """The promise: how many misses it allows, and whom it covers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from veroallarme_core.adaptation.intruder_trial import Attempt
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.promise import (
     CONFIRMED_WEIGHT,
+    RECALLS,
     allowed_misses,
     calibrated,
+    highest_of_recalls,
     lines_by_floor,
+    lines_by_recall,
     missing_for_promise,
 )
 from veroallarme_core.camera_memory import CUES, FOLDS, QUANTILES, CameraModel, SceneMemory
@@ -148,3 +152,25 @@ def test_small_ones_that_proofs_hide_are_left_out():
     threshold, promise = calibrate(attempts(1200, 60, 0.6, 1.0) + hidden)
     assert promise.smallest_px == 14
     assert threshold >= 0.6
+
+
+def test_every_recall_is_told_the_line_that_calibrating_for_it_draws() -> None:
+    draw = np.random.default_rng(3)
+    tried = [
+        Attempt(float(rank), True, int(height))
+        for rank, height in zip(
+            draw.uniform(0.2, 0.9, 800), draw.integers(8, 120, 800), strict=True
+        )
+    ]
+    confirmed, history = draw.uniform(0.4, 0.9, 6), draw.uniform(0, 1, 300)
+    found = lines_by_recall(tried, confirmed, history, OPTIONS)
+    assert set(found) < {*RECALLS, OPTIONS.recall}, "800 intruders promise no 99.9 %"
+    assert OPTIONS.recall in found
+    for recall, line in found.items():
+        asked = replace(OPTIONS, recall=recall)
+        lines = lines_by_floor(tried, confirmed, asked)
+        assert calibrated(model(), tried, confirmed, lines, history, asked).threshold == line
+        assert line <= highest_of_recalls(tried, confirmed, OPTIONS)
+    drawn = [found[recall] for recall in sorted(found)]
+    assert drawn == sorted(drawn, reverse=True), "who promises less may suppress more"
+    assert lines_by_recall([], NOBODY, history, OPTIONS) == {}

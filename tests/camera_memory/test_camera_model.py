@@ -28,6 +28,7 @@ from veroallarme_core.camera_memory.camera_model import (
     fold_of,
     quantiles_of,
     ranks,
+    score_by_other_line,
     teacher_ranks,
 )
 from veroallarme_core.camera_memory.state_file import StateFileError, read_state, write_state
@@ -147,7 +148,18 @@ MODEL = CameraModel(
     promise=PROMISE,
     detector="nanodet-1",
     view=2,
+    lines={0.95: 0.7, 0.99: 0.625},
 )
+
+
+def test_a_score_by_another_line_is_what_a_model_with_that_line_gives() -> None:
+    other = replace(MODEL, threshold=0.4)
+    for rank in (0.0, 0.3, 0.4, 0.625, 1.0):
+        score = float(MODEL.score(np.array(rank)))
+        moved = score_by_other_line(score, MODEL.threshold, other.threshold)
+        assert moved == pytest.approx(float(other.score(np.array(rank))), abs=1e-12)
+    assert score_by_other_line(1.0, 0.5, 0.9) == 1.0
+    assert score_by_other_line(0.0, 0.5, 0.1) == 0.0
 
 
 # --- its file -------------------------------------------------------------------------------------
@@ -160,6 +172,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path, promise: Promise | Non
     read = CameraModel.load(path, "lite0-1")
     assert (read.events, read.threshold, read.view, read.promise) == (812, 0.625, 2, promise)
     assert read.detector == "nanodet-1"
+    assert read.lines == MODEL.lines
     for name in ("cue_quantiles", "teacher_quantiles", "heads", "head_quantiles"):
         assert np.array_equal(getattr(read, name), getattr(MODEL, name)), name
 

@@ -200,25 +200,28 @@ class EventPipeline:
         *,
         event_id: str = "",
         motion_at: datetime | None = None,
+        by_rules: BurstJudgement | None = None,
     ) -> JudgedBurst:
         """Judge what Stage 1 found; adaptation promises a recall of this very function.
 
         Zones come first: what does not count is gone before anything is chosen or described. Then
         what is proven, then objects of kinds that do not count, then what the camera has learned of
-        the rest. Arguments: as for `judge`, but `reference` is uint8 (H, W, 3) BGR.
+        the rest. Arguments: as for `judge`, but `reference` is uint8 (H, W, 3) BGR, and `by_rules`
+        is what the rules said of it before, by the same zones and threshold: they know no kinds.
         """
         threshold = threshold_in_force(settings)
         premises = Premises.of(settings.zones, motion.frame_dimensions, settings.objects)
         burst = Burst(motion, reference, threshold, premises)
         is_taught = state is not None and not state.is_on_trial
-        described = self._describe(burst, judge_by_rules(burst), is_taught=is_taught)
+        by_rules = by_rules or judge_by_rules(burst)
+        described = self._describe(burst, by_rules, is_taught=is_taught)
         learned = None
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
             described, learned = self._remember(burst, described, state, event_id, at)
         judgement, evidence = described.judgement, described.evidence
         if evidence is None:
-            return described
+            return replace(described, by_rules=by_rules)
         judgement = (
             rank_by_appearance(judgement, evidence, threshold)
             if learned is None
@@ -229,6 +232,7 @@ class EventPipeline:
             judgement=judgement,
             evidence=_best_first(evidence, judgement),
             learned=learned,
+            by_rules=by_rules,
         )
 
     def describe_motion(

@@ -33,6 +33,8 @@ class JudgedBurst:
     evidence: BurstEvidence | None
     objects: MovingObjects | None = None
     """None where nobody looked for any."""
+    by_rules: BurstJudgement | None = None
+    """What the rules alone said of it."""
     learned: BurstJudgement | None = None
     """What the camera's memory made of it, before its damage was considered; None without one."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import CameraSettings, ObjectKind, State
-from veroallarme_core.judgement import RegionJudgement
+from veroallarme_core.judgement import BurstJudgement, RegionJudgement
 from veroallarme_core.pipeline.judged_burst import JudgedBurst
 from veroallarme_core.pipeline.outcomes import Outcome, Outcomes, choices_of_kinds
 
@@ -17,8 +17,17 @@ _FROM_THUMBS = ("like_confirmed", "like_rejected", "not_looked_at")
 Kinds = frozenset[ObjectKind]
 
 
+class Judge(Protocol):
+    """Judges one burst."""
+
+    def __call__(
+        self, settings: CameraSettings, *, by_rules: BurstJudgement | None = None
+    ) -> JudgedBurst:
+        """Judge it by some settings; `by_rules` as for `EventPipeline.judge_motion`."""
+
+
 def look_again(
-    judge: Callable[[CameraSettings], JudgedBurst],
+    judge: Judge,
     settings: CameraSettings,
     state: CameraState | None,
     *,
@@ -35,6 +44,7 @@ def look_again(
     outcomes: dict[Kinds, Outcome] = {}
     seen: dict[Kinds, Kinds] = {}
     """Kinds that were found in the burst, by the choice with which it was looked at."""
+    by_rules = None
     for kinds in choices_of_kinds(settings.objects):
         # Only kinds that somebody found can make a difference.
         same = next((done for done, found in seen.items() if done & found == kinds & found), None)
@@ -42,7 +52,8 @@ def look_again(
             outcomes[kinds] = replace(outcomes[same], kinds=kinds)
             continue
         chosen = tuple(kind for kind in ObjectKind if kind in kinds)
-        judged = judge(replace(settings, threshold=1.0, objects=chosen))
+        judged = judge(replace(settings, threshold=1.0, objects=chosen), by_rules=by_rules)
+        by_rules = judged.by_rules
         seen[kinds] = _found(judged)
         outcomes[kinds] = _outcome(judged, kinds, is_single=is_single)
     model = None if state is None else state.model

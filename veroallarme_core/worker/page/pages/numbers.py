@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import date
@@ -23,6 +24,7 @@ from veroallarme_core.worker.page.shell import House, Words, render, words_of
 SPANS = (7, 30, MOST_DAYS)
 _USUAL_SPAN = 30
 _OTHER = "other"
+_MOST_CAUSES = 12
 
 
 def routes(house: House) -> list[web.RouteDef]:
@@ -44,8 +46,8 @@ def routes(house: House) -> list[web.RouteDef]:
 
     async def show(request: web.Request) -> web.Response:
         numbers, span, camera = await read(request)
-        said = words_of(request)
-        total = numbers.total()
+        # Sorting the times of many events takes longer than an alarm should wait.
+        figures = await asyncio.to_thread(_figures, numbers, words_of(request))
         shown = [one for one in by_name(house) if camera in ("", one.id)]
         return render(
             request,
@@ -54,31 +56,38 @@ def routes(house: House) -> list[web.RouteDef]:
             camera=camera,
             span=span,
             spans=SPANS,
-            total=total,
-            days=[_row(at, numbers.day(at), said) for at in reversed(numbers.days)],
-            causes=[
-                (_reason(said, reason), count) for reason, count in total.reasons.most_common(12)
-            ],
-            charts=json.dumps(_charts(numbers)),
-            median_ms=total.quantile_ms("total", 0.5),
-            judging_median_ms=judging_ms(total, 0.5),
             promises=[(one, one.learning.stats()) for one in shown],
             is_cut=numbers.is_cut,
+            **figures,
         )
 
     async def table(request: web.Request) -> web.Response:
         numbers, _, _ = await read(request)
-        return _csv(numbers.csv(), "veroallarme-days.csv")
+        return _csv(await asyncio.to_thread(numbers.csv), "veroallarme-days.csv")
 
     async def causes(request: web.Request) -> web.Response:
         numbers, _, _ = await read(request)
-        return _csv(numbers.causes_csv(), "veroallarme-causes.csv")
+        return _csv(await asyncio.to_thread(numbers.causes_csv), "veroallarme-causes.csv")
 
     return [
         web.get("/numbers", show),
         web.get("/numbers/days.csv", table),
         web.get("/numbers/causes.csv", causes),
     ]
+
+
+def _figures(numbers: Numbers, said: Words) -> dict[str, Any]:
+    total = numbers.total()
+    days = {at: numbers.day(at) for at in numbers.days}
+    causes = total.reasons.most_common(_MOST_CAUSES)
+    return {
+        "total": total,
+        "days": [_row(at, day, said) for at, day in reversed(days.items())],
+        "causes": [(_reason(said, reason), count) for reason, count in causes],
+        "charts": json.dumps(_charts(days)),
+        "median_ms": total.quantile_ms("total", 0.5),
+        "judging_median_ms": judging_ms(total, 0.5),
+    }
 
 
 def _csv(text: str, name: str) -> web.Response:
@@ -97,10 +106,10 @@ def _row(at: date, day: DayNumbers, said: Words) -> Mapping[str, Any]:
     }
 
 
-def _charts(numbers: Numbers) -> dict[str, list[Any]]:
-    days = [numbers.day(at) for at in numbers.days]
+def _charts(by_day: Mapping[date, DayNumbers]) -> dict[str, list[Any]]:
+    days = by_day.values()
     return {
-        "days": [at.isoformat() for at in numbers.days],
+        "days": [at.isoformat() for at in by_day],
         "before": [day.events for day in days],
         "after": [day.alarms for day in days],
         "median_s": [_seconds(day.quantile_ms("total", 0.5)) for day in days],
