@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -20,6 +21,8 @@ MOST_DAYS = 90
 PAGE = 500
 """Events that the database thread reads in one go: it has alarms to serve."""
 MOST_EVENTS = 50_000
+"""Of all cameras together, each its share."""
+READ_LIMIT_S = 20.0
 PARTS = ("fetch", "decode", "motion", "relevance", "total")
 CSV_COLUMNS = (
     "day", "camera", "events", "alarms", "suppressed", "unknown", "merged_motions",
@@ -51,11 +54,12 @@ class DayNumbers:
         self.events += 1
         self.alarms += bool(told["relevant"])
         self.unknown += told["state"] == State.UNKNOWN.value
-        self.merged += int(told["merged"])
+        self.merged += int(told["merged"] or 0)
         if not told["relevant"]:
             self.reasons[str(told["reason"])] += 1
+        times = told["timing_ms"] or {}  # a former release may have told none
         for part in PARTS:
-            self.timing_ms[part].append(float(told["timing_ms"].get(part, 0.0)))
+            self.timing_ms[part].append(float(times.get(part) or 0.0))
 
     def quantile_ms(self, part: str, share: float) -> float | None:
         """Return the time that a share of the events did not exceed; None without events."""
@@ -120,35 +124,41 @@ async def read_numbers(storage: Storage, cameras: Iterable[str], days: int) -> N
         days: from 1 to `MOST_DAYS`.
 
     Raises:
-        OSError, sqlite3.Error, StoreError: they cannot be read.
+        OSError, sqlite3.Error, StoreError: they cannot be read, or not in time.
     """
     today = now().astimezone()
     first = (today - timedelta(days=days - 1)).date()
-    since = datetime.combine(first, datetime.min.time()).astimezone()
-    by_camera: dict[str, dict[date, DayNumbers]] = {}
-    left = MOST_EVENTS
-    for camera in cameras:
-        found = by_camera.setdefault(camera, {})
-        before: tuple[str, str] | None = None
-        while left > 0:
-            page = await storage.database(
-                partial(
-                    _read_page,
-                    camera=camera,
-                    since=iso(since),
-                    before=before,
-                    limit=min(PAGE, left),
-                )
-            )
-            left -= len(page)
-            for motion_at, _, told in page:
-                day = datetime.fromisoformat(motion_at).astimezone().date()
-                found.setdefault(day, DayNumbers()).add(json.loads(told))
-            if len(page) < PAGE:
-                break
-            before = page[-1][:2]
+    since = iso(datetime.combine(first, datetime.min.time()).astimezone())
+    chosen = list(cameras)
+    most = max(PAGE, MOST_EVENTS // max(1, len(chosen)))
+    by_camera, is_cut = {}, False
+    async with asyncio.timeout(READ_LIMIT_S):
+        for camera in chosen:
+            by_camera[camera], count = await _read_camera(storage, camera, since, most)
+            is_cut |= count >= most
     asked = [first + timedelta(days=number) for number in range(days)]
-    return Numbers(days=asked, by_camera=by_camera, is_cut=left <= 0)
+    return Numbers(days=asked, by_camera=by_camera, is_cut=is_cut)
+
+
+async def _read_camera(
+    storage: Storage, camera: str, since: str, most: int
+) -> tuple[Mapping[date, DayNumbers], int]:
+    """Return the days of a camera, and of how many events; of too many the latest count."""
+    days: dict[date, DayNumbers] = {}
+    count = 0
+    before: tuple[str, str] | None = None
+    while count < most:
+        limit = min(PAGE, most - count)
+        read = partial(_read_page, camera=camera, since=since, before=before, limit=limit)
+        page = await storage.database(read)
+        count += len(page)
+        for motion_at, _, told in page:
+            day = datetime.fromisoformat(motion_at).astimezone().date()
+            days.setdefault(day, DayNumbers()).add(json.loads(told))
+        if len(page) < limit:
+            break
+        before = page[-1][:2]
+    return days, count
 
 
 def _read_page(

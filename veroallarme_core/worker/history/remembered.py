@@ -22,6 +22,8 @@ PAGE = 100
 """Events that the database thread reads in one go: it has alarms to serve."""
 MOST_CAMERAS = 4
 """Whose events are kept in memory, of those that were asked for last."""
+ANSWER_LIMIT_S = 10.0
+"""How long reading may take, waiting for one's turn included."""
 FRESH_S = 3.0
 """For so long what was read is taken for what there is: somebody drags a corner meanwhile."""
 
@@ -123,10 +125,10 @@ class RecentEvents:
         """Return a camera's last events, newest first.
 
         Raises:
-            OSError, sqlite3.Error, StoreError: they cannot be read.
+            OSError, sqlite3.Error, StoreError: they cannot be read, or not in time.
         """
         # Who asks while they are read gets what is being read.
-        async with self._turn:
+        async with asyncio.timeout(ANSWER_LIMIT_S), self._turn:
             kept = self._kept.get(camera)
             if kept is not None and time.monotonic() - kept[0] < FRESH_S:
                 return kept[1]

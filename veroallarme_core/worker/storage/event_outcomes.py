@@ -85,7 +85,7 @@ class EventOutcomes:
         figures = ", ".join(f"'{name}', json(verdict -> '$.{name}')" for name in names)
         rows = self._db.execute(
             f"SELECT motion_at, event_id, json_object({figures}) FROM events "
-            "WHERE camera = ? AND verdict IS NOT NULL AND motion_at >= ? "
+            "WHERE camera = ? AND json_valid(verdict) AND motion_at >= ? "
             "AND (motion_at, event_id) < (?, ?) ORDER BY motion_at DESC, event_id DESC LIMIT ?",
             (camera, since, *(before or ("~", "")), limit),
         )
