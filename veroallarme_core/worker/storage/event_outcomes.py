@@ -13,14 +13,6 @@ from typing import Any
 
 from veroallarme_core.worker.storage.records import JudgedEvent
 
-_TABLE = """
-CREATE TABLE IF NOT EXISTS outcomes (
-    event_id TEXT PRIMARY KEY REFERENCES events ON DELETE CASCADE,
-    outcomes TEXT NOT NULL
-) STRICT;
-"""
-"""A release that knows it not leaves it as it is: no version of the store says that it is there."""
-
 _Before = tuple[str, str] | None
 
 
@@ -33,7 +25,6 @@ class EventOutcomes:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        db.executescript(_TABLE)
 
     def add(self, event_id: str, outcomes: Mapping[str, Any]) -> None:
         """Store what an event would be under other settings, where it is still kept."""

@@ -64,6 +64,10 @@ UPDATE events SET
 WHERE json_valid(verdict);
 CREATE INDEX events_listed ON events (motion_at, event_id, camera, state, alarm, reason, kinds)
 WHERE state IS NOT NULL;
+CREATE TABLE outcomes (
+    event_id TEXT PRIMARY KEY REFERENCES events ON DELETE CASCADE,
+    outcomes TEXT NOT NULL
+) STRICT;
 """
 
 
