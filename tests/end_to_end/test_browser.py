@@ -107,7 +107,7 @@ async def test_the_device_page_shows_alarm_settings_and_thumbs(
     device = (await lively.devices())["Front"]["id"]
     await browser.page.set_viewport_size({"width": 1280, "height": 1340})
     await browser.open(f"/config/devices/device/{device}")
-    await browser.see("Relevant motion", "Detected", "Last event was a false alarm", "Filter now")
+    await browser.see("Relevant motion", "Detected", "Last event: false alarm", "Filter now")
     await browser.see("Decision", "Reason", "Learning", "Suppressed events")
     await browser.shoot("device")
     await browser.page.set_viewport_size(VIEWPORT)

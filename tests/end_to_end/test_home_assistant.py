@@ -74,8 +74,8 @@ async def test_thumbs_reach_the_store_of_the_worker(house: House) -> None:
     event_id = (await house.home.state(ALARM))["attributes"]["event_id"]
     device = (await house.devices())["Front"]["id"]
     for thumb, action, data in (
-        (True, "button.press", {"entity_id": "button.front_last_event_was_relevant"}),
-        (False, "button.press", {"entity_id": "button.front_last_event_was_a_false_alarm"}),
+        (True, "button.press", {"entity_id": "button.front_last_event_relevant"}),
+        (False, "button.press", {"entity_id": "button.front_last_event_false_alarm"}),
         (
             None,
             "veroallarme.give_feedback",

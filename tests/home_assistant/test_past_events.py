@@ -87,7 +87,7 @@ async def test_why_something_cannot_be_had_is_said(asked: PastEvents, archive: A
     archive.is_silent = True
     with (
         patch.object(past_events, "ANSWER_TIMEOUT_S", 0.05),
-        pytest.raises(HomeAssistantError, match="no answer about Drive in time"),
+        pytest.raises(HomeAssistantError, match="did not answer about Drive in time"),
     ):
         await asked.async_list("drive")
 
@@ -104,7 +104,7 @@ async def test_an_answer_that_does_not_follow_the_contract_is_none(
     }
     with (
         patch.object(past_events, "ANSWER_TIMEOUT_S", 0.05),
-        pytest.raises(HomeAssistantError, match="no answer about Drive in time"),
+        pytest.raises(HomeAssistantError, match="did not answer about Drive in time"),
     ):
         await asked.async_list("drive")
     assert "Ignored a message on" in caplog.text

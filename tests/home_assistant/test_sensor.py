@@ -136,18 +136,15 @@ async def test_learning_is_told_in_words(
     assert attributes(hass, "sensor", "learning_stage")["sessions_needed"] == 24
 
 
+NEEDS = "has 19 of the 40 events that it needs, at 6 of 24 different times"
+
+
 @pytest.mark.parametrize(
     ("seen", "sentence"),
     [
-        (
-            {"days_left": 4.2},
-            "needs 40 events at 24 different times, has 19 at 6; about 5 days at this pace",
-        ),
-        (
-            {"days_left": 0.3},
-            "needs 40 events at 24 different times, has 19 at 6; about one day at this pace",
-        ),
-        ({"days_left": None}, "needs 40 events at 24 different times, has 19 at 6"),
+        ({"days_left": 4.2}, f"{NEEDS}; about 5 days at this pace"),
+        ({"days_left": 0.3}, f"{NEEDS}; about one day at this pace"),
+        ({"days_left": None}, NEEDS),
         ({"events_seen": 86, "sessions_seen": 60}, None),
         ({"learned": True}, None),
         ({"events_needed": 0}, None),
