@@ -39,7 +39,7 @@ async def test_a_thumb_for_an_event_that_is_gone_is_an_error(
     hass: HomeAssistant, site, archive: Archive
 ) -> None:
     archive.events.clear()
-    with pytest.raises(HomeAssistantError, match="was not accepted: feedback for the unknown event"):
+    with pytest.raises(HomeAssistantError, match="not accepted: feedback for the unknown event"):
         await act(hass, "give_feedback", event_id=EVENT, feedback="nuisance")
 
 
