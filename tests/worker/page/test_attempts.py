@@ -34,20 +34,20 @@ def test_an_address_waits_after_its_last_try_and_not_for_ever(
 ) -> None:
     for _ in range(MOST_FAILURES):
         assert attempts.wait_s("192.0.2.1") == 0
-        attempts.note_failure("192.0.2.1")
+        attempts.begin("192.0.2.1")
         clock.at += 1
     assert attempts.wait_s("192.0.2.1") == WINDOW_S - MOST_FAILURES
     assert attempts.wait_s("192.0.2.2") == 0
     clock.at += WINDOW_S - MOST_FAILURES
     assert attempts.wait_s("192.0.2.1") == 0
-    attempts.note_failure("192.0.2.1")
+    attempts.begin("192.0.2.1")
     assert attempts.wait_s("192.0.2.1") == 1  # the second failure is still within the window
 
 
 def test_a_success_forgets_the_failures(attempts: Attempts) -> None:
     for _ in range(MOST_FAILURES):
-        attempts.note_failure("192.0.2.1")
-    attempts.note_success("192.0.2.1")
+        attempts.begin("192.0.2.1")
+    attempts.succeed("192.0.2.1")
     assert attempts.wait_s("192.0.2.1") == 0
 
 
@@ -65,20 +65,27 @@ def test_what_counts_as_one_address(
     attempts: Attempts, one: str, other: str, is_same: bool
 ) -> None:
     for _ in range(MOST_FAILURES):
-        attempts.note_failure(one)
+        attempts.begin(one)
     assert (attempts.wait_s(other) > 0) == is_same
 
 
 def test_many_addresses_have_not_many_tries(attempts: Attempts, clock: Clock) -> None:
     for number in range(MOST_FAILURES_OF_ALL):
         assert attempts.wait_s("198.51.100.1") == 0
-        attempts.note_failure(f"192.0.2.{number}")
+        attempts.begin(f"192.0.2.{number}")
     assert attempts.wait_s("198.51.100.1") == WINDOW_S
     clock.at += WINDOW_S
     assert attempts.wait_s("198.51.100.1") == 0
 
 
+def test_a_success_is_none_of_the_failures_of_all(attempts: Attempts) -> None:
+    for number in range(MOST_FAILURES_OF_ALL * 2):
+        attempts.begin(f"192.0.2.{number}")
+        attempts.succeed(f"192.0.2.{number}")
+    assert attempts.wait_s("198.51.100.1") == 0
+
+
 def test_memory_is_bounded(attempts: Attempts) -> None:
     for number in range(MAX_ADDRESSES * 2):
-        attempts.note_failure(f"2001:db8:0:{number:x}::1")
+        attempts.begin(f"2001:db8:0:{number:x}::1")
     assert len(attempts._of) == MAX_ADDRESSES

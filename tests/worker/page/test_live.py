@@ -69,6 +69,27 @@ async def test_an_event_is_told_from_its_motion_to_the_thumb(visitor: Visitor, s
         await until(lambda: "health" in kinds(heard))
 
 
+async def test_fifty_browsers_hear_of_every_verdict(visitor: Visitor, site: Any) -> None:
+    Judging().install(visitor.worker)
+    async with contextlib.AsyncExitStack() as stack:
+        browsers = [await stack.enter_async_context(listening(visitor)) for _ in range(50)]
+        async with sender(site.port) as broker:
+            for number in range(10):
+                await broker.motion()
+                await until(
+                    lambda wanted=number: (
+                        visitor.worker.cameras["front"].statistics.events == wanted + 1
+                    )
+                )
+                await broker.motion("OFF")
+
+        def verdicts(heard: Heard) -> list[str]:
+            return [change["event_id"] for change in heard if change["kind"] == "verdict"]
+
+        await until(lambda: all(len(verdicts(heard)) == 10 for heard in browsers))
+        assert len({tuple(verdicts(heard)) for heard in browsers}) == 1
+
+
 async def test_a_silent_stream_says_that_it_lives(
     visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

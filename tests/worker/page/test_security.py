@@ -153,6 +153,19 @@ async def test_logins_are_limited_and_the_log_tells_no_password(
     assert "horse" not in caplog.text
 
 
+async def test_many_logins_at_once_are_no_more_tries(locked: Visitor) -> None:
+    token = await locked.csrf_token("/login")
+
+    async def attempt(number: int) -> int:
+        data = {"csrf_token": token, "username": "anna", "password": f"wrong horse {number}"}
+        async with locked.http.post(locked.base + "/login", data=data) as response:
+            return response.status
+
+    statuses = await asyncio.gather(*(attempt(number) for number in range(30)))
+    assert statuses.count(401) == attempts_module.MOST_FAILURES
+    assert statuses.count(429) == 30 - attempts_module.MOST_FAILURES
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", ["/", "/login", "/language", "/static/x/page.css"])
 async def test_a_program_cannot_try_tokens_for_ever_by_any_way(

@@ -38,8 +38,8 @@ class Attempts:
         )
         return max(0.0, *waits, 0.0)
 
-    def note_failure(self, address: str) -> None:
-        """Count a failed login."""
+    def begin(self, address: str) -> None:
+        """Count a login as failed, before anybody knows: many at once shall not slip through."""
         household = _household(address)
         failures = self._of.setdefault(household, deque(maxlen=MOST_FAILURES))
         self._of.move_to_end(household)
@@ -49,9 +49,10 @@ class Attempts:
         failures.append(at)
         self._of_all.append(at)
 
-    def note_success(self, address: str) -> None:
-        """Forget the failures of an address: somebody there knows the password."""
-        self._of.pop(_household(address), None)
+    def succeed(self, address: str) -> None:
+        """Take back that a login has failed, and forget the failures of its address before it."""
+        if self._of.pop(_household(address), None) and self._of_all:
+            self._of_all.pop()
 
 
 def _household(address: str) -> str:

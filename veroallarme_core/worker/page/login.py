@@ -64,14 +64,16 @@ class Login:
         """
         if not self.has_bearer(request):
             return
-        if wait_s := self._attempts.wait_s(self._address(request)):
+        address = self._address(request)
+        if wait_s := self._attempts.wait_s(address):
             raise web.HTTPTooManyRequests(
                 text=f"Too many failed logins: wait {math.ceil(wait_s)} seconds.",
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
         given = request.headers["Authorization"].removeprefix(_BEARER).strip()
         if not self._credentials.is_token(given):
-            self._note_failure(request)
+            self._attempts.begin(address)
+            self._tell_failure(address)
             raise web.HTTPUnauthorized(text="The token is wrong: give page.token.")
 
     async def _show(self, request: web.Request) -> web.Response:
@@ -85,10 +87,11 @@ class Login:
         address = self._address(request)
         if wait_s := self._attempts.wait_s(address):
             return self._page(request, given.get("next"), wait_s=wait_s)
+        self._attempts.begin(address)
         if not await self._is_right(given):
-            self._note_failure(request)
+            self._tell_failure(address)
             return self._page(request, given.get("next"), is_wrong=True)
-        self._attempts.note_success(address)
+        self._attempts.succeed(address)
         response = web.Response(
             status=303, headers={"Location": self._next(request, given.get("next"))}
         )
@@ -139,9 +142,7 @@ class Login:
             response.headers["Retry-After"] = str(math.ceil(wait_s))
         return response
 
-    def _note_failure(self, request: web.Request) -> None:
-        address = self._address(request)
-        self._attempts.note_failure(address)
+    def _tell_failure(self, address: str) -> None:
         # The address alone: what was typed may be the right password with a finger beside.
         _LOGGER.warning("page: a login from %s has failed", address.replace("\n", " ")[:64])
 
