@@ -424,3 +424,11 @@ async def test_behind_a_reverse_proxy_every_address_has_the_path_of_the_configur
         assert 'href="/alarm/"' in text
         _, text = await visitor.get()
         assert 'href="/"' in text
+
+
+async def test_a_trusted_proxy_need_not_name_the_host(site: Site) -> None:
+    page = {"address": "https://a.example/alarm", "trusted_proxies": ("127.0.0.1",)}
+    async with visiting(site, **page) as visitor:
+        _, text = await visitor.get(headers={"X-Forwarded-For": "192.0.2.1"})
+        assert 'href="/alarm/"' in text
+        assert 'content="/alarm"' in text

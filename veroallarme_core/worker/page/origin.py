@@ -46,10 +46,11 @@ def prefix(request: web.Request, config: PageConfig) -> str:
 
     Who comes past the proxy, as from this machine, sees none.
     """
-    address = urlsplit(config.address or "")
-    if not address.path or _host_of(request.host) in _LOCAL_NAMES:
-        return ""
-    return address.path.rstrip("/")
+    path = urlsplit(config.address or "").path.rstrip("/")
+    # Many proxies name the worker's own address as the host.
+    is_by_proxy = bool(_forwarded(request, config, "X-Forwarded-For"))
+    is_local = _host_of(request.host) in _LOCAL_NAMES
+    return path if is_by_proxy or not is_local else ""
 
 
 def ingress_prefix(request: web.Request) -> str:
