@@ -110,9 +110,13 @@ class Guard:
             "application/x-www-form-urlencoded",
             "multipart/form-data",
         }
-        if given is None and is_form:
-            field = (await request.post()).get(CSRF_FIELD)
-            given = field if isinstance(field, str) else None
+        if is_form:
+            try:
+                field = (await request.post()).get(CSRF_FIELD)
+            except (UnicodeDecodeError, LookupError, ValueError):
+                raise web.HTTPBadRequest(text="This form cannot be read.") from None
+            if given is None and isinstance(field, str):
+                given = field
         expected = request[CSRF_TOKEN]
         if given is None or not hmac.compare_digest(given.encode(), expected.encode()):
             raise web.HTTPForbidden(text="This page is out of date: load it again.")

@@ -112,9 +112,14 @@ def bounds_of(day: date) -> tuple[datetime, datetime]:
     return begin.astimezone(), end.astimezone()
 
 
+YEARS = range(2000, 2200)
+"""Days of other years are none: next to the first and the last of all days there is no other."""
+
+
 def day_of(text: str) -> date | None:
     """Read a day as an address has it; None where it is none."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if day.year in YEARS else None
