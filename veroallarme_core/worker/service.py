@@ -84,7 +84,9 @@ class Worker:
     def _compose_cameras(self) -> None:
         """Make the site and what its cameras are given; it has no cameras yet."""
         config, complaints = self.config, self._complaints
-        self._judging = JudgingThreads(config.inference, complaints.tell)
+        self._judging = JudgingThreads(
+            config.inference, complaints.tell, looks_again=config.has_page
+        )
         self._adaptations = Adaptations(
             config.learning,
             config.data_dir,

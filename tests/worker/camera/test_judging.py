@@ -28,7 +28,9 @@ def given_back(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 @pytest.fixture
 def judging(given_back: threading.Event, monkeypatch: pytest.MonkeyPatch) -> JudgingThreads:
-    return JudgingThreads(InferenceConfig(enabled=False), lambda key, sentence: None)
+    return JudgingThreads(
+        InferenceConfig(enabled=False), lambda key, sentence: None, looks_again=True
+    )
 
 
 async def judge(judging: JudgingThreads, folder: Path) -> Any:
@@ -156,3 +158,9 @@ async def test_too_many_looks_are_not_waited_for(judging: JudgingThreads) -> Non
     assert await judging.look_again(outcomes) == outcomes()
     judging.close()
     assert await judging.look_again(outcomes) is None
+
+
+async def test_nobody_looks_again_where_no_page_would_tell_of_it() -> None:
+    judging = JudgingThreads(InferenceConfig(enabled=False), lambda key, sentence: None)
+    assert await judging.look_again(outcomes) is None
+    judging.close()

@@ -1,7 +1,9 @@
 """How events are told in words: reasons, numbers, days."""
 
 import base64
+import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,10 +13,11 @@ from veroallarme_core.contract import State
 from veroallarme_core.worker.history import Recurrence
 from veroallarme_core.worker.page.pages.event_cards import bounds_of, by_day, card_of, reason_key
 from veroallarme_core.worker.page.pages.why import lines_of, recurrence_picture
-from veroallarme_core.worker.page.shell.words import words
+from veroallarme_core.worker.page.shell.words import LANGUAGES, words
 from veroallarme_core.worker.storage import ListedEvent
 
 ENGLISH = words("en")
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -25,12 +28,21 @@ ENGLISH = words("en")
         ("moved", State.RELEVANT, (), "Something moved"),
         ("moved", State.IRRELEVANT, ("person",), "Something moved"),
         ("undecodable", State.UNKNOWN, (), "The picture cannot be read"),
-        ("model_failed", State.UNKNOWN, (), "A fault of VeroAllarme"),
+        ("model_failed", State.UNKNOWN, (), "An error in VeroAllarme"),
         ("never_heard_of", State.UNKNOWN, (), "Another reason"),
     ],
 )
 def test_a_reason_in_words(code: str, state: State, kinds: tuple[str, ...], said: str) -> None:
     assert ENGLISH(reason_key(code, state, kinds, ENGLISH)) == said
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reasons_read_as_in_home_assistant(language: str) -> None:
+    path = ROOT / "custom_components" / "veroallarme" / "translations" / f"{language}.json"
+    sensors = json.loads(path.read_text(encoding="utf-8"))["entity"]["sensor"]
+    told = words(language)
+    for code, said in sensors["reason"]["state"].items():
+        assert told(f"reasons.{code}") == said
 
 
 def test_numbers_are_told_as_people_read_them() -> None:

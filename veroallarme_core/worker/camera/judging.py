@@ -48,9 +48,17 @@ class JudgingThreads:
     Args:
         options: which networks are loaded, and how they run.
         complain: logs a sentence and shows it in the health, by a key.
+        looks_again: whether it is found out what events would be under other settings, which the
+            page alone asks for.
     """
 
-    def __init__(self, options: InferenceConfig, complain: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        options: InferenceConfig,
+        complain: Callable[[str, str], None],
+        *,
+        looks_again: bool = False,
+    ) -> None:
         self.pipeline = EventPipeline()
         self.runtime: str | None = None
         """What runs the networks; None where there are none."""
@@ -59,6 +67,7 @@ class JudgingThreads:
         self.analyses = asyncio.Lock()
         """Held while an analysis is judged: the rest of the threads belongs to the alarms."""
         self._options = options
+        self._looks_again = looks_again
         self._complain = complain
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="veroallarme-judge")
         # Two bursts are judged side by side: threads of OpenCV's own would only fight theirs.
@@ -147,9 +156,10 @@ class JudgingThreads:
     async def look_again(self, call: Callable[[], Outcomes]) -> Outcomes | None:
         """Find out what an event would be under other settings, behind all alarms.
 
-        None where too many wait, where it takes too long or where it fails: it is then not known.
+        None where nobody would ask, where too many wait, where it takes too long or where it
+        fails: it is then not known.
         """
-        if self._looking >= MOST_SECOND_LOOKS or self._is_closed:
+        if not self._looks_again or self._looking >= MOST_SECOND_LOOKS or self._is_closed:
             return None
         self._looking += 1
         looking = asyncio.get_running_loop().run_in_executor(self._second_looks, call)
@@ -157,6 +167,8 @@ class JudgingThreads:
         try:
             async with asyncio.timeout(SECOND_LOOK_LIMIT_S):
                 return await asyncio.shield(looking)
+        except TimeoutError:
+            return None  # alarms go first, and there were many
         except Exception:  # whatever is wrong with it, the alarm was told
             _LOGGER.exception("nobody can tell what an event would be under other settings")
             return None

@@ -157,6 +157,11 @@ class WorkerConfig:
     """The page within Home Assistant; only the app knows it."""
 
     @property
+    def has_page(self) -> bool:
+        """Whether people can look at the page, anywhere."""
+        return self.page is not None or self.ingress is not None
+
+    @property
     def page_link(self) -> str | None:
         """Where people find the page: what the file says, else what is known of it."""
         page = self.page
