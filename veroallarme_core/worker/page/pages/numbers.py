@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from veroallarme_core.contract import State
 from veroallarme_core.worker.camera import STORAGE_ERRORS
 from veroallarme_core.worker.history import (
     MOST_DAYS,
@@ -19,11 +20,11 @@ from veroallarme_core.worker.history import (
     read_numbers,
 )
 from veroallarme_core.worker.page.pages.choosing import by_name
+from veroallarme_core.worker.page.pages.event_cards import reason_key
 from veroallarme_core.worker.page.shell import House, Words, render, words_of
 
 SPANS = (7, 30, MOST_DAYS)
 _USUAL_SPAN = 30
-_OTHER = "other"
 _MOST_CAUSES = 12
 
 
@@ -123,5 +124,4 @@ def _seconds(value_ms: float | None) -> float | None:
 
 
 def _reason(said: Words, reason: str) -> str:
-    key = f"numbers.reason_{reason}"
-    return said(key if key in said else f"numbers.reason_{_OTHER}")
+    return said(reason_key(reason, State.IRRELEVANT, (), said))
