@@ -158,9 +158,19 @@ class _Tally:
         async with self._sending():
             async with fault.breaking(self._world):
                 await asyncio.sleep(fault.seconds)
-            async with asyncio.timeout(RECOVERY_LIMIT_S):
-                row.recovery_s.append(await self._world.until_serving())
+            row.recovery_s.append(await self._until_serving(fault))
             await asyncio.sleep(QUIET_S)
+
+    async def _until_serving(self, fault: Fault) -> float:
+        try:
+            async with asyncio.timeout(RECOVERY_LIMIT_S):
+                return await self._world.until_serving()
+        except TimeoutError:
+            self._world.worker.tell_where()
+            raise TimeoutError(
+                f"the worker is not back {RECOVERY_LIMIT_S:g} s after the fault {fault.name!r}; "
+                f"its log ends with: {self._world.worker.log[-20_000:]}"
+            ) from None
 
     @contextlib.asynccontextmanager
     async def _sending(self) -> AsyncIterator[None]:

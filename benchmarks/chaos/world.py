@@ -304,8 +304,9 @@ async def running_world(
             worker.environment = {
                 "LD_PRELOAD": str(library),
                 "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
-                "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                # It would read the file whenever anybody asks for the time, as every lock does.
+                "FAKETIME_CACHE_DURATION": "1",
+                "DONT_FAKE_MONOTONIC": "1",
             }
         topics = [f"{SITE}/camera/+/{name}" for name in ("event", "relevant", "answer/+")]
         listener = Listener(broker.port, [*topics, STATUS, f"{SITE}/worker/main/health"], "chaos")
