@@ -66,6 +66,20 @@ async def until(holds: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
             await asyncio.sleep(0.01)
 
 
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended.
+
+    One request is not enough: before Python 3.12 `asyncio.wait_for`, with which aiomqtt awaits the
+    broker's answers, drops a cancellation that meets the answer.
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Mosquitto:
     """A mosquitto on loopback.
 
@@ -348,9 +362,7 @@ class Listener:
                 task.result()
             yield self
         finally:
-            for started in (task, waiting):
-                started.cancel()
-            await asyncio.gather(task, waiting, return_exceptions=True)
+            await end(task, waiting)
 
     async def _run(self, ready: asyncio.Event) -> None:
         while True:
