@@ -10,6 +10,7 @@ import pytest
 PARTS_OF_FOLDERS = {
     "": ("core",),
     "worker": ("worker",),
+    "worker/history": ("worker", "networks"),
     "inference": ("networks",),
     "description": ("networks",),
     "relevance_mask": ("networks",),

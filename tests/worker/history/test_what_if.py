@@ -37,6 +37,9 @@ from veroallarme_core.worker.history import (
 from veroallarme_core.worker.history.what_if import state_under, would_alarm
 from veroallarme_core.worker.storage import EventStore, Storage
 
+# It learns and scores, with threads of its own, which the worker's tests do not.
+pytestmark = pytest.mark.networks
+
 FILTER = CameraSettings(mode=Mode.FILTER)
 PEOPLE = (ObjectKind.PERSON,)
 
