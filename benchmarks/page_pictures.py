@@ -6,7 +6,7 @@ A real worker with a page judges scenes that the package draws. What it has judg
 to the hours of the last thirty days, for a day and its numbers need a past, and a real Chromium
 looks at it: `tour.webp` moves from view to view at a desk, `today.jpg`, `event.jpg` and `zones.jpg`
 are stills of a phone. Needs mosquitto and chromium, as the tests do. Look at the pictures before
-you commit them.
+you commit them. The past and its thumbs are made up: no figure in a picture measures anything.
 """
 
 from __future__ import annotations
