@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.peers import Listener, Mosquitto, free_port
+from benchmarks.peers import Listener, Mosquitto, end, free_port
 from veroallarme_core.demo import events
 from veroallarme_core.demo import run as run_module
 from veroallarme_core.demo.events import PlayedEvent
@@ -215,8 +215,7 @@ async def test_the_page_shows_what_is_played(
                         async with http.get(found[0]) as response:
                             text = await response.text()
         finally:
-            playing.cancel()
-            await asyncio.gather(playing, return_exceptions=True)
+            await end(playing)
 
 
 async def test_no_page_where_none_is_wanted(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from benchmarks.house import House, running_house
 
@@ -20,6 +21,9 @@ mqtt:
       unique_id: porch_motion
       state_topic: cam/porch/motion
 """
+
+# The machine may be busy: what is there after a moment on an idle one may take long.
+expect.set_options(timeout=60_000)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

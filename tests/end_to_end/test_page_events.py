@@ -128,7 +128,7 @@ async def test_a_thumb_changes_the_verdict_of_a_like_event(
     assert after["reason"] == "like_rejected"
     await looking.open(f"/events/street/{after['event_id']}")
     await expect(looking.page.get_by_role("heading", level=1)).to_have_text(
-        "Like what you called a false alarm"
+        "Like something you called a false alarm"
     )
     alike = looking.page.locator(".alike").first
     await expect(alike.get_by_text("It was a false alarm")).to_be_visible()

@@ -159,9 +159,13 @@ async def test_a_zone_drawn_with_the_mouse_acts_on_the_next_motion(seen: Seen) -
     assert box is not None
     for x, y in ((0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99)):
         await seen.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+    await expect(seen.page.locator("#estimate")).to_contain_text("suppressed 0 of the last 11")
+    await seen.page.get_by_role("button", name="Finish").click()
+    kind = seen.page.get_by_label("Motion in it")
+    await expect(kind).to_have_value("only")
+    await kind.select_option("ignore")
     await expect(seen.page.locator("#estimate")).to_contain_text("suppressed 11 of the last 11")
     await expect(seen.page.locator("#estimate")).to_have_class("estimate warns")
-    await seen.page.get_by_role("button", name="Finish").click()
     # A corner is dragged out to the edge of the picture.
     await drag_corner(seen, 0, -0.01, -0.01)
     await seen.page.get_by_label("Name").fill("Everything")
@@ -207,6 +211,8 @@ async def test_a_zone_drawn_with_keys_alone_acts_on_the_next_motion(seen: Seen) 
     name = seen.page.get_by_label("Name")
     await expect(name).to_be_focused()
     await keys.type("By keys")
+    await press_until(seen, "select[name=kind]")
+    await keys.press("ArrowDown")
     await press_until(seen, "#save")
     await keys.press("Enter")
     await expect(seen.page.locator("#told")).to_contain_text("Saved")

@@ -101,6 +101,20 @@ async def test_saved_zones_are_the_settings_at_once(teacher: Visitor) -> None:
     assert "corner" in page
 
 
+async def test_zones_that_have_changed_meanwhile_are_not_overwritten(teacher: Visitor) -> None:
+    path = "/cameras/front/zones"
+    _, answer = await send(teacher, path, {"zones": [CORNER]})
+    known = answer["version"]
+    other = {**CORNER, "name": "from another page"}
+    status, _ = await send(teacher, path, {"zones": [other], "version": known})
+    assert status == 200
+    status, answer = await send(teacher, path, {"zones": [], "version": known})
+    assert status == 409
+    assert "reload" in answer["sentence"]
+    (zone,) = teacher.worker.cameras["front"].context.settings.zones
+    assert zone.name == "from another page"
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

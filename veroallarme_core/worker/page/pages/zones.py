@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -81,12 +82,13 @@ class ZonesPage:
             camera=camera,
             cameras=by_name(self._house),
             zones=json.dumps([zone.to_dict() for zone in zones]),
+            version=version_of(zones),
             suggestions=offered,
             suggested=json.dumps([one.zone.to_dict() for one in offered]),
             has_heat=_recurrence(camera) is not None,
             has_picture=camera.context.config.publish_image,
             sentence=sentence,
-            kinds=("ignore", "only", "always"),
+            kinds=("only", "ignore", "always"),
         )
 
     async def picture(self, request: web.Request) -> web.Response:
@@ -137,8 +139,14 @@ class ZonesPage:
         zones, sentence = await _zones_of(request)
         if zones is None:
             return web.json_response({"sentence": sentence}, status=400)
+        # Another page may have changed them, or somebody who ignored motion from a notification.
+        known = (await request.json()).get("version")
+        if known is not None and known != version_of(camera.context.settings.zones):
+            return web.json_response({"sentence": words_of(request)("zones.changed")}, status=409)
         await camera.change_settings({"zones": zones})
-        return web.json_response({"sentence": words_of(request)("zones.saved")})
+        return web.json_response(
+            {"sentence": words_of(request)("zones.saved"), "version": version_of(zones)}
+        )
 
     async def answer_suggestion(self, request: web.Request) -> web.Response:
         """Take a suggested zone, or refuse it."""
@@ -150,7 +158,9 @@ class ZonesPage:
             return web.json_response({"sentence": str(error)}, status=409)
         key = "zones.taken" if answer.take else "zones.refused"
         zones = [zone.to_dict() for zone in camera.context.settings.zones]
-        return web.json_response({"sentence": words_of(request)(key), "zones": zones})
+        version = version_of(camera.context.settings.zones)
+        content = {"sentence": words_of(request)(key), "zones": zones, "version": version}
+        return web.json_response(content)
 
     async def _estimated(self, camera: CameraWorker, zones: Sequence[Zone]) -> ZonesAnswer:
         events = await self._recent.of(camera.id)
@@ -236,11 +246,20 @@ def _no_wider(frame: Frame) -> Frame:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def version_of(zones: Sequence[Zone]) -> str:
+    """Return what tells these zones from others."""
+    content = json.dumps([zone.to_dict() for zone in zones])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
 async def _zones_of(request: web.Request) -> tuple[tuple[Zone, ...] | None, str]:
     """Return the zones that a request holds; else None and what is wrong with them."""
     try:
-        change = read_command("set", await request.read())
-    except CommandError as error:
+        content = json.loads(await request.read())
+        if isinstance(content, dict):
+            content.pop("version", None)
+        change = read_command("set", json.dumps(content).encode())
+    except (CommandError, ValueError, RecursionError) as error:
         return None, str(error)
     if "zones" not in change:
         return None, "zones: give a list of zones"

@@ -17,9 +17,12 @@ const MOST_CORNERS = 64;
 const STEP = 0.01;
 const BIG_STEP = 0.05;
 const ESTIMATE_AFTER_MS = 60;
+// Whoever draws the drive and saves must not blind it by that.
+const NEW_KIND = "only";
 
 let zones = JSON.parse(words.zones);
 let saved = JSON.stringify(zones);
+let version = words.version; // of the zones that are in force, as far as this page knows
 const suggested = JSON.parse(words.suggested);
 let past = [];
 let chosen = zones.length ? 0 : -1;
@@ -67,7 +70,7 @@ function askWhatIf() {
 /** The zones as they would be with what is being drawn. */
 function shown() {
   if (!drawing || drawing.points.length < 3) return zones;
-  return [...zones, { name: words.newName, kind: "ignore", points: drawing.points }];
+  return [...zones, { name: words.newName, kind: NEW_KIND, points: drawing.points }];
 }
 
 // --- the picture ------------------------------------------------------------------------------
@@ -96,7 +99,7 @@ function drawPicture() {
     canvas.append(shape);
   });
   if (drawing) {
-    canvas.append(polygon(drawing.points, "zone ignore chosen"));
+    canvas.append(polygon(drawing.points, `zone ${NEW_KIND} chosen`));
     for (const point of drawing.points) stage.append(handle("span", "corner", point));
     stage.append(handle("span", "cross", drawing.cross));
   } else if (chosen >= 0) {
@@ -252,7 +255,7 @@ function end(isKept) {
     const names = new Set(zones.map((zone) => zone.name));
     let number = 1;
     while (names.has(`${words.newName} ${number}`)) number += 1;
-    zones.push({ name: `${words.newName} ${number}`, kind: "ignore", points });
+    zones.push({ name: `${words.newName} ${number}`, kind: NEW_KIND, points });
     chosen = zones.length - 1;
     say("");
   }
@@ -408,8 +411,10 @@ by("discard").addEventListener("click", () => {
 });
 by("save").addEventListener("click", async () => {
   const sent = JSON.stringify(zones);
-  if (await send(words.save, { zones })) {
+  const answer = await send(words.save, { zones, version });
+  if (answer) {
     saved = sent;
+    version = answer.version;
     draw();
   }
 });
@@ -454,6 +459,7 @@ by("suggestions")?.addEventListener("click", async (event) => {
     const isChanged = JSON.stringify(zones) !== saved;
     const zone = suggested[number];
     saved = JSON.stringify(answer.zones);
+    version = answer.version;
     zones = isChanged ? [...zones, zone] : answer.zones;
     chosen = zones.length - 1;
   }
