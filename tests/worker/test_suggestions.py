@@ -43,7 +43,8 @@ def remember(data_dir: Path) -> None:
             content |= {"camera": "front", "hold_until": None, "decided_at": content["motion_at"],
                         "reason": "moved", "explanation": "Something moved."}  # fmt: skip
             db.execute(
-                "INSERT INTO events VALUES (?, 'front', ?, ?, 1)",
+                "INSERT INTO events (event_id, camera, motion_at, verdict, published) "
+                "VALUES (?, 'front', ?, ?, 1)",
                 (content["event_id"], content["motion_at"], json.dumps(content)),
             )
     db.close()
