@@ -126,7 +126,13 @@ async def test_a_thumb_changes_the_verdict_of_a_like_event(
     after = await paged.see("street", calm(DELIVERY, len(SEEN_BEFORE)))
     assert (after["state"], after["relevant"]) == ("irrelevant", False)
     assert after["reason"] == "like_rejected"
-    await looking.open(f"/events/street/{after['event_id']}")
+
+    async def shows_what_is_alike() -> int:
+        # The memory takes in an event after its alarm.
+        await looking.open(f"/events/street/{after['event_id']}")
+        return await looking.page.locator(".alike").count()
+
+    await until(shows_what_is_alike)
     await expect(looking.page.get_by_role("heading", level=1)).to_have_text(
         "Like something you called a false alarm"
     )
