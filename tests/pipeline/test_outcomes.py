@@ -85,10 +85,10 @@ def check(
 
 
 def test_a_fresh_camera_tells_of_every_threshold() -> None:
-    outcomes = check(EventPipeline(encoder=scene_encoder()), MOVING)
+    outcomes = check(EventPipeline(looks_again=True, encoder=scene_encoder()), MOVING)
     assert outcomes.line is None
     for frames in (STILL, MOVING[:1], MOVING[1:2] * 2):
-        check(EventPipeline(encoder=scene_encoder()), frames)
+        check(EventPipeline(looks_again=True, encoder=scene_encoder()), frames)
 
 
 @pytest.mark.parametrize("objects", [ALL_KINDS, (ObjectKind.PERSON,)])
@@ -96,7 +96,9 @@ def test_a_fresh_camera_tells_of_every_threshold() -> None:
 def test_kinds_are_told_for_every_choice(
     seen: tuple[tuple[str, float], ...], objects: tuple[ObjectKind, ...]
 ) -> None:
-    pipeline = EventPipeline(encoder=scene_encoder(), detector=DetectorByHeart(*seen))  # type: ignore[arg-type]
+    pipeline = EventPipeline(
+        looks_again=True, encoder=scene_encoder(), detector=DetectorByHeart(*seen)
+    )  # type: ignore[arg-type]
     asked = replace(FILTER, objects=objects)
     outcomes = check(pipeline, MOVING, asked=asked, thresholds=(0.021, 0.5, 0.75))
     assert outcomes.chosen == set(objects)
@@ -109,7 +111,7 @@ def test_kinds_are_told_for_every_choice(
 
 def test_a_second_look_asks_the_networks_for_nothing_that_they_have_seen() -> None:
     detector = DetectorByHeart()
-    pipeline = EventPipeline(encoder=scene_encoder(), detector=detector)  # type: ignore[arg-type]
+    pipeline = EventPipeline(looks_again=True, encoder=scene_encoder(), detector=detector)  # type: ignore[arg-type]
     result = pipeline.judge(MOVING, FILTER)
     looks = detector.looks
     assert looks
@@ -126,7 +128,7 @@ def test_a_learned_camera_tells_what_it_would_see_at_every_threshold(
     learned_camera: LearnedCamera,
 ) -> None:
     state = CameraState.read(learned_camera.state)
-    pipeline = EventPipeline.with_shipped_networks()
+    pipeline = EventPipeline.with_shipped_networks(looks_again=True)
     events = list_events(learned_camera.data)[3::11]
     told = []
     for event in events:
@@ -149,7 +151,7 @@ def test_a_learned_camera_tells_what_it_would_see_at_every_threshold(
 
 def test_a_thumb_up_is_above_every_line(learned_camera: LearnedCamera) -> None:
     state = CameraState.read(learned_camera.state)
-    pipeline = EventPipeline.with_shipped_networks()
+    pipeline = EventPipeline.with_shipped_networks(looks_again=True)
     person = person_over_the_tree()
     for is_up in (True, False):
         state.observe(

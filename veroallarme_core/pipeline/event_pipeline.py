@@ -61,6 +61,7 @@ class EventPipeline:
             decides nothing: a score that nobody has calibrated on a camera proves no nuisance.
         encoder: describes a burst for the camera's memory; None judges by the cues alone.
         detector: recognises people, animals and vehicles; None does without.
+        looks_again: whether results can find out what they would be under other settings.
     """
 
     def __init__(
@@ -68,20 +69,28 @@ class EventPipeline:
         network: NetworkOpinion | None = None,
         encoder: SceneEncoder | RememberingEncoder | None = None,
         detector: ObjectDetector | BlindDetector | RememberingDetector | None = None,
+        *,
+        looks_again: bool = False,
     ) -> None:
+        self._looks_again = looks_again
         self._network = network
         self._encoder = encoder
         self._detector = detector
 
     @classmethod
     def with_shipped_networks(
-        cls, threads: int | None = 1, detector: Path | None = None
+        cls,
+        threads: int | None = 1,
+        detector: Path | None = None,
+        *,
+        looks_again: bool = False,
     ) -> EventPipeline:
         """Return a pipeline that describes and recognises with the networks of the package.
 
         Args:
             threads: most threads of one inference; None leaves the choice to the runtime.
             detector: an object detector of the user's own; None takes the one that ships.
+            looks_again: as above.
 
         Raises:
             ModelError: a network cannot be loaded.
@@ -89,6 +98,7 @@ class EventPipeline:
         return cls(
             encoder=SceneEncoder(threads=threads),
             detector=ObjectDetector(threads=threads, path=detector),
+            looks_again=looks_again,
         )
 
     def that_recognises_nobody(self) -> EventPipeline:
@@ -149,19 +159,21 @@ class EventPipeline:
         decoded_at = time.perf_counter()
         motion = find_motion(decoded)
         moved_at = time.perf_counter()
-        remembering = self.that_remembers()
-        motion_at = motion_at or datetime.now(UTC)
+        # Remembering takes time as well, and without another look nothing is asked again.
+        pipeline = self.that_remembers() if self._looks_again else self
         judge = partial(
-            remembering.judge_motion,
+            pipeline.judge_motion,
             motion,
             reference=decode_reference(reference),
             state=state,
             event_id=event_id,
-            motion_at=motion_at,
+            motion_at=motion_at or datetime.now(UTC),
         )
         judged = judge(settings)
         is_single = len(decoded) < 2
-        again = partial(look_again, judge, settings, state, is_single=is_single)
+        again = None
+        if self._looks_again:
+            again = partial(look_again, judge, settings, state, is_single=is_single)
         # One picture can show what was not there before, but never that nothing happened: a
         # camera that hangs serves the same old picture again and again.
         if is_single and judged.judgement.state is not State.RELEVANT:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.conftest import drawn_jpegs
 from veroallarme_core.contract import CameraSettings, ObjectKind
 from veroallarme_core.pipeline import Outcomes
 from veroallarme_core.worker.camera import judging as judging_module
@@ -28,9 +29,7 @@ def given_back(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 @pytest.fixture
 def judging(given_back: threading.Event, monkeypatch: pytest.MonkeyPatch) -> JudgingThreads:
-    return JudgingThreads(
-        InferenceConfig(enabled=False), lambda key, sentence: None, looks_again=True
-    )
+    return JudgingThreads(InferenceConfig(enabled=False), lambda key, sentence: None)
 
 
 async def judge(judging: JudgingThreads, folder: Path) -> Any:
@@ -160,7 +159,12 @@ async def test_too_many_looks_are_not_waited_for(judging: JudgingThreads) -> Non
     assert await judging.look_again(outcomes) is None
 
 
-async def test_nobody_looks_again_where_no_page_would_tell_of_it() -> None:
-    judging = JudgingThreads(InferenceConfig(enabled=False), lambda key, sentence: None)
-    assert await judging.look_again(outcomes) is None
+@pytest.mark.parametrize("looks_again", [False, True])
+async def test_nobody_looks_again_where_no_page_would_tell_of_it(looks_again: bool) -> None:
+    judging = JudgingThreads(
+        InferenceConfig(enabled=False), lambda key, sentence: None, looks_again=looks_again
+    )
+    frames = list(drawn_jpegs("person_in_the_drive"))
+    result = judging.pipeline.judge(frames, CameraSettings())
+    assert (result.look_again is not None) is looks_again
     judging.close()

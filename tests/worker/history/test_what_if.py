@@ -60,7 +60,8 @@ def past(learned_camera: LearnedCamera, tmp_path_factory: pytest.TempPathFactory
     for event in list_events(learned_camera.data)[1::3]:
         shutil.copytree(event.folder, folder / "data" / event.event_id)
     store = EventStore(folder / "store")
-    state, pipeline = CameraState.read(learned_camera.state), EventPipeline.with_shipped_networks()
+    state = CameraState.read(learned_camera.state)
+    pipeline = EventPipeline.with_shipped_networks(looks_again=True)
     for event in list_events(folder / "data"):
         result = judge_event(event, pipeline, FILTER, state)
         at = datetime.fromtimestamp(event.at, UTC)

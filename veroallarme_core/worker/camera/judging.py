@@ -59,7 +59,7 @@ class JudgingThreads:
         *,
         looks_again: bool = False,
     ) -> None:
-        self.pipeline = EventPipeline()
+        self.pipeline = EventPipeline(looks_again=looks_again)
         self.runtime: str | None = None
         """What runs the networks; None where there are none."""
         self.has_encoder = False
@@ -111,7 +111,9 @@ class JudgingThreads:
             _LOGGER.info("relevance network %s, %s", backend.meta.name, runtimes[-1])
         self.runtime = ", ".join(dict.fromkeys(runtimes)) or None
         if runtimes:
-            self.pipeline = EventPipeline(predictor, encoder, detector)
+            self.pipeline = EventPipeline(
+                predictor, encoder, detector, looks_again=self._looks_again
+            )
         self.has_encoder = encoder is not None
         self._rest_later()
 
@@ -156,10 +158,9 @@ class JudgingThreads:
     async def look_again(self, call: Callable[[], Outcomes]) -> Outcomes | None:
         """Find out what an event would be under other settings, behind all alarms.
 
-        None where nobody would ask, where too many wait, where it takes too long or where it
-        fails: it is then not known.
+        None where too many wait, where it takes too long or where it fails: it is then not known.
         """
-        if not self._looks_again or self._looking >= MOST_SECOND_LOOKS or self._is_closed:
+        if self._looking >= MOST_SECOND_LOOKS or self._is_closed:
             return None
         self._looking += 1
         looking = asyncio.get_running_loop().run_in_executor(self._second_looks, call)
