@@ -106,9 +106,9 @@ async def test_zones_that_have_changed_meanwhile_are_not_overwritten(teacher: Vi
     _, answer = await send(teacher, path, {"zones": [CORNER]})
     known = answer["version"]
     other = {**CORNER, "name": "from another page"}
-    status, _ = await send(teacher, path, {"zones": [other], "version": known})
+    status, _ = await send(teacher, f"{path}?version={known}", {"zones": [other]})
     assert status == 200
-    status, answer = await send(teacher, path, {"zones": [], "version": known})
+    status, answer = await send(teacher, f"{path}?version={known}", {"zones": []})
     assert status == 409
     assert "reload" in answer["sentence"]
     (zone,) = teacher.worker.cameras["front"].context.settings.zones

@@ -34,6 +34,7 @@ from veroallarme_core.worker.camera import CameraWorker
 from veroallarme_core.worker.history.event_lists import EventLists
 from veroallarme_core.worker.history.evidence import Evidence
 from veroallarme_core.worker.history.region_zones import RegionZones
+from veroallarme_core.worker.history.remembered import RecentEvents
 from veroallarme_core.worker.history.thumbnails import Thumbnails
 from veroallarme_core.worker.history.turns import Turns
 from veroallarme_core.worker.storage import PastEvent, Storage
@@ -56,6 +57,7 @@ class PastEvents:
         self.thumbnails = Thumbnails(storage)
         self.evidence = Evidence(storage)
         self.region_zones = RegionZones(storage, self.evidence)
+        self.recent = RecentEvents(storage)
         self._storage = storage
         self._turns = Turns(MAX_WAITING)
 

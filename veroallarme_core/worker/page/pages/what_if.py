@@ -21,7 +21,6 @@ from veroallarme_core.worker.camera import STORAGE_ERRORS, CameraWorker
 from veroallarme_core.worker.history import (
     Answer,
     Choice,
-    RecentEvents,
     RememberedEvent,
     answer,
     recalls_known,
@@ -56,7 +55,7 @@ class WhatIfPage:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._recent = RecentEvents(house.storage)
+        self._recent = house.past_events.recent
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with the page."""

@@ -23,7 +23,7 @@ from veroallarme_core.contract import (
 )
 from veroallarme_core.pictures import Frame, FrameError, decode_frame, encode_jpeg
 from veroallarme_core.worker.camera import STORAGE_ERRORS, CameraWorker
-from veroallarme_core.worker.history import PastRegions, RecentEvents, ZonesAnswer
+from veroallarme_core.worker.history import PastRegions, ZonesAnswer
 from veroallarme_core.worker.page.pages.choosing import by_name, choose
 from veroallarme_core.worker.page.shell import House, Words, render, words_of
 from veroallarme_core.worker.storage import EventStore
@@ -64,7 +64,7 @@ class ZonesPage:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._recent = RecentEvents(house.storage)
+        self._recent = house.past_events.recent
         self._regions: OrderedDict[str, tuple[object, PastRegions]] = OrderedDict()
 
     async def show(self, request: web.Request) -> web.Response:
@@ -140,7 +140,7 @@ class ZonesPage:
         if zones is None:
             return web.json_response({"sentence": sentence}, status=400)
         # Another page may have changed them, or somebody who ignored motion from a notification.
-        known = (await request.json()).get("version")
+        known = request.query.get("version")
         if known is not None and known != version_of(camera.context.settings.zones):
             return web.json_response({"sentence": words_of(request)("zones.changed")}, status=409)
         await camera.change_settings({"zones": zones})
@@ -255,11 +255,8 @@ def version_of(zones: Sequence[Zone]) -> str:
 async def _zones_of(request: web.Request) -> tuple[tuple[Zone, ...] | None, str]:
     """Return the zones that a request holds; else None and what is wrong with them."""
     try:
-        content = json.loads(await request.read())
-        if isinstance(content, dict):
-            content.pop("version", None)
-        change = read_command("set", json.dumps(content).encode())
-    except (CommandError, ValueError, RecursionError) as error:
+        change = read_command("set", await request.read())
+    except CommandError as error:
         return None, str(error)
     if "zones" not in change:
         return None, "zones: give a list of zones"

@@ -411,7 +411,7 @@ by("discard").addEventListener("click", () => {
 });
 by("save").addEventListener("click", async () => {
   const sent = JSON.stringify(zones);
-  const answer = await send(words.save, { zones, version });
+  const answer = await send(`${words.save}?version=${version}`, { zones });
   if (answer) {
     saved = sent;
     version = answer.version;
