@@ -49,7 +49,6 @@ C = f"veroallarme/home/camera/{CAMERA}"
 STATUS = "veroallarme/home/worker/main/status"
 HOLD_S = 1.0
 SETTLE_LIMIT_S = 120.0
-QUIET_S = 0.05
 PAUSE_S = (0.02, 0.4)
 """Shortest and longest time between two starts."""
 
@@ -164,16 +163,10 @@ class Replay:
     async def kill_broker(self) -> None:
         """Kill mosquitto once it has written down what it acknowledged, and start it again."""
         async with self.may_send:
-            await until(self._database_is_settled)
+            await until(lambda: self.mosquitto.is_settled(self.last_puback))
             await asyncio.to_thread(self.mosquitto.kill)
         await asyncio.sleep(self.chance.uniform(0.0, 1.0))
         await asyncio.to_thread(self.mosquitto.start)
-
-    async def _database_is_settled(self) -> bool:
-        before = self.mosquitto.database_time()
-        await asyncio.sleep(QUIET_S)
-        # Times of files come from a clock that ticks every few milliseconds.
-        return self.last_puback - 0.01 <= before == self.mosquitto.database_time()
 
     async def kill_at_random(self, broker_kills: int, worker_kills: int, every_s: float) -> None:
         """Kill one or the other until each has had its number."""
@@ -201,7 +194,7 @@ class Journal:
         """Count how often each start is journalled under an event that has a verdict."""
         events, starts = self.rows()
         sent = [*replay.accepted, *replay.uncertain]
-        names = {digest(replay.payload(number)): number for number in sent}
+        names = {digest(CAMERA, MOTION, replay.payload(number)): number for number in sent}
         return Counter(
             names[delivery.split(":")[1]] for delivery, event in starts if events[event] is not None
         )
@@ -218,9 +211,9 @@ class Journal:
         return None if until is None else datetime.fromisoformat(until)
 
 
-def digest(payload: bytes) -> str:
+def digest(camera: str, topic: str, payload: bytes) -> str:
     """Return what the journal keeps of a message, besides its packet id."""
-    content = CAMERA.encode() + b"\0" + MOTION.encode() + b"\0" + payload
+    content = camera.encode() + b"\0" + topic.encode() + b"\0" + payload
     return hashlib.sha256(content).hexdigest()[:32]
 
 

@@ -30,8 +30,9 @@ import aiohttp
 import aiomqtt
 import psutil
 
-from benchmarks.house import jpegs, worker_configuration
-from benchmarks.peers import HttpCamera, Mosquitto, WorkerProcess, free_port
+from benchmarks.house import jpegs
+from benchmarks.page_peer import paged_worker
+from veroallarme_core.worker.mqtt import end_tasks
 
 VIEWS = 15
 REFRESH_S = 5.0
@@ -68,26 +69,11 @@ class Site:
 async def running_worker(folder: Path, cameras: int) -> AsyncIterator[Site]:
     """Run a worker with a page and so many cameras that show a person."""
     names = [f"camera_{number}" for number in range(cameras)]
-    broker, pictures, port = Mosquitto(folder), HttpCamera(), free_port()
-    pictures.frames = dict.fromkeys(names, jpegs("person_in_the_drive"))
-    broker.start()
-    async with pictures.serve():
-        config = worker_configuration(broker.port, pictures, *names, hold_s=0.5)
-        # Judging by cues alone: it is the page that is measured, and networks would hide it.
-        more = {"page": {"port": port}, "inference": {"enabled": False}}
-        worker = WorkerProcess(folder, config | more)
-        worker.start()
-        try:
-            async with aiomqtt.Client("127.0.0.1", broker.port) as client:
-                await client.subscribe("veroallarme/home/worker/+/status", qos=1)
-                async for message in client.messages:
-                    if message.payload == b"online":
-                        break
-            process = psutil.Process(worker.pid)
-            yield Site(broker.port, f"http://127.0.0.1:{port}", process, names)
-        finally:
-            worker.kill()
-            broker.kill()
+    # Judging by cues alone: it is the page that is measured, and networks would hide it.
+    async with paged_worker(folder, *names, inference={"enabled": False}) as paged:
+        paged.cameras.frames = dict.fromkeys(names, jpegs("person_in_the_drive"))
+        process = psutil.Process(paged.worker.pid)
+        yield Site(paged.broker.port, paged.base, process, names)
 
 
 async def first_view(base: str) -> tuple[float, int]:
@@ -168,9 +154,7 @@ async def load(site: Site, listeners: int, seconds: float) -> Load:
             found.core_share = (_cpu_s(site.process) - used_before) / (time.perf_counter() - begun)
             noting.cancel()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
     for event_id, at in decided.items():
         times = heard.get(event_id, [])
         found.lost += len(times) < listeners

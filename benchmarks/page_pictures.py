@@ -31,7 +31,7 @@ import aiomqtt
 from PIL import Image
 from playwright.async_api import Browser
 
-from tests.end_to_end.page import PHONE, PagedWorker, Visit, chromium, paged_worker, visit
+from benchmarks.page_peer import PHONE, PagedWorker, Visit, chromium, paged_worker, visit
 from veroallarme_core.contract import new_event_id
 from veroallarme_core.demo.events import encode
 from veroallarme_core.drawing import draw_event

@@ -26,10 +26,14 @@ import aiomqtt
 import yaml
 from aiohttp import web
 
+from veroallarme_core.worker.mqtt import end_tasks
+
 PATIENCE_S = 120.0
 """How long what takes a second on an idle machine may take on a busy one."""
 START_LIMIT_S = 20.0
 STOP_LIMIT_S = 20.0
+QUIET_S = 0.05
+"""So long nothing is written to a database that rests."""
 
 
 def free_port() -> int:
@@ -64,20 +68,6 @@ async def until(holds: Callable[[], Any], limit_s: float = PATIENCE_S) -> Any:
             if value:
                 return value
             await asyncio.sleep(0.01)
-
-
-async def end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks until they have ended.
-
-    One request is not enough: before Python 3.12 `asyncio.wait_for`, with which aiomqtt awaits the
-    broker's answers, drops a cancellation that meets the answer.
-    """
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.1)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Mosquitto:
@@ -170,6 +160,17 @@ class Mosquitto:
         if self._process is None:
             raise RuntimeError("mosquitto has not been started")
         self._process.send_signal(number)
+
+    async def is_settled(self, since: float) -> bool:
+        """Whether its database holds what it has acknowledged, and rests.
+
+        Args:
+            since: when it last acknowledged something, in seconds since the epoch.
+        """
+        before = self.database_time()
+        await asyncio.sleep(QUIET_S)
+        # Times of files come from a clock that ticks every few milliseconds.
+        return since - 0.01 <= before == self.database_time()
 
     def database_time(self) -> float:
         """Return when its database was written, in seconds since the epoch; 0 if never."""
@@ -362,7 +363,7 @@ class Listener:
                 task.result()
             yield self
         finally:
-            await end(task, waiting)
+            await end_tasks([task, waiting])
 
     async def _run(self, ready: asyncio.Event) -> None:
         while True:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import sqlite3
 from collections import Counter
 from dataclasses import dataclass, fields
 
+from benchmarks import delivery
 from benchmarks.chaos.world import World, motion_topic
 
 
@@ -43,36 +41,27 @@ class Losses:
         return sum(getattr(self, figure.name) for figure in fields(self))
 
 
-def _digest(camera: str, payload: bytes) -> str:
-    """Return what the journal keeps of a message, besides its packet id."""
-    content = camera.encode() + b"\0" + motion_topic(camera).encode() + b"\0" + payload
-    return hashlib.sha256(content).hexdigest()[:32]
-
-
 class Journal:
-    """The worker's own SQLite, read from outside."""
+    """What the worker's journal says of all that was sent."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._path = world.data_dir / "events.sqlite"
+        self._rows = delivery.Journal(world.data_dir / "events.sqlite").rows
         self._counted: set[str] = set()
-
-    def _rows(self) -> tuple[dict[str, str | None], list[tuple[str, str]]]:
-        with contextlib.closing(sqlite3.connect(self._path, timeout=10)) as db:
-            events = dict(db.execute("SELECT event_id, verdict FROM events").fetchall())
-            starts = db.execute("SELECT delivery, event_id FROM starts").fetchall()
-        return events, starts
 
     def _times(
         self, events: dict[str, str | None], starts: list[tuple[str, str]]
     ) -> Counter[tuple[str, bytes]]:
         """Count how often each start is journalled under an event that has a verdict."""
         sender = self._world.sender
-        names = {_digest(*start): start for start in (*sender.accepted, *sender.uncertain)}
+        names = {
+            delivery.digest(camera, motion_topic(camera), payload): (camera, payload)
+            for camera, payload in (*sender.accepted, *sender.uncertain)
+        }
         digests = [
-            delivery.split(":")[1]
-            for delivery, event in starts
-            if delivery is not None and events[event] is not None
+            message.split(":")[1]
+            for message, event in starts
+            if message is not None and events[event] is not None
         ]
         return Counter(names[digest] for digest in digests if digest in names)
 

@@ -17,7 +17,8 @@ from benchmarks.chaos.faults import Fault
 from benchmarks.chaos.outcome import Journal, Losses, wrong_alarms
 from benchmarks.chaos.world import HOLD_S, World, environment_notes, running_world
 from benchmarks.delivery import drawn_events
-from benchmarks.peers import end, until
+from benchmarks.peers import until
+from veroallarme_core.worker.mqtt import end_tasks
 
 SIZE = (144, 176)
 RECOVERY_GOAL_S = 10.0
@@ -111,7 +112,7 @@ async def measure(folder: Path, faults: Sequence[Fault], plan: Plan, seed: int =
             await tally.send_until(plan.starts)
             await tally.settle()
         finally:
-            await end(*beside)
+            await end_tasks(beside)
         await asyncio.sleep(HOLD_S + 2.0)
         losses = tally.losses
         losses.alarms_left_wrong = wrong_alarms(world)
@@ -176,7 +177,7 @@ class _Tally:
         try:
             yield
         finally:
-            await end(sending)
+            await end_tasks([sending])
 
     async def send_until(self, starts: int) -> None:
         """Send until so many starts were accepted in all."""

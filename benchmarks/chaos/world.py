@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import random
-import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +24,6 @@ STATUS = f"{SITE}/worker/main/status"
 HOLD_S = 1.0
 DISK_MB = 512
 POLL_S = 0.05
-QUIET_S = 0.05
 UNSURE = 100
 """Starts before a kill of the broker of which it may have forgotten what became of them."""
 _FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
@@ -89,11 +87,6 @@ class Disk:
         way = "rw" if is_writable else "ro"
         if not self._mount("-o", f"remount,{way}"):
             raise OSError(f"{self.folder} cannot be mounted {way}")
-
-    @property
-    def used_mb(self) -> float:
-        """How much is on it."""
-        return shutil.disk_usage(self.folder).used / 1e6
 
 
 @dataclass
@@ -200,18 +193,10 @@ class World:
         It acknowledges a start before its database is on disk: a kill in between loses a start that
         nobody could ever get. So nothing is sent until the database is quiet.
         """
-        await self.sender.may_send.acquire()
-        try:
-            await until(self._database_is_settled)
+        async with self.sender.may_send:
+            await until(lambda: self.broker.is_settled(self.sender.last_puback))
             self.sender.note_kill()
             await asyncio.to_thread(self.broker.kill)
-        finally:
-            self.sender.may_send.release()
-
-    async def _database_is_settled(self) -> bool:
-        before = self.broker.database_time()
-        await asyncio.sleep(QUIET_S)
-        return self.sender.last_puback - 0.01 <= before == self.broker.database_time()
 
     async def until_serving(self) -> float:
         """Wait until the worker is online and answers a query; return how many seconds it took."""

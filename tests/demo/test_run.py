@@ -16,13 +16,14 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.peers import Listener, Mosquitto, end, free_port
+from benchmarks.peers import Listener, Mosquitto, free_port
 from veroallarme_core.demo import events
 from veroallarme_core.demo import run as run_module
 from veroallarme_core.demo.events import PlayedEvent
 from veroallarme_core.demo.run import DemoError, DemoOptions, run_demo
 from veroallarme_core.drawing import Programme, draw_event
 from veroallarme_core.worker.config import PageConfig
+from veroallarme_core.worker.mqtt import end_tasks
 
 # amqtt forgets to close its side of connections; that is not ours to fail by.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -215,7 +216,7 @@ async def test_the_page_shows_what_is_played(
                         async with http.get(found[0]) as response:
                             text = await response.text()
         finally:
-            await end(playing)
+            await end_tasks([playing])
 
 
 async def test_no_page_where_none_is_wanted(

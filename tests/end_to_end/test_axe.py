@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from playwright.async_api import async_playwright
 
+from benchmarks.page_peer import chromium
 from tests.axe import violations
 
 PAGE = """<!doctype html><html lang="en"><head><title>A page</title></head><body><main>
@@ -26,13 +24,7 @@ CARDS = """() => {
 
 @pytest.mark.timeout(60)
 async def test_what_keeps_people_out_is_found_where_it_is() -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("there is no chromium: run scripts/test, or apt-get install chromium")
-    async with async_playwright() as playwright:
-        program = await playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
-        )
+    async with chromium() as program:
         page = await program.new_page()
         await page.set_content(PAGE)
         (found,) = await violations(page)
@@ -42,4 +34,3 @@ async def test_what_keeps_people_out_is_found_where_it_is() -> None:
         await page.evaluate(CARDS)
         (found,) = await violations(page, within="inner-card")
         assert found.startswith("color-contrast: ")
-        await program.close()

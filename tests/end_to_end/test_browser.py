@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, Route, ViewportSize, async_playwright, expect
+from playwright.async_api import Page, Route, ViewportSize, expect
 
 from benchmarks.house import House, jpegs
+from benchmarks.page_peer import chromium
 from tests.axe import violations
 
 from .conftest import CORRUPT, PERSON
@@ -26,16 +26,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)
 
 VIEWPORT: ViewportSize = {"width": 1280, "height": 760}
 WAIT_MS = 30_000
-FLAGS = [
-    # Chromium's sandbox wants rights that containers mostly do not give.
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 class Browser:
@@ -72,9 +62,6 @@ class Browser:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(house: House, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
     """A Chromium whose user is logged in, and which reaches Home Assistant alone."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("there is no chromium: run scripts/test, or apt-get install chromium")
     folder = Path(
         os.environ.get("VEROALLARME_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots")
     )
@@ -84,13 +71,11 @@ async def browser(house: House, tmp_path_factory: pytest.TempPathFactory) -> Asy
     async def go_on(route: Route) -> None:
         await route.abort()
 
-    async with async_playwright() as playwright:
-        program = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    async with chromium() as program:
         context = await program.new_context(viewport=VIEWPORT, locale="en-GB", color_scheme="light")
         await context.route(lambda to: not to.startswith((url, "data:", "blob:")), go_on)
         await context.add_init_script(f"localStorage.setItem('hassTokens', {tokens})")
         yield Browser(await context.new_page(), url, folder)
-        await program.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
+from benchmarks.page_peer import DESKTOP, PHONE, chromium, visit
 from benchmarks.peers import HttpCamera, Mosquitto, free_port
 from tests.axe import violations
 from tests.worker.conftest import Site
@@ -21,8 +22,6 @@ from tests.worker.talk import sender
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.worker.config import IngressConfig, PageConfig, hash_password
 from veroallarme_core.worker.page import Door, serving_page
-
-from .page import DESKTOP, PHONE, chromium, visit
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from benchmarks.page_peer import DESKTOP, PHONE, PagedWorker, Visit, chromium, paged_worker, visit
 from benchmarks.peers import until
 from tests.axe import violations
 from tests.drawn import add_noise, encode
@@ -27,8 +28,6 @@ from veroallarme_core.contract import State
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.storage import EventStore
-
-from .page import DESKTOP, PHONE, PagedWorker, Visit, chromium, paged_worker, visit
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 

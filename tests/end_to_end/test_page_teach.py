@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.async_api import Page, ViewportSize, async_playwright, expect
+from playwright.async_api import Page, ViewportSize, expect
 
+from benchmarks.page_peer import chromium
 from benchmarks.peers import HttpCamera, Listener, Mosquitto
 from tests.axe import violations
 from tests.worker.conftest import Site, drawn_jpegs
@@ -45,7 +45,6 @@ pytestmark = pytest.mark.timeout(240)
 
 DESK: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PAGES = ("/cameras/front/zones", "/cameras/front/what-if", "/numbers")
 EVENTS = 40
 
@@ -119,9 +118,6 @@ def fill_past(folder: Path) -> None:
 @pytest.fixture
 async def seen(tmp_path: Path) -> AsyncIterator[Seen]:
     """A Chromium before the page of a camera with a past; it reaches this page alone."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("there is no chromium: run scripts/test, or apt-get install chromium")
     try:
         broker = Mosquitto(tmp_path)
     except FileNotFoundError as error:
@@ -137,8 +133,7 @@ async def seen(tmp_path: Path) -> AsyncIterator[Seen]:
         stack.callback(broker.kill)
         await stack.enter_async_context(cameras.serve())
         visitor = await stack.enter_async_context(visiting(site))
-        playwright = await stack.enter_async_context(async_playwright())
-        program = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        program = await stack.enter_async_context(chromium())
         context = await program.new_context(viewport=DESK, locale="en-GB", has_touch=True)
         page = await context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -147,7 +142,6 @@ async def seen(tmp_path: Path) -> AsyncIterator[Seen]:
             lambda said: errors.append(said.text) if said.type == "error" else None,
         )
         yield Seen(page, visitor, site, folder, errors)
-        await program.close()
     assert [error for error in errors if "404" not in error] == []
 
 

@@ -154,7 +154,7 @@ async def test_task_that_drops_a_cancellation_is_ended_all_the_same() -> None:
     task = asyncio.create_task(stubborn())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        await mqtt_module._end([task])
+        await mqtt_module.end_tasks([task])
     assert task.cancelled()
 
 

@@ -6,7 +6,7 @@ live.
 """
 
 from veroallarme_core.worker.mqtt.backlog import Backlog
-from veroallarme_core.worker.mqtt.connection import MqttSession
+from veroallarme_core.worker.mqtt.connection import MqttSession, end_tasks
 from veroallarme_core.worker.mqtt.listening import Gives, Listening, TopicRecord, show_message
 from veroallarme_core.worker.mqtt.live_listening import listen
 from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
@@ -22,6 +22,7 @@ __all__ = [
     "Outgoing",
     "Refusal",
     "TopicRecord",
+    "end_tasks",
     "listen",
     "show_message",
 ]

@@ -43,7 +43,7 @@ SUBSCRIBE_AGAIN_S = 60.0
 """How often a refused subscription is tried again: the access control may have changed."""
 
 
-async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+async def end_tasks(tasks: Sequence[asyncio.Task[Any]]) -> None:
     """Cancel tasks until they have ended.
 
     One request is not enough: before Python 3.12 `asyncio.wait_for`, with which aiomqtt awaits
@@ -234,7 +234,7 @@ class MqttSession:
             if stop.is_set():
                 await self.outbox.tell_status(client, OFFLINE)
         finally:
-            await _end(tasks)
+            await end_tasks(tasks)
 
     async def _receive(self, client: Client) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The page of a real worker in a real Chromium, for the tests of each page."""
+"""The page of a real worker, and a Chromium that looks at it; for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
-import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
 
 from benchmarks.house import worker_configuration
-from benchmarks.peers import HttpCamera, Mosquitto, WorkerProcess, free_port, until
+from benchmarks.peers import HttpCamera, Mosquitto, WorkerProcess, free_port
 
 WAIT_MS = 30_000
 DESKTOP, PHONE = (1280, 800), (390, 844)
@@ -64,12 +63,11 @@ async def paged_worker(folder: Path, *names: str, **changes: Any) -> AsyncIterat
         folder: for everything that is written; `data` in it may hold events already.
         names: ids of its cameras.
         changes: further keys of its configuration.
+
+    Raises:
+        FileNotFoundError: mosquitto is not installed.
     """
-    try:
-        broker = Mosquitto(folder)
-    except FileNotFoundError as error:
-        pytest.fail(str(error), pytrace=False)
-    cameras, port = HttpCamera(), free_port()
+    broker, cameras, port = Mosquitto(folder), HttpCamera(), free_port()
     cameras.frames = dict.fromkeys(names, ())
     broker.start()
     async with cameras.serve():
@@ -91,10 +89,16 @@ async def paged_worker(folder: Path, *names: str, **changes: Any) -> AsyncIterat
 
 @contextlib.asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Run a Chromium."""
+    """Run a Chromium.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
     program = shutil.which("chromium")
     if program is None:
-        pytest.fail("there is no chromium: run scripts/test, or apt-get install chromium")
+        raise FileNotFoundError(
+            "there is no chromium: run scripts/test, or apt-get install chromium"
+        )
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
@@ -167,6 +171,3 @@ async def visit(
         await context.close()
     assert looking.errors == []
     assert astray == [], "the page asks another host"
-
-
-__all__ = ["DESKTOP", "PHONE", "PagedWorker", "Visit", "chromium", "paged_worker", "until", "visit"]
