@@ -281,18 +281,14 @@ def _without_twins(objects: Sequence[DetectedObject]) -> list[DetectedObject]:
     ranked = sorted(objects, key=lambda found: -found.score)
     if not ranked:
         return []
-    x1, y1, x2, y2 = np.array([found.to_bbox() for found in ranked]).T
-    groups = np.array([_GROUP_NUMBERS[found.group] for found in ranked])
-    across = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
-    down = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
-    common = np.maximum(across, 0) * np.maximum(down, 0)  # (N, N)
-    areas = (x2 - x1) * (y2 - y1)
-    is_twin = (common / (areas[:, None] + areas - common) > _SAME) & (groups[:, None] == groups)
-    is_left_out = np.zeros(len(ranked), np.bool_)
-    for index in range(len(ranked)):
-        if not is_left_out[index]:
-            is_left_out[index + 1 :] |= is_twin[index, index + 1 :]
-    return [found for found, is_out in zip(ranked, is_left_out, strict=True) if not is_out]
+    kept = cv2.dnn.NMSBoxesBatched(
+        [(found.x, found.y, found.width, found.height) for found in ranked],
+        [found.score for found in ranked],
+        [_GROUP_NUMBERS[found.group] for found in ranked],
+        0.0,
+        _SAME,
+    )
+    return [ranked[index] for index in sorted(kept)]
 
 
 def _union(found: DetectedObject, other: DetectedObject) -> float:
