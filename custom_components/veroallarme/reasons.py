@@ -62,6 +62,7 @@ REASONS = (
     "single_frame",
     "unreadable_picture",
     "late_pictures",
+    "overloaded",
     "disabled",
     "internal_error",
     OTHER,

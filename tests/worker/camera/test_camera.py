@@ -30,7 +30,7 @@ from veroallarme_core.worker.camera import camera as camera_module
 from veroallarme_core.worker.camera import camera_judge, event_decider
 from veroallarme_core.worker.camera.camera import CameraWorker
 from veroallarme_core.worker.camera.context import WorkerServices
-from veroallarme_core.worker.camera.judging import JudgingThreads
+from veroallarme_core.worker.camera.judging import JudgingThreads, OverloadedError
 from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.camera.pending_event import Signal
 from veroallarme_core.worker.camera.reference import ReferencePicture
@@ -1118,6 +1118,32 @@ async def test_judge_that_hangs_is_given_up(stage: Stage, monkeypatch: pytest.Mo
         await stage.until(lambda: stage.verdicts)
     assert (stage.verdicts[0]["state"], stage.verdicts[0]["reason"]) == ("unknown", "model_failed")
     assert stage.verdicts[0]["relevant"] is True
+
+
+async def test_burst_that_nobody_has_time_for_alerts(stage: Stage) -> None:
+    is_busy = True
+
+    async def busy(*_: object) -> PipelineResult:
+        if is_busy:
+            raise OverloadedError("31 bursts wait to be judged")
+        return judged(State.IRRELEVANT)
+
+    stage.judge = busy
+    async with stage.play():
+        stage.start()
+        await stage.until(lambda: stage.verdicts)
+        assert (stage.verdicts[0]["state"], stage.verdicts[0]["reason"]) == (
+            "unknown",
+            "overloaded",
+        )
+        assert stage.verdicts[0]["relevant"] is True
+        assert "(31 bursts wait to be judged): take smaller" in stage.complaints["front/overloaded"]
+
+        is_busy = False
+        stage.start()
+        await stage.until(lambda: len(stage.verdicts) == 2)
+        assert stage.verdicts[1]["relevant"] is False
+        assert "front/overloaded" not in stage.complaints
 
 
 # --- faults of the camera itself --------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Memory that is given back between judgements."""
+"""Who is judged when there is much to judge, and memory that is given back in between."""
 
 import asyncio
 import threading
@@ -12,7 +12,12 @@ from tests.worker.conftest import drawn_jpegs
 from veroallarme_core.contract import CameraSettings, ObjectKind
 from veroallarme_core.pipeline import Outcomes
 from veroallarme_core.worker.camera import judging as judging_module
-from veroallarme_core.worker.camera.judging import MOST_SECOND_LOOKS, JudgingThreads
+from veroallarme_core.worker.camera.judging import (
+    MOST_SECOND_LOOKS,
+    THREADS,
+    JudgingThreads,
+    OverloadedError,
+)
 from veroallarme_core.worker.camera.reference import ReferencePicture
 from veroallarme_core.worker.config import InferenceConfig
 
@@ -112,6 +117,37 @@ async def test_nothing_is_given_back_after_the_end(
 
     await asyncio.sleep(0.3)
     assert not given_back.is_set()
+
+
+# --- more than can be judged ---------------------------------------------------------------------
+
+
+async def test_a_burst_that_nobody_has_time_for_is_given_up(
+    judging: JudgingThreads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    judged: list[int] = []
+
+    def slow(*arguments: Any, **named: Any) -> str:
+        judged.append(1)
+        begun.release()
+        go_on.wait(LIMIT_S)
+        return "judged"
+
+    monkeypatch.setattr(judging.pipeline, "judge", slow)
+    running = [asyncio.create_task(judge(judging, tmp_path)) for _ in range(THREADS)]
+    for _ in running:
+        assert await asyncio.to_thread(begun.acquire, timeout=LIMIT_S)
+
+    monkeypatch.setattr(judging_module, "WAIT_LIMIT_S", 0.1)
+    with pytest.raises(OverloadedError, match=f"{THREADS + 1} bursts wait"):
+        await judge(judging, tmp_path)
+
+    go_on.set()
+    assert await asyncio.gather(*running) == ["judged"] * THREADS  # what was begun is ended
+    assert await judge(judging, tmp_path) == "judged"  # and the next one has its turn
+    assert len(judged) == THREADS + 1
+    judging.close()
 
 
 # --- another look, behind the alarms -----------------------------------------------------------

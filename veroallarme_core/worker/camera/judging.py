@@ -35,11 +35,18 @@ MOST_SECOND_LOOKS = 8
 """Bursts that may wait for another look after their alarm; each keeps its frames in memory."""
 SECOND_LOOK_LIMIT_S = 30.0
 _LOWER_BY = 10  # the niceness of second looks: alarms go first
+WAIT_LIMIT_S = 8.0
+"""A burst that no thread has begun to judge by then is not judged: whoever waits longer for an
+alarm has no use for it."""
 IDLE_S = 30.0
 """Without a judgement for so long, memory is given back: some 100 MB. The next one takes 10 to
 40 ms more of the processor, in which the system clears those pages again."""
 
 T = TypeVar("T")
+
+
+class OverloadedError(RuntimeError):
+    """No thread had time for a burst; the message says how many wait."""
 
 
 class JudgingThreads:
@@ -76,6 +83,7 @@ class JudgingThreads:
             1, thread_name_prefix="veroallarme-second-look", initializer=_give_way
         )
         self._looking = 0
+        self._waiting = 0
         self._begun_at: dict[int, float] = {}
         self._resting: asyncio.TimerHandle | None = None
         self._is_closed = False
@@ -134,7 +142,14 @@ class JudgingThreads:
         event_id: str,
         motion_at: datetime,
     ) -> PipelineResult:
-        """Judge a burst; see `EventPipeline.judge`."""
+        """Judge a burst; see `EventPipeline.judge`.
+
+        Bursts are begun in the order in which they come. Each camera has one at a time here, so
+        that one which sees much motion does not keep the others waiting.
+
+        Raises:
+            OverloadedError: no thread began within `WAIT_LIMIT_S`.
+        """
 
         def judge() -> PipelineResult:
             self._begun_at[threading.get_ident()] = time.monotonic()
@@ -150,9 +165,17 @@ class JudgingThreads:
             finally:
                 del self._begun_at[threading.get_ident()]
 
+        call = self._threads.submit(judge)
+        judging = asyncio.wrap_future(call)
+        self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, judge)
+            await asyncio.wait({judging}, timeout=WAIT_LIMIT_S)
+            if not judging.done() and call.cancel():  # which nothing does that was begun
+                raise OverloadedError(f"{self._waiting} bursts wait to be judged")
+            return await judging
         finally:
+            judging.cancel()
+            self._waiting -= 1
             self._rest_later()
 
     async def look_again(self, call: Callable[[], Outcomes]) -> Outcomes | None:
