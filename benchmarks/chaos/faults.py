@@ -230,16 +230,21 @@ def _file_is_damaged(pattern: str) -> Breaking:
     return breaking
 
 
-@asynccontextmanager
-async def _state_is_of_a_newer_version(world: World) -> AsyncIterator[None]:
-    await world.kill_worker()
-    for camera in world.cameras:
-        folder = world.worker.folder / "state" / "cameras" / camera
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("memory.npz", "model.npz", "suggestions.json"):
-            (folder / name).write_bytes(b'{"version": 99}')
-    yield
-    await world.start_worker()
+def _state_files_hold(content: Callable[[World], bytes]) -> Breaking:
+    """Overwrite what every camera has learned while the worker is down, and start it on that."""
+
+    @asynccontextmanager
+    async def breaking(world: World) -> AsyncIterator[None]:
+        await world.kill_worker()
+        for camera in world.cameras:
+            folder = world.worker.folder / "state" / "cameras" / camera
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in ("memory.npz", "model.npz", "suggestions.json"):
+                (folder / name).write_bytes(content(world))
+        yield
+        await world.start_worker()
+
+    return breaking
 
 
 FAULTS = (
@@ -264,7 +269,8 @@ FAULTS = (
     Fault("clock a day ahead", _clock_jumps(24 * HOUR_S), 5.0, needs_faketime=True),
     Fault("database locked", _database_is_locked, 5.0),
     Fault("database damaged", _file_is_damaged("data/events.sqlite*"), 0.5, settles_before=True),
-    Fault("state of a newer version", _state_is_of_a_newer_version, 0.5),
+    Fault("state damaged", _state_files_hold(lambda world: world.chance.randbytes(5000)), 0.5),
+    Fault("state of a newer version", _state_files_hold(lambda world: b'{"version": 99}'), 0.5),
     Fault("memory short", _memory_is_short, 5.0),
 )
 """Every fault, in the order in which a short run brings them about."""

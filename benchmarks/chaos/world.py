@@ -23,6 +23,7 @@ SITE = "veroallarme/home"
 STATUS = f"{SITE}/worker/main/status"
 HOLD_S = 1.0
 DISK_MB = 512
+KEEP_MB = 4
 POLL_S = 0.05
 UNSURE = 100
 """Starts before a kill of the broker of which it may have forgotten what became of them."""
@@ -236,7 +237,11 @@ class World:
 
 
 def _configuration(
-    broker_port: int, health_port: int, pictures: HttpCamera, cameras: Sequence[str]
+    broker_port: int,
+    health_port: int,
+    pictures: HttpCamera,
+    cameras: Sequence[str],
+    keep_mb: int,
 ) -> dict[str, Any]:
     return {
         "mqtt": {"host": "127.0.0.1", "port": broker_port, "keepalive_s": 5},
@@ -249,7 +254,7 @@ def _configuration(
                 "snapshot": {"url": pictures.url(name), "timeout_s": 1.0},
                 "burst": {"size": 2, "spacing_s": 0.1, "limit_s": 3},
                 "settings": {"mode": "filter", "hold_s": HOLD_S},
-                "keep": {"size_mb": 4},
+                "keep": {"size_mb": keep_mb},
                 "merge_window_s": 0,
                 "reference_every_s": 0,
             }
@@ -260,7 +265,14 @@ def _configuration(
 
 @contextlib.asynccontextmanager
 async def running_world(
-    folder: Path, frames: Sequence[bytes], *, cameras: int, pause_s: float, seed: int
+    folder: Path,
+    frames: Sequence[bytes],
+    *,
+    cameras: int,
+    pause_s: float,
+    seed: int,
+    fakes_time: bool = True,
+    keep_mb: int = KEEP_MB,
 ) -> AsyncIterator[World]:
     """Run broker, proxy, cameras and worker until the block ends.
 
@@ -270,6 +282,8 @@ async def running_world(
         cameras: how many.
         pause_s: between two motion starts, on average.
         seed: of everything that is drawn by chance.
+        fakes_time: whether the worker's clock can be set, where that is possible.
+        keep_mb: of events that the worker keeps for each camera.
     """
     chance = random.Random(seed)
     names = tuple(camera_name(index) for index in range(cameras))
@@ -282,10 +296,10 @@ async def running_world(
         pictures = await stack.enter_async_context(HttpCamera().serve())
         pictures.frames = dict.fromkeys(names, frames)
         health_port = free_port()
-        content = _configuration(proxy.port, health_port, pictures, names)
+        content = _configuration(proxy.port, health_port, pictures, names, keep_mb)
         worker = WorkerProcess(disk.folder, content)
         worker.log_path = folder / "worker.log"  # which tells what happens while the disk is full
-        if (library := find_faketime()) is not None:
+        if fakes_time and (library := find_faketime()) is not None:
             worker.environment = {
                 "LD_PRELOAD": str(library),
                 "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
