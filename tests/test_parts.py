@@ -17,7 +17,9 @@ def test_scripts_test_runs_every_part(pytestconfig: pytest.Config) -> None:
     run = set(re.findall(r"^ *part (\w+)", script, re.MULTILINE))
     shown = re.search(r"for name in ([\w ]+); do", script)
     assert shown is not None
-    assert set(shown[1].split()) == run == PARTS | {"style", "home_assistant", "benchmarks"}
+    assert (
+        set(shown[1].split()) == run == PARTS | {"style", "home_assistant", "benchmarks", "chaos"}
+    )
     assert {line.partition(":")[0] for line in pytestconfig.getini("markers")} >= PARTS
 
 

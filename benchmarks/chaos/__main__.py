@@ -13,6 +13,9 @@ import cv2
 from benchmarks.chaos.faults import FAULTS
 from benchmarks.chaos.run import LONG, SHORT, Plan, measure
 
+_SHOWN_OF_LOG = 20_000
+"""Characters: the end of it."""
+
 
 def main() -> int:
     """Run the faults and print the table; return 0 where nothing was lost."""
@@ -36,7 +39,8 @@ def main() -> int:
         return 0
     log = Path(tempfile.gettempdir()) / "veroallarme-chaos.log"
     log.write_text(report.log, encoding="utf-8")
-    print(f"the log of the worker is in {log}", file=sys.stderr)
+    print(report.log[-_SHOWN_OF_LOG:], file=sys.stderr)
+    print(f"all of the worker's log is in {log}", file=sys.stderr)
     return 1
 
 
