@@ -2,13 +2,15 @@
 
     python -m benchmarks.worker
     python -m benchmarks.worker --cameras 20 --rounds 5 --starts 3
+    python -m benchmarks.worker --cameras 500 --at-once 50 --alone 50
 
 A real mosquitto, cameras over HTTP that show drawn events of 704x576, and the worker in a process
 of its own. Each of a few starts is timed from the process to `online` on MQTT, by the clock and by
 the processor time of the worker, which another load on the machine leaves as it is. The last
 worker then judges: first one camera after another, each verdict timed from the motion message on
-and less the fetching of the snapshots; then all cameras at once, in rounds. Memory is read before
-any motion, right after the last verdict, and when the worker has been at rest for a while.
+and less the fetching of the snapshots; then many at once, in rounds, of which is told how many
+nobody had time for. Memory is read before any motion, right after the last verdict, and when the
+worker has been at rest for a while.
 Resident memory counts the pages of libraries as well, anonymous memory is the worker's own.
 """
 
@@ -19,7 +21,6 @@ import asyncio
 import contextlib
 import os
 import re
-import statistics
 import sys
 import tempfile
 import time
@@ -35,6 +36,7 @@ import numpy as np
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess
 from veroallarme_core.demo.events import encode
 from veroallarme_core.drawing import draw_event
+from veroallarme_core.worker.camera.camera_judge import OVERLOADED
 from veroallarme_core.worker.camera.judging import IDLE_S
 
 SIZE = (576, 704)
@@ -75,7 +77,9 @@ class WorkerFigures:
     verdict_cpu_ms: list[float] = field(default_factory=list)
     """Processor time of the worker for each of these events, all threads."""
     at_once_ms: list[float] = field(default_factory=list)
-    """As `verdict_ms`, with motion at all cameras at the same time."""
+    """As `verdict_ms`, with motion at several cameras at the same time."""
+    overloaded: int = 0
+    """Of these events, those for which no thread had time."""
     idle: Memory | None = None
     """Once it is online and nothing has moved."""
     judged: Memory | None = None
@@ -140,16 +144,25 @@ def motion_topic(camera: str) -> str:
 
 
 async def measure(
-    folder: Path, cameras: int, rounds: int, starts: int, *, with_rest: bool = True
+    folder: Path,
+    cameras: int,
+    rounds: int,
+    starts: int,
+    *,
+    with_rest: bool = True,
+    at_once: int | None = None,
+    alone: int | None = None,
 ) -> WorkerFigures:
     """Start a worker so many times, and let the last one judge.
 
     Args:
         folder: for the files of broker and worker.
         cameras: how many there are.
-        rounds: events of every camera, once alone and once with all others.
+        rounds: events of a camera, once alone and once with others.
         starts: of the worker.
         with_rest: read the memory at rest as well, which takes some seconds.
+        at_once: how many cameras see motion at the same time; None takes all.
+        alone: how many of the cameras see motion one after the other; None takes all.
 
     Raises:
         TimeoutError: it is not there in time, or a verdict does not come.
@@ -175,12 +188,14 @@ async def measure(
         figures.idle = memory_of(worker.pid)
         play = _Play(client, camera, listener, events)
         for round_ in range(rounds):
-            for name in names:
+            for name in names[:alone]:
                 before = cpu_seconds(worker.pid)
                 figures.verdict_ms += await play.motion([name], round_)
                 figures.verdict_cpu_ms.append((cpu_seconds(worker.pid) - before) * 1e3)
         for round_ in range(rounds):
-            figures.at_once_ms += await play.motion(names, round_)
+            some = [names[(round_ * len(names) // rounds + n) % cameras] for n in range(cameras)]
+            figures.at_once_ms += await play.motion(some[:at_once], round_)
+        figures.overloaded = play.overloaded
         figures.judged = memory_of(worker.pid)
         if with_rest:
             await asyncio.sleep(IDLE_S + 2)
@@ -208,6 +223,7 @@ class _Play:
     camera: HttpCamera
     listener: Listener
     events: Sequence[tuple[bytes, ...]]
+    overloaded: int = 0
 
     async def motion(self, names: Sequence[str], round_: int) -> list[float]:
         """Let these cameras see an event at once; return milliseconds beyond the snapshots."""
@@ -228,6 +244,7 @@ class _Play:
             verdict = message.json()
             beyond_s = message.at - sent_at[verdict["camera"]]
             times.append(beyond_s * 1e3 - verdict["timing_ms"]["fetch"])
+            self.overloaded += verdict["reason"] == OVERLOADED
         return times
 
 
@@ -235,15 +252,16 @@ def print_figures(figures: WorkerFigures) -> None:
     """Print a table."""
 
     def row(name: str, values: Sequence[float], digits: int = 0) -> None:
-        p95 = float(np.percentile(values, 95))
-        print(f"| {name} | {statistics.median(values):.{digits}f} | {p95:.{digits}f} |")
+        shown = (f"{value:.{digits}f}" for value in np.percentile(values, (50, 95, 99)))
+        print(f"| {name} | {' | '.join(shown)} |")
 
-    print(f"\n{figures.cameras} cameras\n\n| | median | p95 |\n|---|---|---|")
+    print(f"\n{figures.cameras} cameras\n\n| | median | p95 | p99 |\n|---|---|---|---|")
     row("start to `online`, s", figures.online_s, 2)
     row("processor time until then, s", figures.online_cpu_s, 2)
     row("motion to verdict beyond the snapshots, ms", figures.verdict_ms)
     row("processor time of that event, ms", figures.verdict_cpu_ms)
-    row("the same, all cameras at once, ms", figures.at_once_ms)
+    row("the same, many at once, ms", figures.at_once_ms)
+    print(f"\nno thread had time for {figures.overloaded} of {len(figures.at_once_ms)} events")
     print("\n| memory, MB | resident | anonymous | peak |\n|---|---|---|---|")
     rows = {
         "online": figures.idle,
@@ -262,10 +280,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--cameras", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5, help="of events, one for every camera")
     parser.add_argument("--starts", type=int, default=3, help="of the worker")
+    parser.add_argument("--at-once", type=int, help="cameras that see motion at the same time")
+    parser.add_argument("--alone", type=int, help="cameras that see motion one after the other")
     arguments = parser.parse_args(argv)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory(prefix="veroallarme-") as folder:
-        measuring = measure(Path(folder), arguments.cameras, arguments.rounds, arguments.starts)
+        measuring = measure(
+            Path(folder),
+            arguments.cameras,
+            arguments.rounds,
+            arguments.starts,
+            at_once=arguments.at_once,
+            alone=arguments.alone,
+        )
         print_figures(asyncio.run(measuring))
     return 0
 
