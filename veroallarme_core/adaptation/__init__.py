@@ -10,6 +10,7 @@ from veroallarme_core.adaptation.folder_run import adapt_folder
 from veroallarme_core.adaptation.history import EventFolder, list_events, picture_files
 from veroallarme_core.adaptation.intruder_tracks import choose_looks, posed
 from veroallarme_core.adaptation.labels import read_labels
+from veroallarme_core.adaptation.logistic import fit_logistic
 from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.adaptation.progress import ProgressLine, ReportProgress
 from veroallarme_core.adaptation.report import AdaptationReport
@@ -33,6 +34,7 @@ __all__ = [
     "adapt_folder",
     "choose_looks",
     "contrast_inside",
+    "fit_logistic",
     "list_events",
     "paste_intruder",
     "picture_files",

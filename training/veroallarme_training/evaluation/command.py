@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, required=True, metavar="DIR", help="where the report goes")
     labels = "one file per camera, in their order (default: labels.csv of each camera)"
     add("--labels", type=Path, nargs="+", metavar="FILE", help=labels)
-    rows = f"what to compare (default: {' '.join(DEFAULT_ROWS)}, and coco, original "
-    rows += "and network where their files are given)"
+    rows = f"what to compare (default: {' '.join(DEFAULT_ROWS)}, others with several "
+    rows += "cameras, and coco, original and network where their files are given)"
     add("--rows", nargs="*", choices=tuple(ROWS), help=rows)
     scores = "add a row of scores that `veroallarme score` wrote; {camera} and {group} may stand "
     scores += "in FILE for the names of a camera's folder and of the folder above"

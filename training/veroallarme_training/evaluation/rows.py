@@ -14,8 +14,9 @@ from veroallarme_training.evaluation.baselines import (
     MotionArea,
 )
 from veroallarme_training.evaluation.cameras import EvaluationError, LabelledCamera
-from veroallarme_training.evaluation.ladder import Row, WithThumbs
+from veroallarme_training.evaluation.ladder import LeaveOneCameraOut, Row, WithThumbs
 from veroallarme_training.evaluation.network import RelevanceNetwork, original_network
+from veroallarme_training.evaluation.other_cameras import FirstLooks, fit_on_others
 from veroallarme_training.evaluation.peer_detector import CocoDetector
 from veroallarme_training.evaluation.product import Product, ZoneChoice
 from veroallarme_training.evaluation.steps import (
@@ -113,6 +114,12 @@ def _fresh_zoned(settings: RowSettings) -> list[Row]:
     return [Product(name, settings.states, adapts=False, zones=ZoneChoice.DRAWN)]
 
 
+def _others(settings: RowSettings) -> list[Row]:
+    name = "first day, weighed by other cameras"
+    fit = functools.partial(fit_on_others, name, FirstLooks())
+    return [LeaveOneCameraOut(name, fit, settings.cameras)]
+
+
 def _thumbs(settings: RowSettings) -> list[Row]:
     return [WithThumbs(settings.adapted, count, settings.draws) for count in settings.thumbs]
 
@@ -125,6 +132,7 @@ ROWS: Mapping[str, Callable[[RowSettings], list[Row]]] = {
     "first": lambda _: [FirstJudgement()],
     "fresh": _fresh,
     "fresh-zoned": _fresh_zoned,
+    "others": _others,
     "recurrence": _step("recurrence", by_cue("quiet")),
     "plate": _step("plate", by_cue("deviation")),
     "novelty": _step("novelty", by_cue("novelty")),
@@ -145,7 +153,10 @@ ROWS: Mapping[str, Callable[[RowSettings], list[Row]]] = {
 NEED_FILES = ("original", "network", "coco")
 """Rows that join by default only where their files are given."""
 
-DEFAULT_ROWS = tuple(name for name in ROWS if name not in NEED_FILES)
+NEED_CAMERAS = ("others",)
+"""Rows that join by default only where there are several cameras."""
+
+DEFAULT_ROWS = tuple(name for name in ROWS if name not in (*NEED_FILES, *NEED_CAMERAS))
 
 
 def make_rows(names: Sequence[str] | None, settings: RowSettings) -> list[Row]:
@@ -157,5 +168,6 @@ def make_rows(names: Sequence[str] | None, settings: RowSettings) -> list[Row]:
     if names is None:
         files = (settings.original, settings.network, settings.peer_detector)
         given = [name for name, file in zip(NEED_FILES, files, strict=True) if file is not None]
-        names = [*DEFAULT_ROWS, *given]
+        several = NEED_CAMERAS if len(settings.cameras) > 1 else ()
+        names = [*DEFAULT_ROWS, *several, *given]
     return [row for name, make in ROWS.items() if name in names for row in make(settings)]
