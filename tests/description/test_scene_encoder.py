@@ -155,6 +155,30 @@ class TestFrames:
         assert abs((row + 0.5) / GRID[0] - y / height) < 0.2
         assert abs((column + 0.5) / GRID[1] - x / width) < 0.2
 
+    @pytest.mark.parametrize("size", [(576, 704), (1080, 1920), (120, 160)])
+    def test_cells_alone_are_as_in_the_whole_frame(self, encoder, frames, size):
+        frames = [cv2.resize(frame, size[::-1]) for frame in frames]
+        grid = grid_for(size)
+        whole = encoder.encode_frames(frames, grid)
+        drawn = np.random.default_rng(0)
+        for _ in range(12):
+            top, left = drawn.integers(0, grid[0] - 1), drawn.integers(0, grid[1] - 1)
+            needed = np.zeros(grid, np.bool_)
+            needed[top : top + drawn.integers(1, 24), left : left + drawn.integers(1, 24)] = True
+            cells = encoder.encode_cells(frames, grid, needed)
+            assert cells.shape == whole.shape
+            assert np.allclose(cells[:, needed], whole[:, needed], atol=1e-4)
+
+    def test_a_small_part_is_described_alone(self, encoder, frames):
+        grid = grid_for((576, 704))
+        needed = np.zeros(grid, np.bool_)
+        needed[20:24, 30:33] = True
+        cells = encoder.encode_cells(frames, grid, needed)
+        assert np.count_nonzero(cells.any(axis=(0, 3))) == 6 * 6
+
+    def test_no_cell_takes_no_look(self, encoder, frames):
+        assert not encoder.encode_cells(frames, GRID, np.zeros(GRID, np.bool_)).any()
+
     @pytest.mark.parametrize(
         ("frame", "grid", "sentence"),
         [

@@ -127,7 +127,7 @@ class BurstEvidence:
 
     light: Light
     features: NDArray[np.float32]
-    """(F, rows, columns, CELL_CHANNELS)."""
+    """(F, rows, columns, CELL_CHANNELS); of no frame where the regions alone were described."""
     intact: NDArray[np.bool_]
     """(F, rows, columns): cells that are not damaged."""
     moved: NDArray[np.bool_]
@@ -149,6 +149,8 @@ def gather_evidence(
     objects: MovingObjects | None = None,
     kinds_in: Callable[[MotionRegion], Collection[str]] = lambda region: ALL_KINDS,
     earlier: BurstEvidence | None = None,
+    *,
+    is_learned: bool = True,
 ) -> BurstEvidence | None:
     """Describe a burst.
 
@@ -160,6 +162,8 @@ def gather_evidence(
         objects: what the detector found; None where nobody looked.
         kinds_in: tells which kinds of objects count in a region.
         earlier: of this burst, before some of the regions were known.
+        is_learned: whether a memory learns from it, which looks at whole frames; to judge it takes
+            the regions alone.
 
     Returns:
         The evidence; None where no frame has the size of the burst.
@@ -186,19 +190,30 @@ def gather_evidence(
         encoder, motion, [candidate for candidate in chosen if candidate.region not in known]
     )
     if earlier is None:
-        features = encoder.encode_frames(frames, grid)
         intact = np.stack([_intact_cells(damage, dimensions, grid) for _, damage in usable])
         light = light_of(frames)
     else:
-        features, intact, light = earlier.features, earlier.intact, earlier.light
+        intact, light = earlier.intact, earlier.light
+    cells_of = {
+        candidate.region: _cells(candidate.region.to_bbox(), dimensions, moved)
+        for candidate, _ in described
+    }
+    if earlier is not None and len(earlier.features):
+        features = earlier.features
+    elif is_learned:
+        features = encoder.encode_frames(frames, grid)
+    else:
+        needed = np.zeros(grid, np.bool_)
+        for cells in cells_of.values():
+            needed.flat[cells] = True
+        features = encoder.encode_cells(frames, grid, needed)
     flat_features = features.reshape(len(frames), -1, CELL_CHANNELS)
     flat_intact = intact.reshape(len(frames), -1)
     for candidate, (sketch, change) in described:
-        bbox = candidate.region.to_bbox()
-        cells = _cells(bbox, dimensions, moved)
+        cells = cells_of[candidate.region]
         known[candidate.region] = RegionEvidence(
             region=candidate.region,
-            place=_place(bbox, dimensions),
+            place=_place(candidate.region.to_bbox(), dimensions),
             cells=cells,
             features=flat_features[:, cells].astype(np.float16),
             intact=flat_intact[:, cells],
@@ -214,7 +229,9 @@ def gather_evidence(
             for seen in regions
         )
     detector = "" if objects is None else objects.detector
-    return BurstEvidence(light, features, intact, moved, regions, detector)
+    return BurstEvidence(
+        light, features if is_learned else features[:0], intact, moved, regions, detector
+    )
 
 
 def light_of(frames: Sequence[Frame]) -> Light:

@@ -75,6 +75,12 @@ class RememberingEncoder:
             self._frames[key] = self._encoder.encode_frames(frames, grid)
         return self._frames[key]
 
+    def encode_cells(
+        self, frames: Sequence[Frame], grid: tuple[int, int], needed: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Describe some cells; see `SceneEncoder.encode_cells`. They are not remembered."""
+        return self._encoder.encode_cells(frames, grid, needed)
+
     def describe_crops(self, crops: NDArray[np.uint8]) -> CropDescription:
         """Describe crops (N, H, W, 3); see `SceneEncoder.describe_crops`."""
         keys = [_key(crop) for crop in crops]

@@ -34,6 +34,11 @@ MAX_BATCH = 6
 """Most crops in one inference, those of two regions in three frames: larger batches are hardly
 faster, and the runtime keeps 4 MB for each size that it has met."""
 
+REACH_CELLS = 5
+"""A cell is described by what lies up to so many cells around it: 67 pixels by the trunk."""
+_WINDOWS = (16, 24, 32)
+"""Edges in cells of the parts of frames that are described alone: the runtime keeps 4 MB for each
+size that it has met."""
 _ENLARGED, _MIN_SIDE_PX = 1.3, 32
 _REMEDY = "install the package again"
 
@@ -141,17 +146,47 @@ class SceneEncoder:
             ValueError: a frame is no BGR picture, or the grid has no cell.
             InferenceError: the runtime failed, or its answer holds no finite numbers.
         """
-        rows, columns = grid
-        if rows < 1 or columns < 1:
-            raise ValueError(f"grid must be at least (1, 1) rows and columns, not {grid}.")
-        for frame in frames:
-            _require_bgr(frame)
+        rows, columns = _checked_grid(grid, frames)
         cells = np.empty((len(frames), rows, columns, CELL_CHANNELS), np.float32)
         # One by one: together they are no faster, and memory does not grow with the burst.
         for frame, frame_cells in zip(frames, cells, strict=True):
             image = _network_input([_resized(frame, rows * CELL_PX, columns * CELL_PX)])
             (c3,) = self._trunk.run(image, "c3")
             frame_cells[:] = c3[0].transpose(1, 2, 0)
+        return cells
+
+    def encode_cells(
+        self, frames: Sequence[Frame], grid: tuple[int, int], needed: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Describe some cells of frames as `encode_frames` does; what lies around them is left out.
+
+        Args:
+            frames: as for `encode_frames`.
+            grid: as for `encode_frames`.
+            needed: (rows, columns), True where a cell is needed.
+
+        Returns:
+            float32 (N, rows, columns, 40); what is not needed may be 0.
+
+        Raises:
+            ValueError: as `encode_frames`.
+            InferenceError: as `encode_frames`.
+        """
+        rows, columns = _checked_grid(grid, frames)
+        window = _window_around(needed)
+        if window is None:
+            return self.encode_frames(frames, grid)
+        cells = np.zeros((len(frames), rows, columns, CELL_CHANNELS), np.float32)
+        if not window.size or not frames:
+            return cells
+        pixels = window.scaled(CELL_PX)
+        whole = (_resized(frame, rows * CELL_PX, columns * CELL_PX) for frame in frames)
+        image = _network_input([np.ascontiguousarray(frame[pixels.slices]) for frame in whole])
+        (c3,) = self._trunk.run(image, "c3")
+        inner = window.without_border(grid)
+        found = c3.transpose(0, 2, 3, 1)
+        offset = (slice(None), *inner.relative_to(window).slices)
+        cells[(slice(None), *inner.slices)] = found[offset]
         return cells
 
     def embed_crops(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -205,6 +240,76 @@ def load_scene_encoder(backend: str = "auto", threads: int = 2) -> SceneEncoder:
     # A full batch: what the runtime prepares for a size that no event has would only be kept.
     encoder.embed_crops(np.zeros((MAX_BATCH, CROP_PX, CROP_PX, 3), np.uint8))
     return encoder
+
+
+class _Window(NamedTuple):
+    """A rectangle: of cells, or of pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        return self.height * self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+    def scaled(self, factor: int) -> _Window:
+        return _Window(*(factor * value for value in self))
+
+    def relative_to(self, other: _Window) -> _Window:
+        return self._replace(top=self.top - other.top, left=self.left - other.left)
+
+    def without_border(self, grid: tuple[int, int]) -> _Window:
+        """Return what is described as in the whole frame: all but `REACH_CELLS` within it."""
+        (top, bottom), (left, right) = (
+            (
+                start + REACH_CELLS * (start > 0),
+                start + length - REACH_CELLS * (start + length < whole),
+            )
+            for start, length, whole in (
+                (self.top, self.height, grid[0]),
+                (self.left, self.width, grid[1]),
+            )
+        )
+        return _Window(top, left, bottom - top, right - left)
+
+
+def _window_around(needed: NDArray[np.bool_]) -> _Window | None:
+    """Return a window of one of few sizes, whose inner part holds all that is needed.
+
+    None where that takes the whole frame; without a cell where nothing is needed.
+    """
+    rows, columns = np.flatnonzero(needed.any(axis=1)), np.flatnonzero(needed.any(axis=0))
+    if not len(rows):
+        return _Window(0, 0, 0, 0)
+    spans = [
+        (max(0, int(found[0]) - REACH_CELLS), min(whole, int(found[-1]) + 1 + REACH_CELLS), whole)
+        for found, whole in ((rows, needed.shape[0]), (columns, needed.shape[1]))
+    ]
+    longest = max(stop - start for start, stop, _ in spans)
+    side = next((side for side in _WINDOWS if side >= longest), None)
+    if side is None or side >= max(needed.shape):
+        return None
+    (top, height), (left, width) = (
+        (min(start, max(0, whole - side)), min(side, whole)) for start, _, whole in spans
+    )
+    return _Window(top, left, height, width)
+
+
+def _checked_grid(grid: tuple[int, int], frames: Sequence[Frame]) -> tuple[int, int]:
+    if min(grid) < 1:
+        raise ValueError(f"grid must be at least (1, 1) rows and columns, not {grid}.")
+    for frame in frames:
+        _require_bgr(frame)
+    return grid
 
 
 def _require_bgr(frame: Frame) -> None:

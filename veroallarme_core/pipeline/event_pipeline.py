@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import ALL_KINDS, CameraSettings, ObjectKind, State, Timing, Zone
 from veroallarme_core.description import (
@@ -213,6 +216,7 @@ class EventPipeline:
         event_id: str = "",
         motion_at: datetime | None = None,
         by_rules: BurstJudgement | None = None,
+        within: NDArray[np.bool_] | None = None,
     ) -> JudgedBurst:
         """Judge what Stage 1 found; adaptation promises a recall of this very function.
 
@@ -220,13 +224,17 @@ class EventPipeline:
         what is proven, then objects of kinds that do not count, then what the camera has learned of
         the rest. Arguments: as for `judge`, but `reference` is uint8 (H, W, 3) BGR, and `by_rules`
         is what the rules said of it before, by the same zones and threshold: they know no kinds.
+        `within`, (H, W), leaves out the regions that do not touch it: of what is open, only a bound
+        is then known, for more regions could but make it more relevant.
         """
         threshold = threshold_in_force(settings)
         premises = Premises.of(settings.zones, motion.frame_dimensions, settings.objects)
         burst = Burst(motion, reference, threshold, premises)
-        is_taught = state is not None and not state.is_on_trial
+        is_trial = state is not None and state.is_on_trial
+        is_taught = state is not None and not is_trial
         by_rules = by_rules or judge_by_rules(burst)
-        described = self._describe(burst, by_rules, is_taught=is_taught)
+        judged = by_rules if within is None else by_rules.touching(within)
+        described = self._describe(burst, judged, is_taught=is_taught, is_trial=is_trial)
         learned = None
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
@@ -270,9 +278,13 @@ class EventPipeline:
         judgement: BurstJudgement,
         *,
         is_taught: bool,
+        is_trial: bool = False,
         earlier: JudgedBurst | None = None,
     ) -> JudgedBurst:
-        """Look for objects and describe; of a burst looked at `earlier` only what is new."""
+        """Look for objects and describe; of a burst looked at `earlier` only what is new.
+
+        A camera that is taught describes what is decided as well; a trial teaches nothing at all.
+        """
         objects = self._look_for_objects(
             burst, judgement, None if earlier is None else earlier.objects
         )
@@ -286,7 +298,9 @@ class EventPipeline:
         ]
         known = None if earlier is None else earlier.evidence
         is_needed = is_taught or judgement.is_open
-        evidence = self._gather(burst, described, objects, known) if is_needed else None
+        evidence = None
+        if is_needed:
+            evidence = self._gather(burst, described, objects, known, is_learned=not is_trial)
         return JudgedBurst(judgement, evidence, objects)
 
     def _remember(
@@ -312,8 +326,10 @@ class EventPipeline:
         wider = add_faint(burst, described.judgement)
         if wider is described.judgement:
             return described, learned
-        is_taught = not state.is_on_trial
-        described = self._describe(burst, wider, is_taught=is_taught, earlier=described)
+        is_trial = state.is_on_trial
+        described = self._describe(
+            burst, wider, is_taught=not is_trial, is_trial=is_trial, earlier=described
+        )
         return described, judge(described)
 
     def _look_for_objects(
@@ -346,6 +362,8 @@ class EventPipeline:
         described: Sequence[Candidate],
         objects: MovingObjects | None,
         earlier: BurstEvidence | None,
+        *,
+        is_learned: bool,
     ) -> BurstEvidence | None:
         if self._encoder is None:
             return None
@@ -357,6 +375,7 @@ class EventPipeline:
                 objects,
                 burst.kinds_in,
                 earlier,
+                is_learned=is_learned,
             )
         except (InferenceError, ValueError):
             # The cues stand on their own, and they alert when in doubt.
