@@ -254,7 +254,7 @@ FILLED_IN = [
     {},
     {"cameras": [CAMERA, {**CAMERA, "id": "yard", "name": "Yard", "start": "a", "end": "b"}]},
     {"mqtt": {"host": "b", "port": 8883, "username": "u", "password": "p", "tls": True}},
-    {"learning": {"hour": 23, "recall": 0.999}, "site": "barn", "prefix": "a/b"},
+    {"learning": {"hour": 23, "recall": 0.999}, "discovery": True, "site": "barn", "prefix": "a/b"},
     {"log_level": "debug", "unknown": 1},
 ]
 

@@ -13,6 +13,7 @@ import pytest
 
 from veroallarme_core.contract import RETAINED_SUFFIXES, Topics
 from veroallarme_core.contract.topics import COMMAND_NAMES
+from veroallarme_core.worker.discovery import camera_topic, site_topic
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "security.md"
 USERS = ("veroallarme", "homeassistant", "display", "frigate")
@@ -104,6 +105,8 @@ async def seen_of(number: int, reader: str, writer: str, topics: list[str]) -> s
     return seen
 
 
+ANNOUNCEMENTS = [camera_topic(TOPICS, "drive"), site_topic(TOPICS, "main")]
+SIGN = TOPICS.integration("01kb2m4f9s")
 STATE = [TOPICS.info, TOPICS.health("main")] + [
     TOPICS.camera("drive", suffix)
     for suffix in (*RETAINED_SUFFIXES, "event", "analyze/01kb2m4f9s", "answer/01kb2m4f9s")
@@ -116,6 +119,23 @@ ORDERS = [TOPICS.camera("drive", name) for name in COMMANDS]
 
 async def test_the_worker_may_say_all_that_the_contract_has(port):
     assert await seen_of(port, "homeassistant", "veroallarme", STATE) == set(STATE)
+
+
+async def test_the_worker_may_announce_its_own_cameras_and_nothing_else(port):
+    others = [
+        "homeassistant/device/other/drive/config",
+        "homeassistant/device/veroallarme_home/config",
+        "homeassistant/switch/veroallarme_home/drive/config",
+        "homeassistant/status",
+    ]
+    seen = await seen_of(port, "homeassistant", "veroallarme", [*ANNOUNCEMENTS, *others])
+    assert seen == set(ANNOUNCEMENTS)
+
+
+async def test_home_assistant_alone_gives_the_sign_of_its_integration(port):
+    assert await seen_of(port, "homeassistant", "homeassistant", [SIGN]) == {SIGN}
+    for user in ("veroallarme", "display", "frigate"):
+        assert await seen_of(port, "homeassistant", user, [SIGN]) == set()
 
 
 async def test_a_display_sees_everything_but_pictures(port):
@@ -148,10 +168,10 @@ async def test_the_worker_hears_motion_orders_and_the_birth_of_home_assistant(po
         await worker.publish(TOPICS.echo("main"), "x", qos=1)
         async with as_user(port, "frigate") as frigate, as_user(port, "homeassistant") as home:
             await frigate.publish(motion, "ON", qos=1)
-            for topic in (*ORDERS, "homeassistant/status"):
+            for topic in (*ORDERS, "homeassistant/status", SIGN):
                 await home.publish(topic, "x", qos=1)
         heard = set()
-        expected = {motion, *ORDERS, "homeassistant/status", TOPICS.echo("main")}
+        expected = {motion, *ORDERS, "homeassistant/status", SIGN, TOPICS.echo("main")}
         async with asyncio.timeout(10):
             async for message in worker.messages:
                 heard.add(message.topic.value)

@@ -58,6 +58,7 @@ ROOMS = (
     "worker.camera",
     "worker.nightly",
     "worker.history",
+    "worker.discovery",
     "worker.web",
     "worker.page.shell",
     "worker.page.pages",

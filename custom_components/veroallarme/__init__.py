@@ -16,6 +16,7 @@ from .devices import camera_of
 from .event_list import async_register_list
 from .event_pictures import EventPictureView
 from .hub import Hub, VeroAllarmeConfigEntry
+from .presence import async_clear_presence, async_show_presence
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -40,6 +41,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) 
             # The cameras go along; their definitions would stay where they were.
             for subentry in entry.subentries.values():
                 await async_clear_definition(hub, subentry.data[CONF_CAMERA_ID])
+            await async_clear_presence(hub)
             hass.config_entries.async_schedule_reload(entry.entry_id)
         else:
             await bridges.async_update()
@@ -51,11 +53,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) 
     job = HassJob(bridges.async_hand_over, f"{DOMAIN} hands over")
     entry.async_on_unload(hass.async_add_shutdown_job(job))
     entry.async_on_unload(entry.add_update_listener(on_update))
+    entry.async_on_unload(async_show_presence(hub))
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: VeroAllarmeConfigEntry) -> bool:
     """Unload a site; its worker goes on."""
+    if entry.disabled_by is not None:
+        # It has no entities until the user enables it again.
+        await async_clear_presence(entry.runtime_data)
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
@@ -64,6 +70,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: VeroAllarmeConfigEntry)
     hub = Hub(hass, entry)
     for subentry in entry.subentries.values():
         await async_clear_definition(hub, subentry.data[CONF_CAMERA_ID])
+    await async_clear_presence(hub)
 
 
 async def async_remove_config_entry_device(

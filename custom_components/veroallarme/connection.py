@@ -89,12 +89,14 @@ class Connection:
         _LOGGER.warning("Ignored a message on %s: %s", topic, error)
 
     async def async_publish(
-        self, topic: str, payload: Mapping[str, Any] | None, *, retain: bool = False
+        self, topic: str, payload: Mapping[str, Any] | str | None, *, retain: bool = False
     ) -> None:
-        """Publish below the site; None clears a retained topic.
+        """Publish below the site; a mapping becomes JSON, and None clears a retained topic.
 
         Raises:
             HomeAssistantError: the broker cannot be reached.
         """
-        text = "" if payload is None else json_dumps(payload)
+        text = (
+            payload if isinstance(payload, str) else "" if payload is None else json_dumps(payload)
+        )
         await mqtt.async_publish(self._hass, f"{self.root}/{topic}", text, qos=1, retain=retain)

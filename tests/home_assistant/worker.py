@@ -55,6 +55,7 @@ INFO: dict[str, Any] = {
 }
 # Without `sent_at`: tests let hours go by, and those that are about clocks add it.
 HEALTH: dict[str, Any] = {
+    "sentence": "All is well, 2 cameras are served.",
     "version": "0.1.0",
     "backend": "openvino 2026.4.1 on cpu",
     "model": "cues-1",
@@ -63,6 +64,7 @@ HEALTH: dict[str, Any] = {
     "last_error": None,
     "errors": [],
     "topics": {},
+    "discovery": "off",
 }
 STATS: dict[str, Any] = {
     "motions": 412,

@@ -106,6 +106,7 @@ class Site:
     """None loads no network where nothing is learned: a test is faster without."""
     learning: LearningConfig = field(default_factory=lambda: LearningConfig(enabled=False))
     page: PageConfig | None = None
+    discovery: bool = False
     more: dict[str, Any] = field(default_factory=dict)
     """Further fields of every `CameraConfig`."""
 
@@ -134,6 +135,7 @@ class Site:
             data_dir=self.folder / "data",
             state_dir=self.folder / "state",
             page=self.page,
+            discovery=self.discovery,
         )
 
     def listener(self, *topics: str, **more: Any) -> contextlib.AbstractAsyncContextManager[Any]:

@@ -21,7 +21,7 @@ from veroallarme_core.contract.commands import (
     SuggestionAnswer,
     read_command,
 )
-from veroallarme_core.contract.encoding import dump, iso
+from veroallarme_core.contract.encoding import dump, dump_state, iso
 from veroallarme_core.contract.ids import is_valid_id, new_event_id
 from veroallarme_core.contract.object_kinds import (
     ALL_KINDS,
@@ -184,6 +184,7 @@ __all__ = [
     "ZonesError",
     "advice",
     "dump",
+    "dump_state",
     "expanded_path",
     "integer_between",
     "is_valid_id",

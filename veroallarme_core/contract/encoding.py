@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+MAX_INDENTED_BYTES = 2048
+"""State that is larger than this when it is compact stays so: nobody reads it line by line."""
+
 
 def iso(moment: datetime) -> str:
     """Write a moment as ISO 8601 in UTC with milliseconds."""
@@ -25,6 +28,15 @@ def dump(payload: Mapping[str, Any]) -> bytes:
     except ValueError:
         text = _to_json(_without_nan(payload))
     return text.encode("utf-8", "replace")
+
+
+def dump_state(payload: Mapping[str, Any]) -> bytes:
+    """Write retained state as `dump` does, indented where it is small enough to be read."""
+    compact = dump(payload)
+    if len(compact) > MAX_INDENTED_BYTES:
+        return compact
+    # What `dump` has made of odd numbers and texts is kept.
+    return json.dumps(json.loads(compact), indent=2, ensure_ascii=False).encode()
 
 
 def _to_json(payload: Any) -> str:

@@ -99,6 +99,8 @@ class TopicHealth:
 class Health:
     """How a worker is."""
 
+    sentence: str
+    """For people."""
     version: str
     """Of the worker's software."""
     sent_at: datetime
@@ -114,11 +116,15 @@ class Health:
     """What is not resolved, the latest first."""
     topics: Mapping[str, Sequence[TopicHealth]]
     """By camera."""
+    discovery: str
+    """``off``, ``on``, ``withdrawn`` because Home Assistant's integration is there, or ``withheld``
+    because the broker does not let the worker hear of it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ``health`` as the contract writes it."""
         errors = [error.to_dict() for error in self.errors]
         return {
+            "sentence": self.sentence,
             "version": self.version,
             "sent_at": iso(self.sent_at),
             "backend": self.backend,
@@ -131,6 +137,7 @@ class Health:
                 camera: [topic.to_dict() for topic in topics]
                 for camera, topics in self.topics.items()
             },
+            "discovery": self.discovery,
         }
 
 

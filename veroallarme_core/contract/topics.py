@@ -62,6 +62,15 @@ class Topics:
         """What the worker says to itself, to know what the broker had kept for it."""
         return f"{self.root}/worker/{worker}/echo"
 
+    def integration(self, entry: str) -> str:
+        """What Home Assistant's integration keeps as long as it is there; retained."""
+        return f"{self.root}/integration/{entry}"
+
+    def integration_of(self, topic: str) -> str | None:
+        """Return which installation of the integration a topic is about, or None."""
+        head, _, entry = topic.partition(f"{self.root}/integration/")
+        return entry if not head and entry and "/" not in entry else None
+
     def camera(self, camera: str, suffix: str) -> str:
         """One of a camera's topics."""
         return f"{self.root}/camera/{camera}/{suffix}"

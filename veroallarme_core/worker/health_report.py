@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import resource
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from veroallarme_core import __version__
-from veroallarme_core.contract import Health, dump
+from veroallarme_core.contract import Health, HealthError, dump_state
 from veroallarme_core.pipeline import MODEL
 from veroallarme_core.worker.camera import CameraWorker, JudgingThreads
 from veroallarme_core.worker.clock import now
@@ -30,6 +30,7 @@ class HealthReport:
         complaints: what is wrong.
         listening: what the topics have brought.
         backlog: told when the broker has the health.
+        discovery: returns the word for MQTT discovery.
         publish: publishes it.
     """
 
@@ -42,6 +43,7 @@ class HealthReport:
         complaints: Complaints,
         listening: Listening,
         backlog: Backlog,
+        discovery: Callable[[], str],
         publish: Callable[[Outgoing], None],
     ) -> None:
         self._topic = topic
@@ -51,6 +53,7 @@ class HealthReport:
         self._complaints = complaints
         self._listening = listening
         self._backlog = backlog
+        self._discovery = discovery
         self._publish = publish
         self._remembering: set[asyncio.Task[None]] = set()
 
@@ -83,17 +86,44 @@ class HealthReport:
         task.add_done_callback(self._remembering.discard)
 
     def _payload(self) -> bytes:
+        errors, discovery = self._complaints.shown(), self._discovery()
         health = Health(
+            sentence=summary(len(self._cameras), errors, discovery),
             version=__version__,
             sent_at=now(),
             backend=self._judging.runtime or "opencv",
             model=MODEL,
             queue={camera.id: len(camera.queue) for camera in self._cameras.values()},
             memory_mb=peak_memory_mb(),
-            errors=self._complaints.shown(),
+            errors=errors,
+            discovery=discovery,
             topics=self._listening.state(),
         )
-        return dump(health.to_dict())
+        return dump_state(health.to_dict())
+
+
+def summary(cameras: int, errors: Sequence[HealthError], discovery: str) -> str:
+    """Say in a sentence how the worker is, for who looks at the broker.
+
+    Args:
+        cameras: how many it serves.
+        errors: what is not resolved, the latest first.
+        discovery: the word for MQTT discovery.
+    """
+    served = {0: "no camera is served yet", 1: "one camera is served"}
+    watched = served.get(cameras, f"{cameras} cameras are served")
+    if not errors:
+        sentence = f"All is well, {watched}"
+    elif len(errors) == 1:
+        sentence = f"One thing is wrong ({watched}): {errors[0].message}"
+    else:
+        sentence = f"{len(errors)} things are wrong ({watched}), the latest: {errors[0].message}"
+    if discovery == "withdrawn":
+        sentence = (
+            sentence.rstrip(".")
+            + "; MQTT discovery is withdrawn, because Home Assistant's integration is there"
+        )
+    return sentence.rstrip(".") + "."
 
 
 def peak_memory_mb() -> float:

@@ -15,6 +15,7 @@ from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.commands import Commands
 from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import WorkerConfig
+from veroallarme_core.worker.discovery import Discovery
 from veroallarme_core.worker.health_report import HealthReport
 from veroallarme_core.worker.motion_sources import (
     MotionSignal,
@@ -51,6 +52,7 @@ class MessageRouter:
         backlog: knows what may have waited at the broker.
         complaints: tell what is wrong.
         storage: forgets deliveries of earlier sessions.
+        discovery: announces the cameras to Home Assistant.
         restate: publishes all state again.
     """
 
@@ -66,6 +68,7 @@ class MessageRouter:
         backlog: Backlog,
         complaints: Complaints,
         storage: Storage,
+        discovery: Discovery,
         restate: Callable[[], None],
     ) -> None:
         self._config = config
@@ -77,6 +80,7 @@ class MessageRouter:
         self._backlog = backlog
         self._complaints = complaints
         self._storage = storage
+        self._discovery = discovery
         self._restate = restate
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -107,6 +111,7 @@ class MessageRouter:
             state.append(Outgoing(self._echo, mark, retain=False, is_renewed=True))
         state += self._site.state()
         state.append(self._health.message())
+        self._discovery.renew()
         self.resolve("mqtt")
         return state
 
@@ -143,6 +148,10 @@ class MessageRouter:
         self._backlog.heard()
         if (command := self._config.topics.command(message.topic)) is not None:
             self._commands.take(*command, message, self._backlog.since)
+            return
+        if (entry := self._config.topics.integration_of(message.topic)) is not None:
+            self._discovery.note_integration(entry, message.payload)
+            message.acknowledge()
             return
         if message.topic == self._echo:
             self._backlog.take_mark(message.payload)

@@ -15,6 +15,7 @@ from veroallarme_core.worker.changes import Changes
 from veroallarme_core.worker.commands import Commands
 from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import WorkerConfig
+from veroallarme_core.worker.discovery import Discovery
 from veroallarme_core.worker.health_report import HealthReport
 from veroallarme_core.worker.history import PastEvents
 from veroallarme_core.worker.message_router import MessageRouter
@@ -103,7 +104,7 @@ class Worker:
             publish=self._publish,
             complain=complaints.tell,
             resolve=complaints.resolve,
-            tell=self.changes.tell,
+            tell=self._tell,
         )
         self._site = Site(
             config,
@@ -142,6 +143,14 @@ class Worker:
             condition=self._condition,
             changes=self.changes,
         )
+        self._discovery = Discovery(
+            config,
+            lambda: [camera.context.config for camera in self.cameras.values()],
+            self._complaints,
+            lambda: self._listening.is_refused(config.topics.integration("+")),
+            self._publish,
+            self._note_health,
+        )
         self._health = HealthReport(
             config.topics.health(config.worker_id),
             self._health_changed,
@@ -150,6 +159,7 @@ class Worker:
             self._complaints,
             self._listening,
             self._backlog,
+            lambda: self._discovery.word,
             self._publish,
         )
         self._router = MessageRouter(
@@ -162,6 +172,7 @@ class Worker:
             backlog=self._backlog,
             complaints=self._complaints,
             storage=self._storage,
+            discovery=self._discovery,
             restate=lambda: self._session.outbox.restate(),
         )
         self._session = MqttSession(
@@ -197,6 +208,7 @@ class Worker:
                 self._retry_writes(),
                 self._adaptations.run(),
                 self._commands.run(),
+                self._discovery.run(),
             ):
                 self._background.start(work)
             self._site.serve()
@@ -296,6 +308,11 @@ class Worker:
     def _publish(self, message: Outgoing) -> None:
         self._session.outbox.publish(message)
 
+    def _tell(self, kind: str, camera: str = "", event_id: str | None = None) -> None:
+        self.changes.tell(kind, camera, event_id)
+        if kind == "cameras":
+            self._discovery.renew()
+
     def _note_adapted(self, camera: str) -> None:
         if camera in self.cameras:
             self.cameras[camera].publish_statistics()
@@ -328,4 +345,6 @@ def _subscriptions(config: WorkerConfig, echo: str) -> list[tuple[str, int]]:
         if isinstance(camera.source, MqttImageSource)
     ]
     topics += [*config.topics.commands, config.broker.birth_topic, echo]
+    if config.discovery:
+        topics.append(config.topics.integration("+"))
     return [(topic, QOS) for topic in dict.fromkeys(topics)]

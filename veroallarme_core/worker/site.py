@@ -22,7 +22,7 @@ from veroallarme_core.contract import (
     CameraSettings,
     CommandError,
     Info,
-    dump,
+    dump_state,
 )
 from veroallarme_core.worker.background import Background
 from veroallarme_core.worker.camera import (
@@ -309,7 +309,7 @@ class Site:
             max_packet_bytes=self._max_packet_bytes(),
             page=self._config.page_link,
         )
-        return Outgoing(topics.info, dump(info.to_dict()), retain=True)
+        return Outgoing(topics.info, dump_state(info.to_dict()), retain=True)
 
     def _clearing(self, camera: str) -> list[Outgoing]:
         """Return what clears the topics of a camera that is no more."""

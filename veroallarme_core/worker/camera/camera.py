@@ -16,6 +16,7 @@ from veroallarme_core.contract import (
     FrameCounts,
     SuggestionAnswer,
     dump,
+    dump_state,
     iso,
 )
 from veroallarme_core.worker.camera.alarm import Alarm
@@ -173,7 +174,7 @@ class CameraWorker:
         """Apply a validated change of settings, store it and publish the result."""
         self.context.settings = replace(self.context.settings, **change)
         payload = self.context.settings.to_dict()
-        self._publisher.publish("settings", dump(payload))
+        self._publisher.publish("settings", dump_state(payload))
         await self._journal.set_settings(payload)
         if "zones" in change and self.suggestions.is_offering:
             self.renew_suggestions()  # a zone may have been drawn where one is suggested
@@ -225,7 +226,7 @@ class CameraWorker:
         """Return all retained state, in the order in which it is published."""
         return self._publisher.retained(
             {
-                "settings": dump(self.context.settings.to_dict()),
+                "settings": dump_state(self.context.settings.to_dict()),
                 "stats": self.statistics.payload(),
                 "review": self.review.payload(),
                 "suggestions_image": self.suggestions.picture,

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
 
-from veroallarme_core.contract import ReviewEntry, ReviewList, Verdict, dump
+from veroallarme_core.contract import ReviewEntry, ReviewList, Verdict, dump_state
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.storage import SuppressedEvent
 
@@ -92,7 +92,7 @@ class Review:
 
     def payload(self) -> bytes:
         """Return the choice as the contract writes it, to be published."""
-        self._published = dump(ReviewList(events=self.entries()).to_dict())
+        self._published = dump_state(ReviewList(events=self.entries()).to_dict())
         return self._published
 
     def entries(self) -> tuple[ReviewEntry, ...]:

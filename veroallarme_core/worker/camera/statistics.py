@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from veroallarme_core.contract import State, Stats, Verdict, dump
+from veroallarme_core.contract import State, Stats, Verdict, dump_state
 from veroallarme_core.worker.camera.learning import CameraLearning
 from veroallarme_core.worker.storage import Totals
 
@@ -53,4 +53,4 @@ class CameraStatistics:
 
     def payload(self) -> bytes:
         """Return the statistics as the contract writes them."""
-        return dump(self.stats().to_dict())
+        return dump_state(self.stats().to_dict())

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import CommandError, SuggestionList, Zone, ZoneSuggestion, dump
+from veroallarme_core.contract import CommandError, SuggestionList, Zone, ZoneSuggestion, dump_state
 from veroallarme_core.files import write_atomically
 from veroallarme_core.pictures import encode_jpeg
 from veroallarme_core.worker.camera.context import STORAGE_ERRORS
@@ -110,7 +110,7 @@ class Suggestions:
 
     def payload(self) -> bytes:
         """Return the suggestions as the contract writes them."""
-        return dump(SuggestionList(suggestions=self._known.offered).to_dict())
+        return dump_state(SuggestionList(suggestions=self._known.offered).to_dict())
 
     @property
     def picture(self) -> bytes | None:

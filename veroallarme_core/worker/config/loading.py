@@ -90,6 +90,7 @@ def _compose(checked: dict[str, Any], folder: Folder) -> WorkerConfig:
         state_dir=checked.get("state_dir", folder.path(str(default.state_dir))),
         health=checked.get("health", default.health),
         page=checked.get("page", default.page),
+        discovery=checked.get("discovery", default.discovery),
     )
     _check_own_topics(config)
     return config

@@ -181,6 +181,7 @@ def site_table(folder: Folder) -> Table:
         "learning": build(LearningConfig, _LEARNING),
         "health": build(HealthConfig, _HEALTH),
         "page": _check_page,
+        "discovery": truth,
         vol.Required("cameras"): lambda value: _check_cameras(value, folder),
     }
 

@@ -155,6 +155,8 @@ class WorkerConfig:
     """Without it there is no page."""
     ingress: IngressConfig | None = None
     """The page within Home Assistant; only the app knows it."""
+    discovery: bool = False
+    """Whether cameras are announced to Home Assistant, for people without the integration."""
 
     @property
     def has_page(self) -> bool:

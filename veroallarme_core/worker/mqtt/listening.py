@@ -334,6 +334,11 @@ class Listening:
             losses.append(
                 "motion in the first seconds of a connection may have waited and raises the alarm"
             )
+        if topic == self._topics.integration("+"):
+            losses.append(
+                "whether Home Assistant's integration is there cannot be known, and MQTT "
+                "discovery is withheld"
+            )
         if topic == self._birth_topic:
             losses.append("a start of Home Assistant goes unnoticed")
         return " and ".join(losses)
