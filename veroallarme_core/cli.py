@@ -44,10 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    # Pictures of a home, and what is learned of it, are nobody else's: 600 and 700.
+    umask = os.umask(0o077)
     try:
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
         return 130
+    finally:
+        os.umask(umask)
 
 
 def _fail(sentence: str) -> int:

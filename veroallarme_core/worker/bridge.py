@@ -87,6 +87,10 @@ class Bridge:
                 cameras.append(self._read(camera, json.dumps(definition).encode()))
         return cameras[:MAX_BRIDGED]
 
+    def serves(self, camera: CameraWorker) -> bool:
+        """Whether a camera is one that Home Assistant bridges."""
+        return camera.id not in self._local
+
     async def define(self, camera: str, payload: bytes) -> None:
         """Add a camera, change it, or remove it where the payload is empty.
 

@@ -34,6 +34,7 @@ from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.history import PastEvents
 from veroallarme_core.worker.mqtt import Incoming, Listening, Outgoing
 from veroallarme_core.worker.nightly import Adaptations
+from veroallarme_core.worker.rate_limits import RateLimits
 from veroallarme_core.worker.site import Site
 
 _LOGGER = logging.getLogger(__name__)
@@ -99,19 +100,19 @@ class Commands:
         self._publish = publish
         self._bridged: asyncio.Queue[Command] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._rate_limits = RateLimits()
         self.held_bytes = 0
         """What waits to be carried out."""
 
     def take(self, camera: str, name: str, message: Incoming, not_before: datetime | None) -> None:
         """Queue a command, unless it tells the past or there is no room for it."""
-        refusal = None
         if message.retain and name in MOMENTARY:
             refusal = "a message that the broker has retained tells the past: do not retain it"
-        elif self.held_bytes + len(message.payload) > MAX_HELD_BYTES:
-            refusal = f"{MAX_HELD_BYTES >> 20} MB of commands wait already: send fewer"
-        if refusal is not None:
             self._complaints.tell_each(_key(camera, name), f"{message.topic}: {refusal}")
             message.acknowledge()
+            return
+        if (flood := self._flood(camera, name, message)) is not None:
+            self._refuse_flood(camera, name, message, not_before or now(), flood)
             return
         if name == "analyze" or name in QUERIES:
             # The answer may take half a minute; the broker shall not hold back motion for it.
@@ -125,6 +126,42 @@ class Commands:
             task = asyncio.create_task(self._handle(command))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _flood(self, camera: str, name: str, message: Incoming) -> str | None:
+        """Say what is too much about a command; None where it may come."""
+        if self.held_bytes + len(message.payload) > MAX_HELD_BYTES:
+            return f"{MAX_HELD_BYTES >> 20} MB of commands wait already: send fewer"
+        is_known = camera in self._site.cameras
+        bucket = self._rate_limits.bucket(camera if is_known else None, name)
+        if bucket is None:
+            return None
+        if bucket.take():
+            if bucket.is_rested:
+                self._complaints.resolve(self._flood_key(camera, name))
+            return None
+        return (
+            f"more than {bucket.rate.at_once} of these at once, and {bucket.rate.per_s:g} a "
+            "second after that, are too many: find out who sends them"
+        )
+
+    def _refuse_flood(
+        self, camera: str, name: str, message: Incoming, motion_at: datetime, refusal: str
+    ) -> None:
+        """Refuse a command that is one too many; motion counts all the same, without pictures."""
+        known = self._site.cameras.get(camera)
+        is_motion = name == "burst" and known is not None and self._bridge.serves(known)
+        loss = "motion counts without its pictures" if is_motion else "the rest is not taken"
+        # Once for a flood: it is taken back when that is over.
+        self._complaints.tell(self._flood_key(camera, name), f"{message.topic}: {refusal}; {loss}")
+        if is_motion and known is not None:
+            self._listening.burst(camera)
+            known.motion.add_unseen(motion_at, message.acknowledge)
+        else:
+            message.acknowledge()
+
+    def _flood_key(self, camera: str, name: str) -> str:
+        # One for all cameras that are not there: invented ids crowd nothing else out.
+        return f"flood/{camera if camera in self._site.cameras else ''}/{name}"
 
     async def run(self) -> None:
         """Carry out what Home Assistant says of its cameras, in the order in which it came."""

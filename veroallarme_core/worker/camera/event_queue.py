@@ -28,6 +28,7 @@ class EventQueue:
         self.running: PendingEvent | None = None
         self._waiting: PendingEvent | None = None
         self._with_frames: deque[PendingEvent] = deque()
+        self._was_with_frames = False
         self._wake = asyncio.Event()
         self._is_stopped = False
         self._idle = asyncio.Event()
@@ -85,6 +86,21 @@ class EventQueue:
         self._wake.set()
         return event
 
+    def event_of_unseen(self, motion_at: datetime) -> PendingEvent:
+        """Choose the event that covers motion of a flood; it has no pictures, and gets none."""
+        if self._waiting is None:
+            fault = SnapshotError(
+                "flood", "too many bursts came at once: let the camera report motion less often"
+            )
+            self._waiting = PendingEvent(
+                new_event_id(motion_at),
+                motion_at,
+                fetched=FetchedFrames(frames=[], fault=fault),
+            )
+        self._waiting.add_start(motion_at, motion_at)
+        self._wake.set()
+        return self._waiting
+
     def _has_no_room(self, fetched: FetchedFrames) -> bool:
         waiting = (event.fetched for event in self._with_frames if event.fetched is not None)
         waiting_bytes = sum(len(frame) for burst in (fetched, *waiting) for frame in burst.frames)
@@ -115,8 +131,12 @@ class EventQueue:
             await self._wake.wait()
 
     def _take_next(self) -> PendingEvent | None:
-        if self._with_frames:
+        # By turns with the bursts of a flood, or that would hold its alarm back.
+        is_unseen = self._waiting is not None and self._waiting.fetched is not None
+        if self._with_frames and not (is_unseen and self._was_with_frames):
+            self._was_with_frames = True
             return self._with_frames.popleft()
+        self._was_with_frames = False
         event, self._waiting = self._waiting, None
         return event
 

@@ -31,6 +31,8 @@ MAX_KNOWN_ENDS = 200
 
 BRIDGED_MOTION = "burst"
 """The source of the motion that Home Assistant tells of."""
+UNSEEN_MOTION = "unseen"
+"""The source of motion whose pictures nobody looks at; no end of a burst ends it."""
 
 T = TypeVar("T")
 
@@ -169,6 +171,19 @@ class Motion:
         self._context.tell("motion", event.event_id)
         kept = fetched if event.fetched is fetched else FetchedFrames(frames=[])
         self._context.spawn(self._journal.add_burst(event, kept, motion_at, acknowledge))
+
+    def add_unseen(self, motion_at: datetime, acknowledge: Acknowledge) -> None:
+        """Take a motion start whose frames nobody looks at, because there are too many.
+
+        Args:
+            motion_at: when it moved, UTC, as far as is known.
+            acknowledge: called once the start is safe.
+        """
+        self._alarm.motion_started(BURST_AUTO_END_S, UNSEEN_MOTION)
+        event = self._queue.event_of_unseen(motion_at)
+        self._statistics.count_start()
+        self._context.tell("motion", event.event_id)
+        self._context.spawn(self._journal.add_start(event, motion_at, acknowledge, delivery=None))
 
     def end_burst(self, event_id: str, acknowledge: Acknowledge) -> None:
         """Take the word that the motion of the latest burst is over; others are over already."""
