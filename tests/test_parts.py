@@ -18,7 +18,9 @@ def test_scripts_test_runs_every_part(pytestconfig: pytest.Config) -> None:
     shown = re.search(r"for name in ([\w ]+); do", script)
     assert shown is not None
     assert (
-        set(shown[1].split()) == run == PARTS | {"style", "home_assistant", "benchmarks", "chaos"}
+        set(shown[1].split())
+        == run
+        == PARTS | {"style", "home_assistant", "benchmarks", "audit", "chaos"}
     )
     assert {line.partition(":")[0] for line in pytestconfig.getini("markers")} >= PARTS
 

@@ -12,6 +12,7 @@ import math
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    # What Pillow thinks of a broken picture is no line of a log; a frame that is broken says so.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     # Pictures of a home, and what is learned of it, are nobody else's: 600 and 700.
     umask = os.umask(0o077)
     try:

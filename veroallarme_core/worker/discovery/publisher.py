@@ -65,7 +65,8 @@ class Discovery:
         self._publish = publish
         self._note_health = note_health
         self._path = config.state_dir / FILE
-        self._announced = _read(self._path, f"{DISCOVERY_PREFIX}/device/{node_id(config.topics)}/")
+        ours = f"{DISCOVERY_PREFIX}/device/{node_id(config.topics)}/"
+        self._announced = read_announced(self._path, ours)
         self._integrations: set[str] = set()
         self._wake = asyncio.Event()
         self._is_due = False
@@ -168,7 +169,7 @@ class Discovery:
             self._complaints.resolve(KEY)
 
 
-def _read(path: Path, prefix: str) -> set[str]:
+def read_announced(path: Path, prefix: str) -> set[str]:
     """Return the topics that a former run has announced, as far as they are ours."""
     try:
         content = json.loads(path.read_bytes())

@@ -1,0 +1,1 @@
+"""What strangers may send, broken in every way: `python -m benchmarks.fuzz`."""
