@@ -159,11 +159,7 @@ async def visit(
     page.on("pageerror", lambda error: looking.errors.append(str(error)))
     page.on(
         "console",
-        lambda message: (
-            looking.errors.append(message.text)
-            if message.type == "error" and "status of 409" not in message.text
-            else None
-        ),
+        lambda message: looking.errors.append(message.text) if message.type == "error" else None,
     )
     try:
         yield looking

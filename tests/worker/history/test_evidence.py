@@ -64,7 +64,6 @@ async def test_it_says_all_that_stands_behind_a_verdict(
     found = await Evidence(storage).gather(camera, ids[5])  # type: ignore[arg-type]
     assert found.listed.event_id == found.verdict["event_id"] == ids[5]
     assert found.listed.feedback is False
-    assert found.pictures == 3
     assert found.zones == (LEFT,)
     assert found.recurrence is not None
     assert found.recurrence.events == len(ids)
@@ -113,7 +112,6 @@ async def test_an_event_that_the_memory_has_not_seen(
     storage.store.add_verdict(verdict(event_id, frame_dimensions=None, regions=()))
     found = await Evidence(storage).gather(camera, event_id)  # type: ignore[arg-type]
     assert found.regions == []
-    assert found.pictures == 0
 
 
 @pytest.mark.parametrize("camera_id", ["front", "yard"])

@@ -85,6 +85,7 @@ def test_cards_are_parted_by_days_and_a_day_has_one_heading() -> None:
             ),
             {},
             ENGLISH,
+            3,
         )
         for hours in (0, 1, 30)
     ]  # fmt: skip

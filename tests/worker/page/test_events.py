@@ -264,6 +264,19 @@ async def test_an_event_of_which_nothing_is_known_has_a_page(site: Site) -> None
         assert "no longer kept" in page
 
 
+async def test_what_never_had_a_picture_does_not_say_that_it_is_no_longer_kept(site: Site) -> None:
+    without = of(0, State.UNKNOWN, reason="no_snapshot", regions=[])
+    fill(site, without, of(1), pictures=False)
+    async with visiting(site) as visitor:
+        _, page = await visitor.get("/events")
+        cards = page.split('<li class="event"')[1:]
+        assert "no longer kept" in cards[0]
+        assert "There never was a picture." in cards[1]
+        assert all("thumbnail" not in card for card in cards), "nothing is asked that is not there"
+        _, page = await visitor.get(path_of(without))
+        assert "There never was a picture." in page.split("data-stage")[1].split("</section>")[0]
+
+
 async def test_cues_are_told_in_words(site: Site) -> None:
     region = of(0).regions[0]
     cues = {"novelty": 0.71, "sessions_alike": 3.0, "largest_unexplained_px": 200.0}

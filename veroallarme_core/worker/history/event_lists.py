@@ -181,6 +181,20 @@ class EventLists:
             found = await self._storage.database(lambda store: store.listing.find(event_ids))
         return {event.event_id: event for event in found}
 
+    async def pictures(self, events: Sequence[ListedEvent]) -> dict[str, int]:
+        """Return how many frames of each event are still kept, by the ids of the events.
+
+        Raises:
+            CommandError: the disk cannot be read.
+        """
+        wanted = [(event.camera, event.event_id) for event in events]
+        async with self._turns.wait():
+            return await self._storage.files(
+                lambda store: {
+                    event_id: store.frames.count(camera, event_id) for camera, event_id in wanted
+                }
+            )
+
     async def neighbours(self, event: ListedEvent) -> tuple[ListedEvent | None, ListedEvent | None]:
         """Return the camera's events right before and right after one.
 

@@ -67,8 +67,6 @@ class EventEvidence:
     verdict: Mapping[str, Any]
     """As it was stored."""
     listed: ListedEvent
-    pictures: int
-    """Frames that are still kept."""
     regions: Sequence[JudgedRegion]
     """The largest score first."""
     objects: Sequence[VerdictObject]
@@ -96,9 +94,6 @@ class Evidence:
         """
         async with self._turns.wait():
             listed, verdict = await self._find(camera, event_id)
-            pictures = await self._storage.files(
-                lambda store: store.frames.count(camera.id, event_id)
-            )
             regions = [RelevanceRegion.from_contract(region) for region in verdict["regions"]]
             size = verdict["frame_dimensions"]
             alike: Sequence[Sequence[AlikeEvent] | None] = [None] * len(regions)
@@ -112,7 +107,6 @@ class Evidence:
         return EventEvidence(
             verdict=verdict,
             listed=listed,
-            pictures=pictures,
             regions=[
                 JudgedRegion(region=region, alike=some, recurrence=_share(region, size, recurrence))
                 for region, some in zip(regions, alike, strict=True)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from veroallarme_core.contract import PictureQuery
 from veroallarme_core.worker.history import THUMBNAIL_TYPE
-from veroallarme_core.worker.page.pages.event_cards import EventCard, card_of, reason_key
+from veroallarme_core.worker.page.pages.event_cards import EventCard, cards_of, reason_key
 from veroallarme_core.worker.page.pages.why import lines_of, recurrence_picture
 from veroallarme_core.worker.page.shell import House, render, url_for, words_of
 from veroallarme_core.worker.storage import ListedEvent
@@ -49,12 +49,15 @@ class EventPages:
         evidence = await self._past.evidence.gather(camera, listed.event_id)
         older, newer = await self._past.lists.neighbours(listed)
         words = words_of(request)
-        cards = {
-            alike.event.event_id: card_of(alike.event, self._house.cameras, words)
+        shown = {
+            alike.event.event_id: alike.event
             for judged in evidence.regions
             for alike in judged.alike or ()
             if alike.event is not None
         }
+        shown.update((event.event_id, event) for event in (older, newer) if event is not None)
+        cards = await cards_of(self._house, [*shown.values()], words)
+        others = {other.event.event_id: other for other in cards}
         objects = [found.kind.value for found in evidence.objects]
         return render(
             request,
@@ -73,11 +76,11 @@ class EventPages:
                 }
                 for judged in evidence.regions
             ],
-            alike=cards,
+            alike=others,
             recurrence=recurrence_picture(evidence.recurrence),
             event_lines=lines_of(evidence.verdict["cues"], words),
-            older=None if older is None else card_of(older, self._house.cameras, words),
-            newer=None if newer is None else card_of(newer, self._house.cameras, words),
+            older=None if older is None else others[older.event_id],
+            newer=None if newer is None else others[newer.event_id],
             done=request.query.get("done") if request.query.get("done") in DONE else None,
         )
 
@@ -122,7 +125,8 @@ class EventPages:
         listed = (await self._past.lists.find([event_id])).get(event_id)
         if listed is None or listed.camera != camera.id:
             raise web.HTTPNotFound(text=f"The event {event_id} is not kept any more.")
-        return listed, card_of(listed, self._house.cameras, words_of(request))
+        (card,) = await cards_of(self._house, [listed], words_of(request))
+        return listed, card
 
 
 def _picture(body: bytes, content_type: str) -> web.Response:

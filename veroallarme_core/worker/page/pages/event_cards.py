@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from veroallarme_core.contract import ALL_KINDS, State
 from veroallarme_core.worker.camera import CameraWorker
 from veroallarme_core.worker.history import written_position
-from veroallarme_core.worker.page.shell import Words
+from veroallarme_core.worker.page.shell import House, Words
 from veroallarme_core.worker.storage import ListedEvent
 
 OTHER = "reasons.other"
@@ -24,6 +24,8 @@ _SAME = {
     "model_failed": "internal_error",
 }
 """Codes that mean the same to a user."""
+_WITHOUT_PICTURE = frozenset({"no_snapshot", "disabled"})
+"""Reasons of events for which no picture was ever there to keep."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class EventCard:
     camera_name: str
     reason: str
     """Key of the words for its reason."""
+    pictures: int
+    """Frames that are still kept."""
 
     @property
     def path(self) -> str:
@@ -44,6 +48,14 @@ class EventCard:
     def position(self) -> str:
         """Its place in a list, as an address has it."""
         return written_position(self.event.position)
+
+    @property
+    def no_picture(self) -> str | None:
+        """Key of what is said in the place of a picture; None where there is one."""
+        if self.pictures:
+            return None
+        was_none = self.event.reason in _WITHOUT_PICTURE
+        return "events.never_picture" if was_none else "events.no_picture"
 
     @property
     def note(self) -> str | None:
@@ -65,13 +77,26 @@ class CardsOfDay:
     """Whether the day begins here; a former page may have begun it."""
 
 
-def card_of(event: ListedEvent, cameras: Mapping[str, CameraWorker], words: Words) -> EventCard:
-    """Return the card of an event; its camera may have gone."""
+async def cards_of(house: House, events: Sequence[ListedEvent], words: Words) -> list[EventCard]:
+    """Return the cards of events.
+
+    Raises:
+        CommandError: the disk cannot be read.
+    """
+    pictures = await house.past_events.lists.pictures(events)
+    return [card_of(event, house.cameras, words, pictures[event.event_id]) for event in events]
+
+
+def card_of(
+    event: ListedEvent, cameras: Mapping[str, CameraWorker], words: Words, pictures: int
+) -> EventCard:
+    """Return the card of an event of which so many frames are kept; its camera may have gone."""
     camera = cameras.get(event.camera)
     return EventCard(
         event=event,
         camera_name=event.camera if camera is None else camera.context.config.name,
         reason=reason_key(event.reason, event.state, event.kinds, words),
+        pictures=pictures,
     )
 
 

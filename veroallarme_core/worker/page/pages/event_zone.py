@@ -6,7 +6,7 @@ from aiohttp import web
 
 from veroallarme_core.contract import ZoneKind
 from veroallarme_core.worker.history import RegionZone
-from veroallarme_core.worker.page.pages.event_cards import card_of
+from veroallarme_core.worker.page.pages.event_cards import cards_of
 from veroallarme_core.worker.page.shell import House, render, url_for, words_of
 
 _ZONE = (
@@ -30,17 +30,16 @@ class EventZone:
         """Answer with the area, and what it would have changed."""
         proposed = await self._proposed(request)
         event_id = request.match_info["event_id"]
-        listed = (await self._house.past_events.lists.find([event_id]))[event_id]
         camera = self._house.camera(request)
         evidence = await self._house.past_events.evidence.gather(camera, event_id)
+        (card,) = await cards_of(self._house, [evidence.listed], words_of(request))
         return render(
             request,
             "event_zone.html",
-            card=card_of(listed, self._house.cameras, words_of(request)),
+            card=card,
             camera=camera,
             proposed=proposed,
             size=evidence.verdict["frame_dimensions"],
-            pictures=evidence.pictures,
         )
 
     async def apply(self, request: web.Request) -> web.Response:

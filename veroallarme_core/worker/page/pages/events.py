@@ -12,7 +12,7 @@ from aiohttp import web
 from veroallarme_core.contract import ALL_KINDS, CommandError
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.history import EventPage, position_of, written_position
-from veroallarme_core.worker.page.pages.event_cards import by_day, card_of
+from veroallarme_core.worker.page.pages.event_cards import by_day, cards_of
 from veroallarme_core.worker.page.pages.event_filter import SHOWN, Wanted
 from veroallarme_core.worker.page.shell import House, render, words_of
 from veroallarme_core.worker.storage import ListedEvent
@@ -52,7 +52,7 @@ class Gallery:
             "events.html",
             wanted=wanted,
             count=count,
-            **self._shown(request, wanted, page.events),
+            **await self._shown(request, page.events),
             next=self._next(page),
             **await self._choices(request),
         )
@@ -69,7 +69,7 @@ class Gallery:
             request,
             "events_more.html",
             wanted=wanted,
-            **self._shown(request, wanted, page.events, before),
+            **await self._shown(request, page.events, before),
             next=self._next(page),
         )
 
@@ -89,7 +89,7 @@ class Gallery:
             request,
             "events_more.html",
             wanted=wanted,
-            **self._shown(request, wanted, events),
+            **await self._shown(request, events),
             next=None,
         )
         response.headers["X-Events"] = json.dumps(len(events))
@@ -103,15 +103,10 @@ class Gallery:
     def _next(self, page: EventPage) -> str | None:
         return None if page.next is None else written_position(page.next)
 
-    def _shown(
-        self,
-        request: web.Request,
-        wanted: Wanted,
-        events: Sequence[ListedEvent],
-        before: Any = None,
+    async def _shown(
+        self, request: web.Request, events: Sequence[ListedEvent], before: Any = None
     ) -> dict[str, Any]:
-        words = words_of(request)
-        cards = [card_of(event, self._house.cameras, words) for event in events]
+        cards = await cards_of(self._house, events, words_of(request))
         today = now().astimezone().date()
         return {
             "days": by_day(cards, None if before is None else before.motion_at),

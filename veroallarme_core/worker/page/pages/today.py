@@ -16,7 +16,7 @@ from veroallarme_core.worker.history import CameraDay
 from veroallarme_core.worker.page.pages.event_cards import (
     EventCard,
     bounds_of,
-    card_of,
+    cards_of,
     day_of,
     reason_key,
 )
@@ -98,18 +98,16 @@ class Today:
         ]
         ids = [event_id for *_, event_id in sorted(entries)]
         found = await self._lists.find(ids[: 2 * MOST_WORTH_A_LOOK])
-        words = words_of(request)
-        cards = [
-            card_of(found[event_id], self._house.cameras, words)
-            for event_id in ids
-            if event_id in found
-        ]
-        return {"review": cards[:MOST_WORTH_A_LOOK], "review_count": len(ids)}
+        shown = [found[event_id] for event_id in ids if event_id in found][:MOST_WORTH_A_LOOK]
+        cards = await cards_of(self._house, shown, words_of(request))
+        return {"review": cards, "review_count": len(ids)}
 
     async def _camera(self, request: web.Request, camera: CameraWorker, day: Any) -> CameraToday:
         since, until = bounds_of(day)
         found = await self._lists.day(camera.id, since, until)
         words = words_of(request)
+        latest = () if found.latest is None else (found.latest,)
+        cards = await cards_of(self._house, latest, words)
         return CameraToday(
             camera=camera,
             day=found,
@@ -120,9 +118,7 @@ class Today:
             ],
             up=sum(part.up for part in found.parts),
             down=sum(part.down for part in found.parts),
-            latest=None
-            if found.latest is None
-            else card_of(found.latest, self._house.cameras, words),
+            latest=next(iter(cards), None),
             is_reachable=camera.connectivity.payload != OFF,
             troubles=[
                 complaint.message

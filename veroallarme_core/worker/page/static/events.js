@@ -144,7 +144,7 @@ async function framesOf(picture) {
   if (!frames.has(picture)) {
     const load = async () => {
       const found = [];
-      for (let number = 0; number < 5; number += 1) {
+      for (let number = 0; number < Number(picture.dataset.count); number += 1) {
         const image = new Image();
         image.src = `${picture.dataset.frames}${number}?width=360`;
         try {
