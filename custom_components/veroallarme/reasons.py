@@ -44,6 +44,7 @@ REASONS = (
     "busy_place",
     "resembles_nuisance",
     "like_rejected",
+    "below_threshold",
     "outside_zones",
     "unwanted_object",
     "infrared_switch",
@@ -72,6 +73,8 @@ REASONS = (
 def reason_word(code: str, state: EventState, objects: Sequence[str]) -> str:
     """Return the word for a reason; of what is relevant, the most certain object that moved.
 
+    What moved and is suppressed all the same is so by a threshold of the user's own.
+
     Args:
         code: of the worker.
         state: of the event.
@@ -80,5 +83,7 @@ def reason_word(code: str, state: EventState, objects: Sequence[str]) -> str:
     if state is EventState.RELEVANT and code == "moved":
         known = [kind for kind in objects if kind in OBJECT_KINDS]
         code = known[0] if known else code
+    elif state is EventState.IRRELEVANT and code == "moved":
+        code = "below_threshold"
     code = _SAME.get(code, code)
     return code if code in REASONS else OTHER

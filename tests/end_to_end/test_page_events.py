@@ -272,10 +272,7 @@ async def test_an_event_shows_its_frames_and_layers(looking: Visit, paged: Paged
     await expect(regions).to_be_visible()
     await looking.page.get_by_label("What moved").uncheck()
     await expect(regions).to_be_hidden()
-    recurrence = looking.page.locator(".layer-recurrence")
-    await expect(recurrence).to_be_hidden()
-    await looking.page.get_by_label("Where it often moves").check()
-    await expect(recurrence).to_be_visible()
+    await expect(looking.page.get_by_text("is shown after 20 events")).to_be_visible()
     await expect(looking.page.get_by_text("Looks like a person").first).to_be_visible()
 
 

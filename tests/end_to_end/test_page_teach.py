@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,6 +90,9 @@ class SeenBefore:
 
     def recurrence(self) -> tuple[int, NDArray[np.float32]]:
         return 300, self._recurrence
+
+    def alike(self, event_id: str, places: Sequence[Any], most: int) -> list[None]:
+        return [None] * len(places)
 
 
 def fill_past(folder: Path) -> None:
@@ -310,6 +313,18 @@ async def test_a_suggestion_is_accepted_refused_or_edited(seen: Seen) -> None:
     await expect(seen.page.locator("#told")).to_contain_text("Saved")
     assert [zone.name for zone in seen.zones] == ["Tree 1", "Tree 2"]
     assert seen.zones[1].points[0] == (0.11, 0.1)
+
+
+async def test_what_often_moves_lies_over_the_picture_where_it_is_asked_for(seen: Seen) -> None:
+    camera = seen.visitor.worker.cameras["front"]
+    camera.learning._state = SeenBefore(np.full((3, 4), 0.5, np.float32))  # type: ignore[assignment]
+    await seen.open("/events?shown=relevant")
+    await seen.page.locator("li.event .picture").first.click()
+    recurrence = seen.page.locator(".layer-recurrence")
+    await expect(recurrence).to_be_hidden()
+    await seen.page.get_by_label("Where it often moves").check()
+    await expect(recurrence).to_be_visible()
+    await expect(seen.page.get_by_text("in 50 % of the events")).to_be_visible()
 
 
 async def test_what_if_tells_at_once_and_sets_what_is_applied(seen: Seen) -> None:

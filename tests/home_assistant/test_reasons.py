@@ -24,7 +24,7 @@ def documented_codes() -> set[str]:
 def test_every_reason_of_the_worker_has_a_word() -> None:
     codes = documented_codes()
     assert codes
-    words = {reason_word(code, EventState.IRRELEVANT, []) for code in codes}
+    words = {reason_word(code, state, []) for code in codes for state in EventState}
     assert OTHER not in words
     assert words | {*OBJECT_KINDS, OTHER} == set(REASONS), "no word without a reason"
 
@@ -34,7 +34,7 @@ def test_every_reason_of_the_worker_has_a_word() -> None:
     [
         ("moved", EventState.RELEVANT, ["person", "vehicle"], "person"),
         ("moved", EventState.RELEVANT, ["spaceship"], "moved"),
-        ("moved", EventState.IRRELEVANT, ["person"], "moved"),
+        ("moved", EventState.IRRELEVANT, ["person"], "below_threshold"),
         ("always_zone", EventState.RELEVANT, ["person"], "always_zone"),
         ("undecodable", EventState.UNKNOWN, [], "unreadable_picture"),
         ("of_a_newer_worker", EventState.RELEVANT, [], OTHER),

@@ -104,6 +104,7 @@ def test_state_and_count_follow_a_threshold_of_the_user():
 def test_one_mover_among_leaves_comes_first():
     ranked = rank_by_appearance(moved(2), burst([LITTLE, MUCH]), 0.5)
     assert [region.region.x for region in ranked.regions] == [20, 0]
+    assert "near (25, 30)" in ranked.explanation, "the sentence names the one that comes first"
 
 
 @pytest.mark.parametrize("light", [Light.DUSK, Light.INFRARED])

@@ -14,6 +14,7 @@ from veroallarme_core.judgement.judgement import (
     candidates,
 )
 from veroallarme_core.judgement.learned import ALWAYS_ALERTING, judge_from_memory
+from veroallarme_core.judgement.movement import Likely, likely
 from veroallarme_core.judgement.premises import BORDER, CLEAR_SHARE, INSIDE_SHARE, Premises
 from veroallarme_core.judgement.ranking import rank_regions
 from veroallarme_core.judgement.rules import RULES, Rule, judge_by_rules, judge_motion
@@ -34,6 +35,7 @@ __all__ = [
     "UNWANTED",
     "Burst",
     "BurstJudgement",
+    "Likely",
     "Premises",
     "RegionJudgement",
     "Rule",
@@ -44,6 +46,7 @@ __all__ = [
     "judge_from_memory",
     "judge_motion",
     "leave_out_unwanted",
+    "likely",
     "rank_by_appearance",
     "rank_regions",
 ]

@@ -13,6 +13,7 @@ import math
 
 from veroallarme_core.description import BurstEvidence, RegionEvidence
 from veroallarme_core.judgement.judgement import BurstJudgement, RegionJudgement, undecided_score
+from veroallarme_core.judgement.movement import describe_movement
 
 _CHANGE_WEIGHT, _UNEXPLAINED_WEIGHT = 0.3, 0.2
 _LARGEST_CHANGE = 2.0  # standard deviations over ImageNet: a mover that fills the crop
@@ -39,7 +40,9 @@ def rank_by_appearance(
     ranked = [
         _rank(region, described.get(region.region), threshold) for region in judgement.undecided
     ]
-    return judgement.relevant(judgement.reason, judgement.explanation, ranked, is_open=True)
+    # The sentence tells of the region that now comes first.
+    best = max(ranked, key=lambda region: region.relevance_score)
+    return judgement.relevant(judgement.reason, describe_movement(best), ranked, is_open=True)
 
 
 def _rank(

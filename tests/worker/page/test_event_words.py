@@ -26,7 +26,12 @@ ROOT = Path(__file__).resolve().parents[3]
         ("moved", State.RELEVANT, ("person", "vehicle"), "A person moved"),
         ("moved", State.RELEVANT, ("ghost", "animal"), "An animal moved"),
         ("moved", State.RELEVANT, (), "Something moved"),
-        ("moved", State.IRRELEVANT, ("person",), "Something moved"),
+        (
+            "moved",
+            State.IRRELEVANT,
+            ("person",),
+            "Something moved, but it scored below the threshold",
+        ),
         ("undecodable", State.UNKNOWN, (), "The picture cannot be read"),
         ("model_failed", State.UNKNOWN, (), "An error in VeroAllarme"),
         ("never_heard_of", State.UNKNOWN, (), "Another reason"),
@@ -63,7 +68,8 @@ def test_the_map_of_what_keeps_moving_is_a_picture_to_lay_over() -> None:
     assert recurrence_picture(None) is None
     shares = np.zeros((3, 5), np.float32)
     shares[1, 2] = 0.9
-    address = recurrence_picture(Recurrence(events=9, shares=shares))
+    assert recurrence_picture(Recurrence(events=9, shares=shares)) is None, "it tells nothing yet"
+    address = recurrence_picture(Recurrence(events=30, shares=shares))
     assert address is not None
     data = base64.b64decode(address.removeprefix("data:image/png;base64,"))
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -14,6 +14,7 @@ from veroallarme_core.worker.history.event_lists import (
     written_position,
 )
 from veroallarme_core.worker.history.evidence import (
+    FEWEST_EVENTS,
     AlikeEvent,
     EventEvidence,
     JudgedRegion,
@@ -35,6 +36,7 @@ from veroallarme_core.worker.history.what_if import Answer, Choice, answer, reca
 from veroallarme_core.worker.history.zones_what_if import PastRegions, ZonesAnswer
 
 __all__ = [
+    "FEWEST_EVENTS",
     "MOST_DAYS",
     "PARTS",
     "THUMBNAIL_TYPE",

@@ -20,6 +20,8 @@ from veroallarme_core.worker.storage import EventFilter, EventStore, ListedEvent
 
 MOST_ALIKE = 5
 """Past regions that are shown for each region."""
+FEWEST_EVENTS = 20
+"""Events from which a share of them tells something: of 20 it is known to about a tenth."""
 MOST_WAITING = 64
 _MOST_OF_A_SESSION = 500
 
@@ -47,7 +49,7 @@ class JudgedRegion:
     alike: Sequence[AlikeEvent] | None
     """The most alike past regions, the most alike first; None where the memory does not hold it."""
     recurrence: float | None
-    """Share of the events in which its place moves; None where that is not known."""
+    """Share of the events in which its place moves; None where that is not known yet."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +60,11 @@ class Recurrence:
     """Events of the present view."""
     shares: NDArray[np.float32]
     """(rows, columns): share of the events in which every cell moves."""
+
+    @property
+    def tells(self) -> bool:
+        """Whether it has seen enough to be shown."""
+        return self.events >= FEWEST_EVENTS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -182,7 +189,7 @@ def _share(
     region: RelevanceRegion, size: Sequence[int] | None, recurrence: Recurrence | None
 ) -> float | None:
     """Return how often the place of a region moves: the mean over the cells that it covers."""
-    if recurrence is None or size is None:
+    if recurrence is None or size is None or not recurrence.tells:
         return None
     rows, columns = recurrence.shares.shape
     height, width = size

@@ -7,8 +7,9 @@ from typing import Any
 from aiohttp import web
 
 from veroallarme_core.contract import PictureQuery
-from veroallarme_core.worker.history import THUMBNAIL_TYPE
-from veroallarme_core.worker.page.pages.event_cards import EventCard, cards_of, reason_key
+from veroallarme_core.worker.history import FEWEST_EVENTS, THUMBNAIL_TYPE
+from veroallarme_core.worker.page.pages.deciding import sentences, told_regions
+from veroallarme_core.worker.page.pages.event_cards import EventCard, cards_of
 from veroallarme_core.worker.page.pages.why import lines_of, recurrence_picture
 from veroallarme_core.worker.page.shell import House, render, url_for, words_of
 from veroallarme_core.worker.storage import ListedEvent
@@ -58,7 +59,7 @@ class EventPages:
         shown.update((event.event_id, event) for event in (older, newer) if event is not None)
         cards = await cards_of(self._house, [*shown.values()], words)
         others = {other.event.event_id: other for other in cards}
-        objects = [found.kind.value for found in evidence.objects]
+        regions = told_regions(evidence, words)
         return render(
             request,
             "event.html",
@@ -66,18 +67,12 @@ class EventPages:
             camera=camera,
             evidence=evidence,
             size=evidence.verdict["frame_dimensions"],
-            regions=[
-                {
-                    "judged": judged,
-                    "reason": reason_key(judged.region.reason, listed.state, objects, words)
-                    if judged.region.is_relevant
-                    else reason_key(judged.region.reason, listed.state, (), words),
-                    "lines": lines_of(judged.region.cues, words),
-                }
-                for judged in evidence.regions
-            ],
+            sentence=sentences(evidence, card.reason, regions, words),
+            regions=regions,
             alike=others,
             recurrence=recurrence_picture(evidence.recurrence),
+            learns=camera.learning.state is not None,
+            fewest_events=FEWEST_EVENTS,
             event_lines=lines_of(evidence.verdict["cues"], words),
             older=None if older is None else others[older.event_id],
             newer=None if newer is None else others[newer.event_id],

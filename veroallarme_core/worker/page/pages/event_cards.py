@@ -103,6 +103,8 @@ def card_of(
 def reason_key(code: str, state: State, kinds: Sequence[str], words: Words) -> str:
     """Return the key of the words for a reason; of what is relevant, what moved.
 
+    What moved and is suppressed all the same is so by a threshold of the user's own.
+
     Args:
         code: of the verdict.
         state: of the event.
@@ -111,6 +113,8 @@ def reason_key(code: str, state: State, kinds: Sequence[str], words: Words) -> s
     """
     if state is State.RELEVANT and code == "moved":
         code = next((kind for kind in kinds if kind in ALL_KINDS), code)
+    elif state is State.IRRELEVANT and code == "moved":
+        code = "below_threshold"
     key = f"reasons.{_SAME.get(code, code)}"
     return key if key in words else OTHER
 

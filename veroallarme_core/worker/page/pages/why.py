@@ -73,7 +73,7 @@ def recurrence_picture(recurrence: Recurrence | None) -> str | None:
 
     A point for each cell: the browser makes it as large as the frame, and smooth.
     """
-    if recurrence is None:
+    if recurrence is None or not recurrence.tells:
         return None
     strength = np.clip(recurrence.shares / _BUSY, 0.0, 1.0)
     picture = np.empty((*strength.shape, 4), np.uint8)

@@ -23,7 +23,7 @@ from veroallarme_core.contract import (
 )
 from veroallarme_core.pictures import Frame, FrameError, decode_frame, encode_jpeg
 from veroallarme_core.worker.camera import STORAGE_ERRORS, CameraWorker
-from veroallarme_core.worker.history import PastRegions, ZonesAnswer
+from veroallarme_core.worker.history import FEWEST_EVENTS, PastRegions, ZonesAnswer
 from veroallarme_core.worker.page.pages.choosing import by_name, choose
 from veroallarme_core.worker.page.shell import House, Words, render, words_of
 from veroallarme_core.worker.storage import EventStore
@@ -223,7 +223,7 @@ def draw_heat(recurrence: NDArray[np.float32]) -> bytes:
 def _recurrence(camera: CameraWorker) -> NDArray[np.float32] | None:
     state = camera.learning.state
     known = None if state is None else state.recurrence()
-    return None if known is None else known[1]
+    return None if known is None or known[0] < FEWEST_EVENTS else known[1]
 
 
 def _load(store: EventStore, *, camera: str, event_id: str) -> list[bytes]:
