@@ -276,6 +276,27 @@ async def test_an_event_shows_its_frames_and_layers(looking: Visit, paged: Paged
     await expect(looking.page.get_by_text("Looks like a person").first).to_be_visible()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_state_has_the_colour_of_its_frame_in_the_picture(
+    browser: Browser, paged: PagedWorker, tmp_path: Path, scheme: str
+) -> None:
+    colour = """element => {
+        const style = getComputedStyle(element);
+        const value = element.matches('rect') ? style.stroke : style.color;
+        return value.match(/\\d+/g).slice(0, 3).map(Number);
+    }"""
+    relevant, suppressed = paged.decided["drive"][:2]
+    async with visit(browser, paged.base, tmp_path, color_scheme=scheme) as looking:
+        await looking.open("/events?camera=drive")
+        for verdict, (more, less) in ((relevant, (1, 0)), (suppressed, (0, 1))):
+            found = await card(looking, verdict).locator(".badge").first.evaluate(colour)
+            assert found[more] > found[less] + 50, "green for relevant, red for suppressed"
+        await looking.open(f"/events/drive/{relevant['event_id']}")
+        for place in (".layer-regions rect.relevant", ".number.relevant"):
+            red, green, _ = await looking.page.locator(place).first.evaluate(colour)
+            assert green > red + 50
+
+
 async def test_what_comes_in_appears_on_top(looking: Visit, paged: PagedWorker) -> None:
     await looking.open("/events?camera=drive")
     await looking.page.wait_for_timeout(500)  # until the stream of changes is open

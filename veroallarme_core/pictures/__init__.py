@@ -6,6 +6,7 @@ frame knows whether its file was cut off.
 
 from veroallarme_core.pictures.annotate import (
     IRRELEVANT_BGR,
+    OBJECT_BGR,
     RELEVANT_BGR,
     Frame,
     draw_verdict,
@@ -35,6 +36,7 @@ __all__ = [
     "IRRELEVANT_BGR",
     "JPEG_START",
     "LONGEST_START",
+    "OBJECT_BGR",
     "RELEVANT_BGR",
     "DecodedFrame",
     "Frame",

@@ -38,8 +38,9 @@ li { display: flex; gap: 12px; padding: 8px 0; border-top: 1px solid var(--divid
 .why { overflow-wrap: anywhere; }
 .outcome { display: flex; align-items: center; gap: 6px; font-weight: 500; }
 .outcome ha-icon { flex: none; --mdc-icon-size: 20px; }
-.relevant ha-icon { color: var(--error-color); }
-.irrelevant ha-icon { color: var(--success-color, #43a047); }
+/* As the pictures frame it: green for relevant, red for what is suppressed. */
+.relevant ha-icon { color: var(--success-color, #43a047); }
+.irrelevant ha-icon { color: var(--error-color, #db4437); }
 .unknown ha-icon { color: var(--warning-color); }
 .thumbs { display: flex; gap: 8px; flex-wrap: wrap; margin-top: 4px; }
 .thumbs button { min-width: 44px; padding: 0 10px; }

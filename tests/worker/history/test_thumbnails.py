@@ -42,8 +42,8 @@ async def test_it_shows_the_frame_and_what_moved(storage: Storage, past: Verdict
     frame = decoded(FRAMES[1])
     assert picture.shape == frame.shape, "a small picture is not made larger"
     drawn, bare = (shown[60, 56:64].astype(int) for shown in (picture, frame))
-    red = (drawn[:, 2] - drawn[:, 1]).max(), (bare[:, 2] - bare[:, 1]).max()
-    assert red[0] > red[1] + 20, "the box of what is relevant"
+    green = (drawn[:, 1] - drawn[:, 2]).max(), (bare[:, 1] - bare[:, 2]).max()
+    assert green[0] > green[1] + 20, "the box of what is relevant, as in the picture of a verdict"
 
 
 async def test_it_is_small(storage: Storage) -> None:

@@ -16,6 +16,9 @@ import numpy as np
 
 from veroallarme_core.contract import CommandError, RelevanceRegion, VerdictObject
 from veroallarme_core.pictures import (
+    IRRELEVANT_BGR,
+    OBJECT_BGR,
+    RELEVANT_BGR,
     Frame,
     FrameError,
     decode_frame,
@@ -37,8 +40,6 @@ MOST_WAITING = 400
 """Thumbnails that wait to be made; a page shows 60."""
 ANSWER_LIMIT_S = 30.0
 _NICENESS = 10
-RELEVANT_BGR, IRRELEVANT_BGR, OBJECT_BGR = (60, 60, 240), (120, 210, 70), (0, 215, 255)
-"""Of the boxes, as the page colours alarms and what it spares people."""
 
 
 class Thumbnails:

@@ -62,7 +62,7 @@ function all() {
     [
       line(latency.dataset.median, "--accent"),
       line(latency.dataset.p95, "--unknown", [6, 4]),
-      line(latency.dataset.judging, "--suppressed", [2, 3]),
+      line(latency.dataset.judging, "--text", [2, 3]),
     ],
     [days, told.median_s, told.p95_s, told.judging_s],
   );
