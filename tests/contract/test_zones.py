@@ -7,7 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from veroallarme_core.contract import Zone, ZoneKind, ZonesError, read_zones
+from veroallarme_core.contract import (
+    Zone,
+    ZoneKind,
+    ZonesError,
+    read_zones,
+    with_names_of_their_own,
+)
 from veroallarme_core.contract.reading import MAX_ERROR_CHARACTERS
 from veroallarme_core.contract.zones import MAX_FILE_BYTES
 
@@ -88,3 +94,27 @@ def test_any_file_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     except ZonesError as error:
         refusal = str(error)
     assert len(refusal) <= MAX_ERROR_CHARACTERS + len(str(file)) + 2
+
+
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        (["Tree", "Street"], ["Tree", "Street"]),
+        (["Tree", "Tree", "tree"], ["Tree", "Tree 2", "tree 3"]),
+        (["Zone 1", "Zone 1", "Zone 2"], ["Zone 1", "Zone 2", "Zone 3"]),
+        (["7", "7"], ["7", "7 2"]),
+        ([" ", " "], ["only", "only 2"]),
+    ],
+)
+def test_no_two_zones_have_the_same_name(names: list[str], named: list[str]) -> None:
+    zones = [Zone(name=name, points=((0, 0), (1, 0), (1, 1))) for name in names]
+    assert [zone.name for zone in with_names_of_their_own(zones)] == named
+
+
+@given(st.lists(st.text(min_size=1, max_size=64), max_size=16))
+def test_any_names_become_names_of_their_own(names: list[str]) -> None:
+    named = with_names_of_their_own(
+        Zone(name=name, points=((0, 0), (1, 0), (1, 1))) for name in names
+    )
+    assert len({zone.name.casefold() for zone in named}) == len(names)
+    assert all(1 <= len(zone.name) <= 64 for zone in named)

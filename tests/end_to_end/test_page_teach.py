@@ -255,7 +255,7 @@ async def test_corners_are_moved_added_removed_and_undone_by_keys(seen: Seen) ->
     await expect(corners).to_have_count(3)
     await keys.press("Delete")
     await expect(corners).to_have_count(3)
-    await expect(seen.page.locator("#told")).to_contain_text("at least 3")
+    await expect(seen.page.locator("#hint")).to_contain_text("at least 3")
     for _ in range(3):
         await keys.press("Control+z")
     await expect(corners.first).to_have_accessible_name(
@@ -268,15 +268,45 @@ async def test_a_finger_draws_as_well(seen: Seen) -> None:
     await seen.page.set_viewport_size(PHONE)
     await seen.open("/cameras/front/zones")
     await seen.page.locator("#new-zone").tap()
+    await expect(seen.page.locator("#hint")).to_contain_text("tap the corners")
+    await expect(seen.page.locator("#hint")).to_be_in_viewport(ratio=1)
     box = await seen.page.locator("#canvas").bounding_box()
     assert box is not None
+    finish = seen.page.locator("#finish")
     for x, y in ((0.1, 0.1), (0.9, 0.2), (0.5, 0.9)):
+        await expect(finish).to_be_disabled()
         await seen.page.touchscreen.tap(box["x"] + x * box["width"], box["y"] + y * box["height"])
-    await seen.page.locator("#finish").tap()
+    await expect(finish).to_be_enabled()
+    await expect(finish).to_be_in_viewport(ratio=1)
+    await seen.shoot("zones-drawing-phone")
+    await finish.tap()
     await seen.page.locator("#save").tap()
     await expect(seen.page.locator("#told")).to_contain_text("Saved")
     (zone,) = seen.zones
     assert len(zone.points) == 3
+
+
+async def test_the_first_corner_closes_the_zone_and_every_zone_has_a_name_of_its_own(
+    seen: Seen,
+) -> None:
+    await seen.open("/cameras/front/zones")
+    for _ in range(2):
+        await seen.page.locator("#new-zone").click()
+        box = await seen.page.locator("#canvas").bounding_box()
+        assert box is not None
+        for x, y in ((0.2, 0.2), (0.7, 0.2), (0.5, 0.8), (0.21, 0.2)):
+            await seen.page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+        await expect(seen.page.locator("#new-zone")).to_be_visible()
+    names = seen.page.get_by_label("Name")
+    await expect(names).to_have_count(2)
+    await names.nth(0).fill("Tree")
+    await names.nth(1).fill("tree")
+    await names.nth(1).press("Enter")
+    await expect(names.nth(1)).to_have_value("tree 2")
+    await seen.page.locator("#save").click()
+    await expect(seen.page.locator("#told")).to_contain_text("Saved")
+    assert [zone.name for zone in seen.zones] == ["Tree", "tree 2"]
+    assert [len(zone.points) for zone in seen.zones] == [3, 3]
 
 
 async def test_a_suggestion_is_accepted_refused_or_edited(seen: Seen) -> None:

@@ -108,6 +108,7 @@ from veroallarme_core.contract.zones import (
     ZoneKind,
     ZonesError,
     read_zones,
+    with_names_of_their_own,
     zones_from,
 )
 
@@ -203,6 +204,7 @@ __all__ = [
     "truth",
     "value_at",
     "whole_between",
+    "with_names_of_their_own",
     "write_object_kinds",
     "zones_from",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import itertools
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ MAX_FILE_BYTES = 64 * 1024
 """Of a file of zones."""
 MAX_ZONES = 16
 """Of one camera."""
+MAX_NAME = 64
+"""Characters of a zone's name."""
 
 
 class ZonesError(ValueError):
@@ -63,7 +67,7 @@ def _zone(value: Any) -> Zone:
     )
     schema = vol.Schema(
         {
-            vol.Required("name"): vol.All(str, vol.Length(min=1, max=64)),
+            vol.Required("name"): vol.All(str, vol.Length(min=1, max=MAX_NAME)),
             vol.Optional("kind"): one_of(ZoneKind),
             vol.Optional("objects"): object_kinds,
             vol.Required("points"): vol.All(
@@ -78,6 +82,27 @@ ZONES = vol.All(
     [_zone], vol.Length(max=MAX_ZONES, msg=f"give at most {MAX_ZONES} zones"), vol.Coerce(tuple)
 )
 """Validates a list of zones and makes a tuple of `Zone` of it."""
+
+
+def free_name(wanted: str, taken: Collection[str]) -> str:
+    """Return a name that none of some zones has: the wanted one, else with the next number."""
+    names = {name.casefold() for name in taken}
+    word, blank, number = wanted.rpartition(" ")
+    if not (blank and number.isascii() and number.isdecimal() and len(number) < 4):
+        word, number = wanted, "1"
+    name, following = wanted, itertools.count(int(number) + 1)
+    while name.casefold() in names:
+        name = f"{word[: MAX_NAME - 5]} {next(following)}"
+    return name
+
+
+def with_names_of_their_own(zones: Iterable[Zone]) -> tuple[Zone, ...]:
+    """Return zones of which no two have the same name: pictures, lists and filters go by it."""
+    named: dict[str, Zone] = {}
+    for zone in zones:
+        name = free_name(zone.name.strip() or zone.kind.value, named)
+        named[name] = zone if name == zone.name else replace(zone, name=name)
+    return tuple(named.values())
 
 
 def tolerant_zones(value: Any) -> Any:

@@ -7,6 +7,7 @@ zone spares its alarms. Nothing is ignored before the user says so.
 from veroallarme_core.zone_suggestions.around_event import (
     NothingToIgnoreError,
     zone_around,
+    zone_that_covers,
     zones_around,
 )
 from veroallarme_core.zone_suggestions.effect import ZoneEffect, effect_of
@@ -31,5 +32,6 @@ __all__ = [
     "moved_inside",
     "suggest_zones",
     "zone_around",
+    "zone_that_covers",
     "zones_around",
 ]

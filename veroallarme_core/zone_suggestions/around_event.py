@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from veroallarme_core.contract import Zone, ZoneKind
+from veroallarme_core.zone_suggestions.canvas import COLUMNS, Canvas
 from veroallarme_core.zone_suggestions.past_event import Box, PastEvent
 
 MARGIN_SHARE = 0.25
 """Of a box that is added on each side: the same branch swings a little further next time."""
 MIN_MARGIN_SHARE = 0.01
 """Of the picture."""
+COVERED_SHARE = 0.9
+"""Of a region's box that lies in a zone where another zone around it would add nothing."""
 MOST_ZONES = 3
 MOST_AREA_SHARE = 0.4
 """Of the picture. Whoever wants to ignore more is better served by a zone of kind `only`."""
@@ -80,13 +83,36 @@ def zones_around(event: PastEvent, taken_names: Collection[str]) -> tuple[Zone, 
     )
 
 
-def zone_around(box: Box, kind: ZoneKind, taken_names: Collection[str]) -> Zone:
+def zone_that_covers(box: Box, kind: ZoneKind, zones: Iterable[Zone]) -> Zone | None:
+    """Return the zone of a kind that a region lies in already; None where none does.
+
+    Args:
+        box: of the region.
+        kind: of the zone.
+        zones: of the camera.
+    """
+    canvas = Canvas((COLUMNS, COLUMNS))
+    window = canvas.window(box)
+    return next(
+        (
+            zone
+            for zone in zones
+            if zone.kind is kind and canvas.drawn(zone)[window].mean() >= COVERED_SHARE
+        ),
+        None,
+    )
+
+
+def zone_around(
+    box: Box, kind: ZoneKind, taken_names: Collection[str], word: str | None = None
+) -> Zone:
     """Return a zone around one region that moved.
 
     Args:
         box: of the region.
         kind: of the zone; `only` is none that is drawn around a single region.
         taken_names: of the camera's zones, which the new one does not repeat.
+        word: that its name begins with, in the user's language; None is English.
 
     Raises:
         NothingToIgnoreError: it would ignore too large a part of the picture.
@@ -94,7 +120,8 @@ def zone_around(box: Box, kind: ZoneKind, taken_names: Collection[str]) -> Zone:
     span = _grown(box)
     if kind is ZoneKind.IGNORE and span.area > MOST_AREA_SHARE:
         raise NothingToIgnoreError(_TOO_LARGE)
-    name = next(_free_names("Ignored" if kind is ZoneKind.IGNORE else "Always", taken_names))
+    word = word or ("Ignored" if kind is ZoneKind.IGNORE else "Always")
+    name = next(_free_names(word, taken_names))
     return Zone(name=name, kind=kind, points=_corners(span))
 
 
@@ -135,6 +162,7 @@ def _corners(span: _Span) -> tuple[tuple[float, float], ...]:
 
 
 def _free_names(word: str, taken: Collection[str]) -> Iterator[str]:
+    names = {name.casefold() for name in taken}
     for number in itertools.count(1):
-        if (name := f"{word} {number}") not in taken:
+        if (name := f"{word} {number}").casefold() not in names:
             yield name

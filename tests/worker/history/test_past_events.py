@@ -208,6 +208,9 @@ async def test_motion_is_ignored_where_it_was_only_on_the_users_word(
         assert added == {"zones": shown["zones"], "added": True}
         await heard.until(lambda: zones(heard))
         assert zones(heard) == shown["zones"]
+        again = await ask_json(heard, broker, "ignore_here", event_id=event_id)
+        assert again == added, "the zone that is there"
+        assert zones(heard) == shown["zones"]
         nothing = await ask_json(heard, broker, "ignore_here", event_id=past[1].event_id)
         assert "nothing to ignore" in nothing["error"]
 

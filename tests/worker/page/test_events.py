@@ -309,6 +309,24 @@ async def test_motion_is_ignored_after_a_look(looking: Visitor, past: list[Verdi
     assert min(ys) < 30 / 144 < 80 / 144 < max(ys)
 
 
+async def test_what_is_ignored_already_is_said_to_be_so(
+    looking: Visitor, past: list[Verdict]
+) -> None:
+    camera = looking.worker.cameras["front"]
+    for kind, says in (("ignore", "is ignored already"), ("always", "always alerts already")):
+        path = f"{path_of(past[0])}/regions/0/{kind}"
+        await looking.post(path)
+        zones = camera.context.settings.zones
+        _, page = await looking.get(path)
+        assert says in page
+        assert zones[-1].name in page
+        assert 'method="post"' not in page.split("<main")[1].split("</main>")[0]
+        response, _ = await looking.post(path)
+        assert response.status == 200
+        assert camera.context.settings.zones == zones, "no second one"
+    assert [zone.name for zone in zones] == ["Ignored 1", "Always 1"]
+
+
 async def test_what_was_called_relevant_is_warned_of(looking: Visitor, past: list[Verdict]) -> None:
     await looking.post(f"{path_of(past[0])}/feedback", {"relevant": "true"}, headers=JSON)
     _, page = await looking.get(f"{path_of(past[0])}/regions/0/ignore")

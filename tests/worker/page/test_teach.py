@@ -146,6 +146,33 @@ async def test_a_picture_to_draw_on_is_a_recent_one(teacher: Visitor) -> None:
     assert response.status == 404, "nothing is known yet of what keeps moving"
 
 
+async def test_zones_of_one_name_get_names_of_their_own(teacher: Visitor) -> None:
+    same = [{**CORNER, "name": name} for name in ("Tree", "Tree", "tree ", "Tree 2", "x" * 64)]
+    same.append(same[-1])
+    status, answer = await send(teacher, "/cameras/front/zones", {"zones": same})
+    assert status == 200
+    names = [zone["name"] for zone in answer["zones"]]
+    assert len({name.casefold() for name in names}) == len(names)
+    assert all(len(name) <= 64 for name in names)
+    in_force = teacher.worker.cameras["front"].context.settings.zones
+    assert [zone.to_dict() for zone in in_force] == answer["zones"]
+
+
+async def test_without_a_picture_the_page_says_what_to_do(site: Site) -> None:
+    site.more = {"reference_every_s": 0.0}
+    async with visiting(site) as visitor:
+        _, page = await visitor.get("/cameras/front/zones")
+        assert "There is no picture of this camera to draw on yet" in page
+        assert 'id="picture"' not in page
+        camera = visitor.worker.cameras["front"]
+        # What it sees while nothing moves will do until something has moved.
+        camera.reference.save(drawn_jpegs("person_in_the_drive")[0])
+        _, page = await visitor.get("/cameras/front/zones")
+        assert 'id="picture"' in page
+        async with visitor.http.get(f"{visitor.base}/cameras/front/zones/picture") as response:
+            assert response.content_type == "image/jpeg"
+
+
 async def test_an_unknown_camera_and_suggestion_are_said_to_be_so(teacher: Visitor) -> None:
     for path in ("/cameras/back/zones", "/cameras/back/what-if", "/numbers?camera=back"):
         response, _ = await teacher.get(path)

@@ -18,6 +18,7 @@ from veroallarme_core.contract import (
     dump,
     dump_state,
     iso,
+    with_names_of_their_own,
 )
 from veroallarme_core.worker.camera.alarm import Alarm
 from veroallarme_core.worker.camera.analyses import Analyses
@@ -74,6 +75,7 @@ class CameraWorker:
         self.client = client
         self.context = context = CameraContext(config, settings, services)
         self.alarm = _former_alarm(record, config, settings, self._alarm_ended)
+        self.reference = reference
         self.learning = learning
         self.review = review
         self.suggestions = suggestions
@@ -172,6 +174,8 @@ class CameraWorker:
 
     async def change_settings(self, change: Mapping[str, Any]) -> None:
         """Apply a validated change of settings, store it and publish the result."""
+        if "zones" in change:
+            change = {**change, "zones": with_names_of_their_own(change["zones"])}
         self.context.settings = replace(self.context.settings, **change)
         payload = self.context.settings.to_dict()
         self._publisher.publish("settings", dump_state(payload))

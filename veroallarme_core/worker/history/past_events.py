@@ -21,6 +21,7 @@ from veroallarme_core.contract import (
     RelevanceRegion,
     VerdictObject,
     Zone,
+    ZoneKind,
 )
 from veroallarme_core.pictures import (
     Frame,
@@ -38,7 +39,11 @@ from veroallarme_core.worker.history.remembered import RecentEvents
 from veroallarme_core.worker.history.thumbnails import Thumbnails
 from veroallarme_core.worker.history.turns import Turns
 from veroallarme_core.worker.storage import PastEvent, Storage
-from veroallarme_core.zone_suggestions import NothingToIgnoreError, zones_around
+from veroallarme_core.zone_suggestions import (
+    NothingToIgnoreError,
+    zone_that_covers,
+    zones_around,
+)
 from veroallarme_core.zone_suggestions import PastEvent as MovedEvent
 
 MAX_WAITING = 64
@@ -123,6 +128,11 @@ class PastEvents:
         if moved is None:
             raise CommandError("nothing was seen to move in this event: there is nothing to ignore")
         zones = camera.context.settings.zones
+        # Who asks twice, or from a second phone, gets the zones that are there.
+        there = [zone_that_covers(region.box, ZoneKind.IGNORE, zones) for region in moved.relevant]
+        if there and None not in there:
+            known = tuple(dict.fromkeys(zone for zone in there if zone is not None))
+            return IgnoredZones(zones=known, added=not query.preview)
         try:
             added = zones_around(moved, {zone.name for zone in zones})
         except NothingToIgnoreError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from veroallarme_core.contract import MAX_ZONES, CommandError, RelevanceRegion, Zone, ZoneKind
@@ -17,6 +18,7 @@ from veroallarme_core.zone_suggestions import (
     ZoneEffect,
     effect_of,
     zone_around,
+    zone_that_covers,
 )
 
 LOOKED_AT = 300
@@ -31,6 +33,8 @@ class RegionZone:
     zone: Zone
     region: RelevanceRegion
     effect: ZoneEffect
+    is_there: bool
+    """Whether it is a zone of the camera already, in which the region lies."""
 
 
 class RegionZones:
@@ -47,7 +51,7 @@ class RegionZones:
         self._turns = Turns(MOST_WAITING)
 
     async def propose(
-        self, camera: CameraWorker, event_id: str, number: int, kind: ZoneKind
+        self, camera: CameraWorker, event_id: str, number: int, kind: ZoneKind, word: str
     ) -> RegionZone:
         """Return the zone around a region, and what it would have changed.
 
@@ -56,6 +60,7 @@ class RegionZones:
             event_id: of the event.
             number: of the region in the verdict, from 0.
             kind: `ignore` or `always`.
+            word: that the name of a new zone begins with.
 
         Raises:
             CommandError: there is no such event or region, or no room for another zone.
@@ -65,10 +70,6 @@ class RegionZones:
         size = found.verdict["frame_dimensions"]
         if number >= len(found.regions) or size is None:
             raise CommandError(f"the event has {len(found.regions)} regions: give one of them")
-        if len(zones) >= MAX_ZONES:
-            raise CommandError(
-                f"the camera has {len(zones)} zones, the most there may be: remove one first"
-            )
         region = found.regions[number].region
         height, width = size
         box = Box(
@@ -77,20 +78,31 @@ class RegionZones:
             width=region.width / width,
             height=region.height / height,
         )
-        try:
-            zone = zone_around(box, kind, {zone.name for zone in zones})
-        except NothingToIgnoreError as error:
-            raise CommandError(str(error)) from None
+        there = zone_that_covers(box, kind, zones)
+        zone = there or _new_zone(box, kind, zones, word)
         async with self._turns.wait():
             events = await self._storage.database(lambda store: _latest(store, camera.id))
             same = [event for event in events if event.frame_dimensions == (height, width)]
             effect = await asyncio.to_thread(effect_of, zone, same, zones)
-        return RegionZone(zone=zone, region=region, effect=effect)
+        return RegionZone(zone=zone, region=region, effect=effect, is_there=there is not None)
 
     async def add(self, camera: CameraWorker, proposed: RegionZone) -> None:
-        """Let a zone act from now on."""
+        """Let a zone act from now on; one that is there already is left as it is."""
+        if proposed.is_there:
+            return
         zones = (*camera.context.settings.zones, proposed.zone)
         await camera.change_settings({"zones": zones})
+
+
+def _new_zone(box: Box, kind: ZoneKind, zones: Sequence[Zone], word: str) -> Zone:
+    if len(zones) >= MAX_ZONES:
+        raise CommandError(
+            f"the camera has {len(zones)} zones, the most there may be: remove one first"
+        )
+    try:
+        return zone_around(box, kind, {zone.name for zone in zones}, word)
+    except NothingToIgnoreError as error:
+        raise CommandError(str(error)) from None
 
 
 def _latest(store: EventStore, camera: str) -> list[PastEvent]:

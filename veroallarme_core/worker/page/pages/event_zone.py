@@ -56,5 +56,6 @@ class EventZone:
             self._house.camera(request),
             request.match_info["event_id"],
             int(request.match_info["number"]),
-            ZoneKind(request.match_info["kind"]),
+            ZoneKind(kind := request.match_info["kind"]),
+            words_of(request)(f"why.{kind}_name"),
         )

@@ -9,6 +9,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -86,7 +87,9 @@ class ZonesPage:
             suggestions=offered,
             suggested=json.dumps([one.zone.to_dict() for one in offered]),
             has_heat=_recurrence(camera) is not None,
-            has_picture=camera.context.config.publish_image,
+            has_picture=await self._has_picture(camera),
+            history=_too_little(camera),
+            fewest_events=FEWEST_EVENTS,
             sentence=sentence,
             kinds=("only", "ignore", "always"),
         )
@@ -98,8 +101,6 @@ class ZonesPage:
             web.HTTPNotFound: There is none.
         """
         camera = self._house.camera(request)
-        if not camera.context.config.publish_image:
-            raise web.HTTPNotFound(text="Pictures of this camera are not shown: publish_image.")
         try:
             frame = await self._latest_frame(camera)
         except STORAGE_ERRORS:
@@ -144,9 +145,7 @@ class ZonesPage:
         if known is not None and known != version_of(camera.context.settings.zones):
             return web.json_response({"sentence": words_of(request)("zones.changed")}, status=409)
         await camera.change_settings({"zones": zones})
-        return web.json_response(
-            {"sentence": words_of(request)("zones.saved"), "version": version_of(zones)}
-        )
+        return web.json_response(_now(camera, words_of(request)("zones.saved")))
 
     async def answer_suggestion(self, request: web.Request) -> web.Response:
         """Take a suggested zone, or refuse it."""
@@ -157,10 +156,7 @@ class ZonesPage:
         except CommandError as error:
             return web.json_response({"sentence": str(error)}, status=409)
         key = "zones.taken" if answer.take else "zones.refused"
-        zones = [zone.to_dict() for zone in camera.context.settings.zones]
-        version = version_of(camera.context.settings.zones)
-        content = {"sentence": words_of(request)(key), "zones": zones, "version": version}
-        return web.json_response(content)
+        return web.json_response(_now(camera, words_of(request)(key)))
 
     async def _estimated(self, camera: CameraWorker, zones: Sequence[Zone]) -> ZonesAnswer:
         events = await self._recent.of(camera.id)
@@ -173,6 +169,17 @@ class ZonesPage:
                 self._regions.popitem(last=False)
         return kept[1].answer(zones)
 
+    async def _has_picture(self, camera: CameraWorker) -> bool:
+        """Whether there is something to draw on."""
+        try:
+            events = (await self._recent.of(camera.id))[:_LOOKED_THROUGH]
+            load = partial(_any_frames, camera=camera.id, events=[one.event_id for one in events])
+            if await self._house.storage.files(load):
+                return True
+        except STORAGE_ERRORS:
+            pass  # the page tells of it where it counts events
+        return await asyncio.to_thread(camera.reference.load) is not None
+
     async def _latest_frame(self, camera: CameraWorker) -> bytes | None:
         for event in (await self._recent.of(camera.id))[:_LOOKED_THROUGH]:
             frames: list[bytes] = []
@@ -183,7 +190,19 @@ class ZonesPage:
                 shown = await asyncio.to_thread(_shown, frames)
                 if shown is not None:
                     return shown
-        return None
+        # Before the first event: what the camera sees while nothing moves.
+        still = await asyncio.to_thread(camera.reference.load)
+        return None if still is None else await asyncio.to_thread(_shown, [still])
+
+
+def _now(camera: CameraWorker, sentence: str) -> dict[str, Any]:
+    """Return a sentence, and the zones that are in force: no two have the same name."""
+    zones = camera.context.settings.zones
+    return {
+        "sentence": sentence,
+        "zones": [zone.to_dict() for zone in zones],
+        "version": version_of(zones),
+    }
 
 
 def words_for(said: Words, found: ZonesAnswer) -> str:
@@ -224,6 +243,18 @@ def _recurrence(camera: CameraWorker) -> NDArray[np.float32] | None:
     state = camera.learning.state
     known = None if state is None else state.recurrence()
     return None if known is None or known[0] < FEWEST_EVENTS else known[1]
+
+
+def _too_little(camera: CameraWorker) -> int | None:
+    """Return the events that are too few to tell what keeps moving; None where they are not."""
+    state = camera.learning.state
+    known = None if state is None else state.recurrence()
+    count = 0 if known is None else known[0]
+    return None if state is None or count >= FEWEST_EVENTS else count
+
+
+def _any_frames(store: EventStore, *, camera: str, events: Sequence[str]) -> bool:
+    return any(store.frames.count(camera, event_id) for event_id in events)
 
 
 def _load(store: EventStore, *, camera: str, event_id: str) -> list[bytes]:

@@ -9,6 +9,7 @@ const editor = document.getElementById("zones");
 const stage = document.getElementById("stage");
 const canvas = document.getElementById("canvas");
 const told = document.getElementById("told");
+const hinted = document.getElementById("hint");
 const estimate = document.getElementById("estimate");
 const by = (id) => document.getElementById(id);
 const words = editor.dataset;
@@ -16,6 +17,8 @@ const MOST_ZONES = 16;
 const MOST_CORNERS = 64;
 const STEP = 0.01;
 const BIG_STEP = 0.05;
+const FEWEST_CORNERS = 3;
+const CLOSE_PX = 22; // from the first corner: half of what a finger hits
 const ESTIMATE_AFTER_MS = 60;
 // Whoever draws the drive and saves must not blind it by that.
 const NEW_KIND = "only";
@@ -35,6 +38,11 @@ const percent = (share) => Math.round(share * 100);
 
 function say(text) {
   told.textContent = text;
+}
+
+/** Say something of what is drawn, beside the picture: on a phone nothing else is in sight. */
+function hint(text) {
+  hinted.textContent = text;
 }
 
 function note() {
@@ -69,7 +77,7 @@ function askWhatIf() {
 
 /** The zones as they would be with what is being drawn. */
 function shown() {
-  if (!drawing || drawing.points.length < 3) return zones;
+  if (!drawing || drawing.points.length < FEWEST_CORNERS) return zones;
   return [...zones, { name: words.newName, kind: NEW_KIND, points: drawing.points }];
 }
 
@@ -100,7 +108,10 @@ function drawPicture() {
   });
   if (drawing) {
     canvas.append(polygon(drawing.points, `zone ${NEW_KIND} chosen`));
-    for (const point of drawing.points) stage.append(handle("span", "corner", point));
+    drawing.points.forEach((point, index) => {
+      const closes = index === 0 && drawing.points.length >= FEWEST_CORNERS;
+      stage.append(handle("span", closes ? "corner closes" : "corner", point));
+    });
     stage.append(handle("span", "cross", drawing.cross));
   } else if (chosen >= 0) {
     drawHandles(zones[chosen]);
@@ -202,10 +213,10 @@ function moveByKey(event, zone, index) {
     draw();
     focusCorner(index);
     const [newX, newY] = zone.points[index];
-    say(fill(words.moved, { x: percent(newX), y: percent(newY) }));
+    hint(fill(words.moved, { x: percent(newX), y: percent(newY) }));
   } else if (event.key === "Delete" || event.key === "Backspace") {
-    if (zone.points.length <= 3) {
-      say(words.tooFew);
+    if (zone.points.length <= FEWEST_CORNERS) {
+      hint(words.tooFew);
     } else {
       note();
       zone.points.splice(index, 1);
@@ -239,23 +250,33 @@ function begin() {
   }
   drawing = { points: [], cross: [0.5, 0.5] };
   draw();
-  canvas.focus();
-  say(words.drawing);
+  canvas.focus({ preventScroll: true });
+  hint(words.drawing);
+  by("finish").scrollIntoView({ block: "nearest" });
+}
+
+/** A name that no other zone has: the wanted one, else with the next number behind it. */
+function freeName(wanted, except) {
+  const names = zones.filter((zone) => zone !== except).map((zone) => zone.name.toLowerCase());
+  const [, word, number] = wanted.match(/^(.*?)(?: (\d{1,3}))?$/);
+  let name = wanted;
+  for (let next = Number(number ?? 1) + 1; names.includes(name.toLowerCase()); next += 1) {
+    name = `${word} ${next}`;
+  }
+  return name;
 }
 
 function end(isKept) {
   const points = drawing?.points ?? [];
-  if (isKept && points.length < 3) {
-    say(words.tooFew);
+  if (isKept && points.length < FEWEST_CORNERS) {
+    hint(words.tooFew);
     return;
   }
+  hint("");
   drawing = null;
   if (isKept) {
     note();
-    const names = new Set(zones.map((zone) => zone.name));
-    let number = 1;
-    while (names.has(`${words.newName} ${number}`)) number += 1;
-    zones.push({ name: `${words.newName} ${number}`, kind: NEW_KIND, points });
+    zones.push({ name: freeName(`${words.newName} 1`), kind: NEW_KIND, points });
     chosen = zones.length - 1;
     say("");
   }
@@ -264,12 +285,26 @@ function end(isKept) {
   else by("new-zone").focus();
 }
 
+/** Whether a point lies on the first corner of a zone that can be closed. */
+function closes([x, y]) {
+  if (drawing.points.length < FEWEST_CORNERS) return false;
+  const [[firstX, firstY]] = drawing.points;
+  const { width, height } = stage.getBoundingClientRect();
+  return Math.hypot((x - firstX) * width, (y - firstY) * height) <= CLOSE_PX;
+}
+
 function put(point) {
+  if (closes(point)) {
+    end(true);
+    return;
+  }
   if (drawing.points.length >= MOST_CORNERS) return;
   drawing.points.push(point);
   drawing.cross = point;
   draw();
-  say(fill(words.placed, { count: drawing.points.length, x: percent(point[0]), y: percent(point[1]) }));
+  const placed = { count: drawing.points.length, x: percent(point[0]), y: percent(point[1]) };
+  const more = placed.count >= FEWEST_CORNERS ? ` ${words.canClose}` : "";
+  hint(fill(words.placed, placed) + more);
 }
 
 canvas.addEventListener("pointerup", (event) => {
@@ -284,7 +319,7 @@ canvas.addEventListener("keydown", (event) => {
     const [x, y] = drawing.cross;
     drawing.cross = [round(x + arrow[0] * step), round(y + arrow[1] * step)];
     draw();
-    say(fill(words.cross, { x: percent(drawing.cross[0]), y: percent(drawing.cross[1]) }));
+    hint(fill(words.cross, { x: percent(drawing.cross[0]), y: percent(drawing.cross[1]) }));
   } else if (event.key === "Enter" || event.key === " ") {
     put(drawing.cross);
   } else if (event.key === "Backspace" || event.key === "Delete") {
@@ -317,15 +352,20 @@ function drawList() {
       name.value = zone.name;
       kind.value = zone.kind;
       edit.setAttribute("aria-pressed", String(index === chosen));
-      for (const button of [edit, remove]) {
-        button.setAttribute("aria-label", `${button.textContent}: ${zone.name}`);
-      }
+      const nameButtons = () => {
+        for (const button of [edit, remove]) {
+          button.setAttribute("aria-label", `${button.textContent}: ${zone.name}`);
+        }
+      };
+      nameButtons();
       name.addEventListener("focus", () => choose(index));
       name.addEventListener("change", () => {
         note();
-        zone.name = name.value.trim() || zone.name;
+        zone.name = freeName(name.value.trim() || zone.name, zone);
         name.value = zone.name;
-        draw();
+        nameButtons();
+        // The field that is clicked next is in this list: it stays.
+        draw({ isListKept: true });
       });
       kind.addEventListener("change", () => {
         note();
@@ -357,13 +397,14 @@ function choose(index) {
   draw();
 }
 
-function draw() {
+function draw({ isListKept = false } = {}) {
   drawPicture();
-  drawList();
+  if (!isListKept) drawList();
   const isChanged = JSON.stringify(zones) !== saved;
   stage.classList.toggle("drawing", drawing !== null);
   by("new-zone").hidden = drawing !== null;
   by("finish").hidden = by("cancel").hidden = drawing === null;
+  by("finish").disabled = !drawing || drawing.points.length < FEWEST_CORNERS;
   by("undo").disabled = !past.length && !drawing?.points.length;
   by("save").disabled = by("discard").disabled = !isChanged || drawing !== null;
   by("no-zones").hidden = zones.length > 0;
@@ -413,7 +454,9 @@ by("save").addEventListener("click", async () => {
   const sent = JSON.stringify(zones);
   const answer = await send(`${words.save}?version=${version}`, { zones });
   if (answer) {
-    saved = sent;
+    // Who went on drawing meanwhile keeps that.
+    if (JSON.stringify(zones) === sent) zones = answer.zones;
+    saved = JSON.stringify(answer.zones);
     version = answer.version;
     draw();
   }
@@ -442,7 +485,8 @@ by("suggestions")?.addEventListener("click", async (event) => {
   const number = Number(row.dataset.number);
   if (button.dataset.answer === "edit") {
     note();
-    zones.push(structuredClone(suggested[number]));
+    const zone = structuredClone(suggested[number]);
+    zones.push({ ...zone, name: freeName(zone.name) });
     suggested[number] = null;
     chosen = zones.length - 1;
     row.remove();
