@@ -22,6 +22,7 @@ from tests.worker.talk import sender
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.worker.config import IngressConfig, PageConfig, hash_password
 from veroallarme_core.worker.page import Door, serving_page
+from veroallarme_core.worker.snapshots import FileSource
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -78,6 +79,33 @@ async def test_set_up_help_follows_what_arrives(
         width = await page.evaluate("document.documentElement.scrollWidth")
         assert width <= size[0], "it scrolls sideways"
         await looking.shoot(f"set_up_{scheme}_{size[0]}", whole=True)
+
+
+async def test_it_says_what_it_waits_for_while_somebody_walks_to_the_camera(
+    site: Site, browser: Browser, tmp_path: Path
+) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    site.more = {"source": FileSource(path=uploads), "reference_every_s": 0.0}
+    async with (
+        visiting(site) as visitor,
+        visit(browser, visitor.base, tmp_path, size=PHONE) as looking,
+    ):
+        page = looking.page
+        await looking.open("/set-up")
+        await page.wait_for_timeout(500)  # until the stream of changes is open
+        await page.get_by_role("button", name="Try its pictures").click()
+        waits = page.get_by_text("Waiting up to 20 s for new pictures: walk before the camera now.")
+        await expect(waits).to_be_visible()
+        assert await violations(page) == []
+        await looking.shoot("set_up_waits")
+        for number, jpeg in enumerate(site.cameras.frames["front"]):
+            (uploads / f"{number}.jpg").write_bytes(jpeg)
+            # What the page hears meanwhile takes nothing away from what is waited for.
+            visitor.worker.cameras["front"].context.tell("motion")
+            await page.wait_for_timeout(700)
+        await expect(page.get_by_text("They are sharp.")).to_be_visible()
+        await expect(waits).to_be_hidden()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Set-up help: each step of a camera's first hour, as it is found out."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,13 @@ from benchmarks.peers import HttpCamera, until
 from tests.worker.conftest import Site, drawn_jpegs
 from tests.worker.page.conftest import Visitor, visiting
 from tests.worker.talk import Judging, sender
-from veroallarme_core.contract import FrameCounts
+from veroallarme_core.contract import OFF, FrameCounts
 from veroallarme_core.drawing import draw_event
 from veroallarme_core.worker.camera.pending_event import FetchedFrames
 from veroallarme_core.worker.motion_sources.motion_messages import Trigger
+from veroallarme_core.worker.page.pages import set_up_checks
 from veroallarme_core.worker.page.pages.set_up_checks import BAD, OK, WAIT, TriedPictures, look_at
-from veroallarme_core.worker.snapshots import BridgeSource
+from veroallarme_core.worker.snapshots import BridgeSource, FileSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 
 HTMX = {"HX-Request": "true"}
@@ -123,6 +125,37 @@ async def test_a_camera_that_sends_its_pictures(site: Site) -> None:
             await broker.send("cam/front/image", drawn_jpegs("person_in_the_drive")[0])
             await until(lambda: visitor.worker._listening.records("front")[1].count == 1)
         assert (await states(visitor))["A picture has come on cam/front/image."] == OK
+
+
+async def test_pictures_that_a_camera_delivers_are_waited_for(site: Site) -> None:
+    folder = site.folder / "uploads"
+    folder.mkdir()
+    site.more = {"source": FileSource(path=folder), "reference_every_s": 0.0}
+    async with visiting(site) as visitor:
+        _, page = await visitor.get("/set-up")
+        assert "Waiting up to 20 s for new pictures: walk before the camera now." in page
+        trying = asyncio.create_task(visitor.post("/set-up/front", headers=HTMX))
+        await until(lambda: visitor.worker.cameras["front"].connectivity.payload == OFF)
+        await asyncio.sleep(2.0)
+        assert not trying.done(), "who walks to the camera has not got there yet"
+        for number, jpeg in enumerate(drawn_jpegs("person_in_the_drive")):
+            (folder / f"{number}.jpg").write_bytes(jpeg)
+            await asyncio.sleep(0.8)
+        _, text = await trying
+        assert "No new picture came" not in text
+        assert "data:image/jpeg;base64," in text
+
+
+async def test_pictures_that_are_never_delivered_are_not_waited_for_without_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(set_up_checks, "WAITED_S", 1.0)
+    (site.folder / "uploads").mkdir()
+    site.more = {"source": FileSource(path=site.folder / "uploads")}
+    async with visiting(site) as visitor:
+        _, text = await visitor.post("/set-up/front", headers=HTMX)
+    assert "Walk before the camera while this waits" in text
+    assert "address" not in text, "a folder has none"
 
 
 async def test_an_unknown_camera_is_not_there(visitor: Visitor) -> None:

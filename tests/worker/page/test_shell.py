@@ -26,6 +26,12 @@ def test_each_language_says_everything(language: str) -> None:
         assert placeholders(text) == placeholders(other[key]), key
 
 
+def test_german_is_familiar_throughout_as_in_home_assistant() -> None:
+    for key, text in words("de")._said.items():
+        for one in [text] if isinstance(text, str) else text.values():
+            assert not re.search(r"[a-zäöü]+en Sie\b|\bIhnen\b", one), f"{key}: {one}"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_words_lie_in_the_file_of_their_page(language: str) -> None:
     files = sorted((words_module.FOLDER / language).glob("*.json"))

@@ -8,10 +8,12 @@ from aiohttp import web
 
 from veroallarme_core.worker.camera import AnalysisError, CameraWorker
 from veroallarme_core.worker.page.pages.set_up_checks import (
+    WAITED_S,
     Check,
     TriedPictures,
     can_be_asked,
     checks,
+    delivers,
     try_pictures,
 )
 from veroallarme_core.worker.page.shell import House, render
@@ -32,6 +34,8 @@ def routes(house: House) -> list[web.RouteDef]:
             "tried": pictures,
             "picture": None if jpeg is None else base64.b64encode(jpeg).decode(),
             "can_be_asked": can_be_asked(camera),
+            "busy": "set_up.waiting" if delivers(camera) else "set_up.testing",
+            "waited": f"{WAITED_S:.0f}",
         }
 
     async def show(request: web.Request) -> web.Response:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 from veroallarme_core.pictures import (
@@ -18,7 +19,7 @@ from veroallarme_core.pictures import (
 from veroallarme_core.worker.camera import CameraWorker, FetchedFrames
 from veroallarme_core.worker.mqtt import Gives, TopicRecord
 from veroallarme_core.worker.page.shell import House
-from veroallarme_core.worker.snapshots import BridgeSource
+from veroallarme_core.worker.snapshots import BridgeSource, FileSource, MqttImageSource
 
 SMALL_PX = 640
 """Width from which somebody 15 m away is 18 pixels wide: a lens of 60 degrees sees 17 m there."""
@@ -27,6 +28,12 @@ STALE_MS = 3000
 SLOW_MS = 5000
 """How long a burst may take: a first picture this late shows nothing of the motion for sure."""
 SHOWN_PX = 640
+WAITED_S = 20.0
+"""How long pictures of a camera that delivers them itself are waited for: it may do so on motion
+alone, and somebody has to walk before it."""
+_LOOK_AGAIN_S = 0.5
+_OTHER_ADVICE = frozenset({"test_none", "test_few", "test_slow", "test_stale"})
+"""Checks whose remedy is another one where the camera delivers its pictures."""
 
 OK, WAIT, BAD = "ok", "wait", "bad"
 
@@ -105,22 +112,41 @@ def can_be_asked(camera: CameraWorker) -> bool:
     return not isinstance(camera.context.config.source, BridgeSource)
 
 
+def delivers(camera: CameraWorker) -> bool:
+    """Whether a camera delivers its pictures when it likes, rather than on request."""
+    return isinstance(camera.context.config.source, FileSource | MqttImageSource)
+
+
 async def try_pictures(camera: CameraWorker) -> TriedPictures:
-    """Ask a camera for a burst, and tell what it is worth.
+    """Ask a camera for a burst, and tell what it is worth; wait for one that is delivered.
 
     Raises:
         AnalysisError: too many ask already, or it takes too long.
     """
-    fetched = await camera.analyses.take_pictures()
+    is_delivered = delivers(camera)
+    until = monotonic() + WAITED_S
+    while not (fetched := await camera.analyses.take_pictures()).frames:
+        if not is_delivered or monotonic() >= until:
+            break
+        await asyncio.sleep(_LOOK_AGAIN_S)
     is_shown = camera.context.config.publish_image
-    return await asyncio.to_thread(look_at, fetched, is_shown)
+    tried = await asyncio.to_thread(look_at, fetched, is_shown)
+    if not is_delivered:
+        return tried
+    return replace(tried, checks=[_for_delivered(check) for check in tried.checks])
+
+
+def _for_delivered(check: Check) -> Check:
+    if check.key not in _OTHER_ADVICE:
+        return check
+    return replace(check, key=f"{check.key}_delivered")
 
 
 def look_at(fetched: FetchedFrames, is_shown: bool) -> TriedPictures:
     """Tell what the pictures of a burst are worth; blocks while they are decoded."""
     if not fetched.frames:
         detail = None if fetched.fault is None else str(fetched.fault)
-        return TriedPictures([Check("test_none", BAD, detail=detail)])
+        return TriedPictures([Check("test_none", BAD, {"waited": f"{WAITED_S:.0f}"}, detail)])
     found = list(_of_burst(fetched))
     try:
         frame = decode_frame(fetched.frames[-1]).image
