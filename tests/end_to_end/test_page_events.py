@@ -314,6 +314,22 @@ async def test_what_comes_in_appears_on_top(looking: Visit, paged: PagedWorker) 
     await expect(looking.page.get_by_role("button", name="Show new events")).to_be_hidden()
 
 
+async def test_new_events_move_nothing_under_the_pointer(
+    looking: Visit, paged: PagedWorker
+) -> None:
+    await looking.open("/events?camera=drive")
+    await looking.page.wait_for_timeout(500)  # until the stream of changes is open
+    first = looking.page.locator("li.event").first
+    await first.hover()
+    before = await first.bounding_box()
+    held = await first.get_attribute("data-event")
+    await paged.see("drive", drawn_jpegs("person_at_the_gate"))
+    await expect(looking.page.get_by_role("button", name="Show new events")).to_be_visible()
+    assert await first.get_attribute("data-event") == held
+    assert await first.bounding_box() == before
+    await looking.shoot("fresh")
+
+
 async def test_today_follows_what_happens(looking: Visit, paged: PagedWorker) -> None:
     await looking.open("/")
     alarms = looking.page.locator("section[aria-labelledby='camera-drive'] .counts .relevant")
@@ -511,3 +527,20 @@ async def test_ten_thousand_events_scroll(browser: Browser, tmp_path: Path) -> N
         )
         print(f"slowest frame of a scroll over {count} loaded events: {slowest:.0f} ms")
         await looking.shoot("many")
+        # Who opens an event far down and comes back is where they were.
+        one = looking.page.locator(f"li.event[data-event='{ids[900]}']")
+        await one.scroll_into_view_if_needed()
+        await looking.page.wait_for_timeout(300)
+        before = await one.bounding_box()
+        assert before is not None
+        await one.locator(".picture").click()
+        await looking.page.wait_for_url(f"**/events/drive/{ids[900]}")
+        await looking.page.go_back()
+        await expect(one).to_be_in_viewport()
+        await expect(one.locator(".picture")).to_be_focused()
+
+        async def is_where_it_was() -> bool:
+            after = await one.bounding_box()
+            return after is not None and abs(after["y"] - before["y"]) < 5
+
+        await until(is_where_it_was)

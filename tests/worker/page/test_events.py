@@ -97,6 +97,30 @@ async def test_the_gallery_is_filtered(
     assert listed(page) == [past[number].event_id for number in numbers]
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("camera=attic", "Camera “attic”; the events are shown without that filter."),
+        ("shown=dragons", "Which events “dragons”"),
+        ("reason=magic", "Cause “magic”"),
+        ("kind=dragon", "Recognised “dragon”"),
+        ("day=soon", "Day “soon”"),
+        ("zone=front/moat", "Zone “front/moat”"),
+        ("zone=front/%3Cb%3E", "Zone “front/&lt;b&gt;”"),
+        ("camera=attic&day=soon", "Camera “attic”, Day “soon”; the events are shown without these"),
+    ],
+)
+async def test_what_an_address_asks_for_and_there_is_not_is_told(
+    looking: Visitor, query: str, told: str
+) -> None:
+    _, page = await looking.get(f"/events?{query}")
+    assert "Unknown in this address: " in page
+    assert told in page
+    assert len(listed(page)) == 4
+    _, page = await looking.get("/events?camera=front&shown=alarms&reason=light")
+    assert "Unknown in this address" not in page
+
+
 async def test_the_gallery_of_a_day_is_that_of_this_machines_clock(
     looking: Visitor, past: list[Verdict]
 ) -> None:
@@ -396,8 +420,9 @@ async def test_trouble_of_a_camera_is_told(looking: Visitor) -> None:
 
 @pytest.mark.parametrize("day", ["soon", "9999-01-01", "2020-01-01"])
 async def test_any_day_has_a_page(looking: Visitor, day: str) -> None:
-    response, _ = await looking.get(f"/?day={day}")
+    response, page = await looking.get(f"/?day={day}")
     assert response.status == 200
+    assert ("is no day that has been; today is shown" in page) == (day != "2020-01-01")
 
 
 async def test_a_page_is_small(site: Site) -> None:

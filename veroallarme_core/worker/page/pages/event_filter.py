@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -19,7 +19,7 @@ SHOWN = (ALARMS, SUPPRESSED, *(state.value for state in State))
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a list is asked for; what an address names and there is not is left out."""
+    """What a list is asked for; what an address names and there is not is left out, and told."""
 
     camera: str = ""
     shown: str = ""
@@ -30,26 +30,46 @@ class Wanted:
     zone_name: str = ""
     """Camera and name of a zone, a slash between."""
     zone: Zone | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """What an address asks for and there is not, by the name of the filter."""
 
     @classmethod
     def read(cls, query: Mapping[str, str], cameras: Mapping[str, CameraWorker]) -> Wanted:
         """Read the parameters of an address."""
         camera, shown, kind = (query.get(name, "") for name in ("camera", "shown", "kind"))
-        camera = camera if camera in cameras else ""
         of_camera, _, name = query.get("zone", "").partition("/")
         zones = cameras[of_camera].context.settings.zones if of_camera in cameras else ()
         zone = next((zone for zone in zones if zone.name == name), None)
+        day = day_of(query.get("day", ""))
+        is_known = {
+            "camera": camera in cameras,
+            "shown": shown in SHOWN,
+            "kind": kind in set(ObjectKind),
+            "day": day is not None,
+            "zone": zone is not None,
+        }
         if zone is not None:
             camera = of_camera
         return cls(
-            camera=camera,
-            shown=shown if shown in SHOWN else "",
+            camera=camera if camera in cameras else "",
+            shown=shown if is_known["shown"] else "",
             reason=query.get("reason", "")[:64],
-            kind=kind if kind in set(ObjectKind) else "",
-            day=day_of(query.get("day", "")),
+            kind=kind if is_known["kind"] else "",
+            day=day,
             zone_name="" if zone is None else f"{of_camera}/{name}",
             zone=zone,
+            unknown={
+                name: query[name]
+                for name, known in is_known.items()
+                if query.get(name) and not known
+            },
         )
+
+    def among(self, reasons: Collection[str]) -> Wanted:
+        """Return it without a reason that is none of these."""
+        if not self.reason or self.reason in reasons:
+            return self
+        return replace(self, reason="", unknown={**self.unknown, "reason": self.reason})
 
     @property
     def is_everything(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,11 +14,15 @@ from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.history import EventPage, position_of, written_position
 from veroallarme_core.worker.page.pages.event_cards import by_day, cards_of
 from veroallarme_core.worker.page.pages.event_filter import SHOWN, Wanted
-from veroallarme_core.worker.page.shell import House, render, words_of
+from veroallarme_core.worker.page.shell import House, Words, render, words_of
 from veroallarme_core.worker.storage import ListedEvent
 
 FIRST_PAGE_SIZE, PAGE_SIZE = 24, 48
 """Divide by 2, 3, 4 and 6, the columns of a gallery. The first view shall be there at once."""
+_LABELS = {"shown": "which", "reason": "cause", "kind": "object"}
+"""Words for filters that are not named as the address names them."""
+_MOST_SHOWN = 40
+"""Characters of what an address asks for."""
 MOST_NEW = 96
 """New events that are put on top of a list; of more the page is to be loaded anew."""
 
@@ -42,7 +46,8 @@ class Gallery:
 
     async def show(self, request: web.Request) -> web.Response:
         """Answer with the first page."""
-        wanted = Wanted.read(request.query, self._house.cameras)
+        reasons = await self._reasons(words_of(request))
+        wanted = Wanted.read(request.query, self._house.cameras).among(dict(reasons))
         page = await self._page(wanted, FIRST_PAGE_SIZE)
         count = None
         if wanted.zone is None:
@@ -51,10 +56,11 @@ class Gallery:
             request,
             "events.html",
             wanted=wanted,
+            unknown=_told(wanted.unknown, words_of(request)),
             count=count,
             **await self._shown(request, page.events),
             next=self._next(page),
-            **await self._choices(request),
+            **self._choices(reasons),
         )
 
     async def more(self, request: web.Request) -> web.Response:
@@ -114,18 +120,29 @@ class Gallery:
             "yesterday": today - timedelta(days=1),
         }
 
-    async def _choices(self, request: web.Request) -> dict[str, Any]:
-        """Return what the form offers."""
-        words = words_of(request)
-        cameras = sorted(self._house.cameras.values(), key=lambda one: one.context.config.name)
+    async def _reasons(self, words: Words) -> list[tuple[str, str]]:
+        """Return the codes of the reasons that occur, and their words in order."""
         reasons = [
             (code, words(f"reasons.{code}") if f"reasons.{code}" in words else code)
             for code in await self._lists.reasons()
         ]
+        return sorted(reasons, key=lambda reason: reason[1].casefold())
+
+    def _choices(self, reasons: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """Return what the form offers."""
+        cameras = sorted(self._house.cameras.values(), key=lambda one: one.context.config.name)
         return {
             "cameras": cameras,
             "shown": SHOWN,
             "kinds": [kind.value for kind in ALL_KINDS],
-            "reasons": sorted(reasons, key=lambda reason: reason[1].casefold()),
+            "reasons": reasons,
             "has_zones": any(camera.context.settings.zones for camera in cameras),
         }
+
+
+def _told(unknown: Mapping[str, str], words: Words) -> str:
+    """Write what an address asks for and there is not."""
+    return ", ".join(
+        f"{words(f'events.{_LABELS.get(name, name)}')} “{value[:_MOST_SHOWN]}”"
+        for name, value in unknown.items()
+    )

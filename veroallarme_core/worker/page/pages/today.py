@@ -72,12 +72,15 @@ class Today:
     async def show(self, request: web.Request) -> web.Response:
         """Answer with the page of a day, today's if no other is asked for."""
         today = now().astimezone().date()
-        day = min(day_of(request.query.get("day", "")) or today, today)
+        asked = request.query.get("day", "")
+        found = day_of(asked)
+        day = min(found or today, today)
         cameras = sorted(self._house.cameras.values(), key=lambda one: one.context.config.name)
         return render(
             request,
             "today.html",
             day=day,
+            unknown_day=asked if asked and (found is None or found > today) else "",
             is_today=day == today,
             before=day - timedelta(days=1),
             after=day + timedelta(days=1),

@@ -1,12 +1,11 @@
-// Cards of events: thumbs by click, swipe and key, undo, frames as a flick animation, an endless
-// list, and what comes in while one looks. Without scripts the cards are links and forms.
+// Cards of events: thumbs by click, swipe and key, undo, frames as a flick animation. Without
+// scripts the cards are links and forms.
 
 import { ask, tell } from "./live.js";
 
 const SWIPE_PX = 80; // from which a swipe is an answer
 const HOLD_MS = 350; // from which a touch is held, and no tap
 const FLICK_MS = 450; // that every frame is shown
-const AHEAD_PX = 1500; // before the end of the list at which its next page is fetched
 const REDUCED = matchMedia("(prefers-reduced-motion: reduce)");
 
 const cardOf = (element) => element?.closest?.("[data-event]");
@@ -92,8 +91,8 @@ document.addEventListener("click", (event) => {
 
 // --- keys ----------------------------------------------------------------------------------
 
-function focusCard(card) {
-  card?.querySelector(".picture, h1, button")?.focus({ preventScroll: false });
+export function focusCard(card, options = {}) {
+  card?.querySelector(".picture, h1, button")?.focus(options);
 }
 
 /** The card in a direction: beside it in the list, or the nearest in the row above or below. */
@@ -273,96 +272,7 @@ document.addEventListener(
   true,
 );
 
-// --- an endless list -----------------------------------------------------------------------
-
-const ends = new IntersectionObserver(
-  (entries) => {
-    for (const entry of entries) if (entry.isIntersecting) continueList(entry.target);
-  },
-  { rootMargin: `${AHEAD_PX}px 0px` },
-);
-
-async function continueList(end) {
-  ends.unobserve(end);
-  try {
-    const response = await ask(end.dataset.more, { headers: { Accept: "text/html" } });
-    if (!response.ok) throw new Error(response.statusText);
-    end.insertAdjacentHTML("afterend", await response.text());
-    const isFocused = end.contains(document.activeElement);
-    const next = end.nextElementSibling;
-    end.remove();
-    if (isFocused) focusCard(next?.querySelector("li.event"));
-  } catch {
-    return; // its link is still there
-  }
-  watchEnd();
-}
-
-function watchEnd() {
-  for (const end of document.querySelectorAll("[data-more]")) ends.observe(end);
-}
-
-document.addEventListener("click", (event) => {
-  const end = event.target.closest("[data-more]");
-  if (!end) return;
-  event.preventDefault();
-  continueList(end);
-});
-document.addEventListener("htmx:afterSettle", watchEnd);
-watchEnd();
-
-// --- what comes in while one looks ---------------------------------------------------------
-
-let isAsking = false;
-let isWanted = false;
-
-async function fetchNewer() {
-  const gallery = document.querySelector("[data-gallery]");
-  if (!gallery) return;
-  isWanted = true;
-  if (isAsking) return;
-  isAsking = true;
-  while (isWanted) {
-    isWanted = false;
-    const first = gallery.querySelector("li.event");
-    const url = new URL(gallery.dataset.newer, location.href);
-    if (first) url.searchParams.set("after", first.dataset.position);
-    const response = await ask(url, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (!response?.ok || !gallery.isConnected) continue;
-    const html = await response.text();
-    const count = Number(response.headers.get("X-Events"));
-    const isAtTop = scrollY < 200 && !gallery.contains(document.activeElement);
-    if (count) (isAtTop ? putOnTop : offer)(gallery, html, count);
-  }
-  isAsking = false;
-}
-
-function putOnTop(gallery, html) {
-  gallery.querySelector(".fresh").hidden = true;
-  gallery.querySelector(".nothing")?.remove();
-  const days = gallery.querySelector(".days");
-  const part = document.createElement("template");
-  part.innerHTML = html;
-  const oldest = part.content.querySelector(".day:last-of-type");
-  const begun = days.querySelector(".day");
-  if (oldest && begun && oldest.dataset.day === begun.dataset.day) {
-    begun.querySelector("ol").prepend(...oldest.querySelectorAll("li.event"));
-    oldest.remove();
-  }
-  days.prepend(part.content);
-}
-
-function offer(gallery, html, count) {
-  const line = gallery.querySelector(".fresh");
-  const button = line.querySelector("button");
-  button.textContent = button.dataset.words.replace("#", count);
-  line.hidden = false;
-  button.onclick = () => {
-    putOnTop(gallery, html);
-    scrollTo({ top: 0 });
-    focusCard(gallery.querySelector("li.event"));
-  };
-}
+// --- what changes while one looks ---------------------------------------------------------
 
 // Nothing is exchanged under somebody's hands: it waits until the focus has left it.
 document.addEventListener("htmx:beforeRequest", (event) => {
@@ -381,7 +291,6 @@ document.addEventListener("focusout", (event) => {
 
 document.addEventListener("va:change", (event) => {
   const { kind, event_id: eventId } = event.detail;
-  if (kind === "verdict" || kind === "reload") fetchNewer();
   if (kind === "feedback" && eventId) renewCard(eventId);
 });
 
