@@ -80,6 +80,23 @@ def test_table_counts_right_and_wrong_by_cause(printed: tuple[Reporter, io.Strin
     assert ["rain", "irrelevant", "1", "1", "1"] in rows
 
 
+def test_alarms_of_a_first_day_are_told_to_be_by_design(
+    printed: tuple[Reporter, io.StringIO],
+) -> None:
+    reporter, text = printed
+    place = {"host": "127.0.0.1", "port": 1883, "root": "veroallarme/demo", "own": True}
+    reporter.introduce(**place)
+    assert "first day" not in text.getvalue(), "of a clip nobody knows what is right"
+    reporter.introduce(**place, is_labelled=True)
+    assert "nothing is learned yet, and when in doubt they alert, by design" in " ".join(
+        text.getvalue().split()
+    )
+    reporter.conclude([outcome("relevant", "relevant"), outcome("irrelevant", "relevant")])
+    assert "Nothing relevant was missed. Alarms too many: 1, as on any first day" in text.getvalue()
+    reporter.conclude([outcome("relevant", "irrelevant")])
+    assert "Missed: 1. Alarms too many: 0" in text.getvalue()
+
+
 def test_without_labels_there_is_no_table(printed: tuple[Reporter, io.StringIO]) -> None:
     reporter, text = printed
     reporter.conclude([outcome(None, "relevant")])

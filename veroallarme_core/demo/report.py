@@ -49,7 +49,14 @@ class Reporter:
         self._console = console or Console(highlight=False)
 
     def introduce(
-        self, host: str, port: int, root: str, *, own: bool, page: str | None = None
+        self,
+        host: str,
+        port: int,
+        root: str,
+        *,
+        own: bool,
+        page: str | None = None,
+        is_labelled: bool = False,
     ) -> None:
         """Say what is running and how to look at it.
 
@@ -59,6 +66,7 @@ class Reporter:
             root: topic below which all is.
             own: whether the broker is the demo's.
             page: address of the worker's page; None where there is none.
+            is_labelled: whether it is known of the events what is relevant.
         """
         if page is not None:
             self._console.print(
@@ -71,6 +79,14 @@ class Reporter:
             f"and password, and open [bold]{escape(root)}[/].\n"
             "Ctrl-C ends it, with a table of what was right and what was wrong.\n"
         )
+        if is_labelled:
+            self._console.print(
+                "[green]✓[/] rang, or kept quiet, rightly; [bold red]✗[/] did not. These cameras "
+                "are on their first day: nothing is learned yet, and when in doubt they alert, by "
+                "design. So trees, shadows and headlights still ring (✗) until a camera has "
+                "learned its place from some days of its own events, which the demo does not do. "
+                "A missed person would be a fault.\n"
+            )
 
     def tell(self, outcome: Outcome) -> None:
         """Print one verdict."""
@@ -113,6 +129,12 @@ class Reporter:
             if rows:
                 _add_row(table, "all", label, rows)
         self._console.print(table)
+        missed = sum(one.is_right is False for one in labelled if one.event.label == LABELS[0])
+        too_many = sum(one.is_right is False for one in labelled) - missed
+        self._console.print(
+            f"[bold red]Missed: {missed}.[/]" if missed else "Nothing relevant was missed.",
+            f"Alarms too many: {too_many}, as on any first day; nothing is learned here.",
+        )
 
     def figures(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """Return counts and times as numbers."""

@@ -151,6 +151,7 @@ async def run_demo(options: DemoOptions) -> int:
                 config.topics.root,
                 own=options.broker is None,
                 page=None if served is None else f"http://{served.host}:{served.port}/",
+                is_labelled=options.is_drawn,
             )
             return await stage.play(config, drawing, first_pass)
     except (EventsError, NoPortError, StartError) as error:
