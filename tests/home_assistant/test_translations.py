@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.service import async_get_all_descriptions
 from homeassistant.util.yaml import load_yaml_dict
 
+from custom_components.veroallarme.const import DOMAIN
 from custom_components.veroallarme.reasons import REASONS, EventState
 from custom_components.veroallarme.settings import Mode, Objects, OnUnknown, ZoneKind
 from custom_components.veroallarme.stats import LearningStage
@@ -123,6 +125,16 @@ def test_actions_are_described() -> None:
     assert set(actions) == set(ENGLISH["services"]) == set(ICONS["services"])
     for name, action in actions.items():
         assert set(action["fields"]) == set(ENGLISH["services"][name]["fields"])
+
+
+async def test_home_assistant_reads_the_descriptions_of_the_actions(
+    hass: HomeAssistant, site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One selector that it does not know, and none of the actions has a form."""
+    described = (await async_get_all_descriptions(hass))[DOMAIN]
+    assert "Unable to parse" not in caplog.text
+    for name, texts_of_action in ENGLISH["services"].items():
+        assert set(described[name]["fields"]) == set(texts_of_action["fields"])
 
 
 def test_the_quality_scale_leaves_nothing_open() -> None:
