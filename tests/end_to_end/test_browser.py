@@ -150,6 +150,8 @@ async def test_the_card_shows_what_was_suppressed_and_takes_thumbs(
         "async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight] }"
     )
     assert size == [640, 480]
+    # This worker tells no address of a page: nothing stands where the link would.
+    await expect(card.locator("dialog")).not_to_contain_text("null")
     thumb = card.locator("dialog").get_by_role("button", name="It was a false alarm")
     await thumb.click()
     await expect(thumb).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
@@ -160,6 +162,48 @@ async def test_the_card_shows_what_was_suppressed_and_takes_thumbs(
     thumb = row.get_by_role("button", name="It was a false alarm")
     await expect(thumb).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
     await page.set_viewport_size(VIEWPORT)
+    assert browser.errors == []
+
+
+SAVE_SECTIONS = """async () => {
+  const { hass } = document.querySelector("home-assistant");
+  await hass.callWS({ type: "lovelace/dashboards/create", url_path: "in-sections",
+    title: "Sections", mode: "storage", show_in_sidebar: true });
+  const cards = [{ type: "custom:veroallarme-card", grid_options: { rows: 4 } },
+    { type: "markdown", content: "Below" }];
+  await hass.callWS({ type: "lovelace/config/save", url_path: "in-sections",
+    config: { views: [{ type: "sections", sections: [{ type: "grid", cards }] }] } });
+}"""
+
+
+async def test_in_a_section_the_card_covers_no_other(browser: Browser, lively: House) -> None:
+    await browser.open("/config/dashboard")
+    await browser.page.evaluate(SAVE_SECTIONS)
+    await browser.open("/in-sections")
+    await browser.see("Damaged pictures", "Below")
+    card = await browser.page.locator("veroallarme-card").bounding_box()
+    below = await browser.page.get_by_text("Below", exact=True).bounding_box()
+    assert card is not None
+    assert below is not None
+    assert card["y"] + card["height"] <= below["y"]
+    assert browser.errors == []
+
+
+async def test_while_the_worker_is_away_the_card_claims_nothing_about_events(
+    browser: Browser, lively: House
+) -> None:
+    alarm = "binary_sensor.front_relevant_motion"
+    lively.worker.kill()
+    try:
+        await lively.home.until_state(alarm, "unavailable")
+        await browser.open("/alarms-here")
+        await browser.see("Front: the worker is offline.")
+        card = browser.page.locator("veroallarme-card")
+        await expect(card.get_by_text("No events")).to_have_count(0)
+    finally:
+        lively.worker.start()
+        await lively.home.until_state(alarm, "on", "off")
+    await browser.see("Damaged pictures")
     assert browser.errors == []
 
 

@@ -67,6 +67,7 @@ export class EventDialog {
 
   async ask() {
     const event = this.event;
+    this.tell("");
     const zones = await this.view.zonesFor(event);
     if (zones && this.event === event) {
       this.zones = zones;
@@ -93,8 +94,7 @@ export class EventDialog {
       make("div", { className: "stage" },
         make("img", { src: this.shown, alt: why }),
         this.zones ? overlay(this.zones) : null),
-      ...(this.zones ? this.question() : this.facts(why)),
-      this.status);
+      ...(this.zones ? this.question() : this.facts(why)));
   }
 
   facts(why) {
@@ -115,9 +115,9 @@ export class EventDialog {
         canIgnore(event)
           ? make("button", { type: "button", onclick: () => this.ask() }, say(language, "ignore"))
           : null),
-      event.page
-        ? make("p", {}, make("a", pageLink(event.page), say(language, "page")))
-        : null,
+      // Beside the thumbs: at the end it would be out of sight where the picture is tall.
+      this.status,
+      ...(event.page ? [make("p", {}, make("a", pageLink(event.page), say(language, "page")))] : []),
       make("p", { className: "details" }, say(language, "score", {
         score: number(event.score), threshold: number(event.threshold),
       }), ". ", make("span", { lang: "en" }, event.explanation)),
@@ -136,6 +136,7 @@ export class EventDialog {
           onclick: async () => { if (await view.ignore(event)) leave(); },
         }, say(language, "ignore_yes")),
         make("button", { type: "button", onclick: leave }, say(language, "cancel"))),
+      this.status,
     ];
   }
 }

@@ -1,5 +1,5 @@
 export default `
-:host { display: block; }
+:host { display: block; height: 100%; }
 ha-card { display: flex; flex-direction: column; overflow: hidden; height: 100%; }
 .head { padding: 16px 16px 8px; }
 h2 { margin: 0 0 4px; font-size: 1.4em; font-weight: 500; }

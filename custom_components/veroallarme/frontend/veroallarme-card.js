@@ -100,10 +100,13 @@ class VeroAllarmeCard extends HTMLElement {
 
   /** Return what changes whenever a camera has decided, or a worker came or went. */
   decisions(hass) {
-    return Object.values(hass.entities)
-      .filter((entity) => entity.platform === "veroallarme" && entity.translation_key === "decision")
-      .map((entity) => hass.states[entity.entity_id]?.state)
-      .join();
+    const ours = Object.values(hass.entities).filter(({ platform }) => platform === "veroallarme");
+    const states = (key) => ours
+      .filter((entity) => entity.translation_key === key)
+      .map((entity) => hass.states[entity.entity_id]?.state);
+    // Decisions stay while no worker is there; the alarms alone tell of it.
+    const away = states("relevant_motion").map((state) => state === "unavailable");
+    return [...states("decision"), ...away].join();
   }
 
   /** Draw the frame of the card, then ask for events. */
@@ -191,18 +194,31 @@ class VeroAllarmeCard extends HTMLElement {
     this.events = older ? this.events.concat(answer.events) : answer.events;
     this.names = Object.fromEntries(answer.cameras.map(({ device_id, name }) => [device_id, name]));
     this.more.hidden = !answer.more;
-    this.faults.replaceChildren(...answer.faults.map((fault) =>
-      make("p", { className: "fault" }, say(this.language, fault.kind, fault))));
-    if (!older) this.sum(answer.counts);
+    this.drawFaults(answer.faults);
+    if (!older) this.sum(answer.counts, answer.faults);
     drawLearning(this.learning, this.language,
       answer.cameras.filter(({ device_id }) => this.isShown(device_id)));
     this.drawCameras();
     this.drawList();
   }
 
-  sum(counts) {
-    const key = counts.events ? "summary" : "summary_none";
-    this.summary.textContent = say(this.language, key, counts);
+  /** Say what the last week was like; nothing where those that would know gave no answer. */
+  sum(counts, faults) {
+    const key = counts.events ? "summary" : faults.length ? null : "summary_none";
+    this.summary.textContent = key ? say(this.language, key, counts) : "";
+  }
+
+  /** Say what is wrong, of cameras with the same trouble in one line. */
+  drawFaults(faults) {
+    this.failed = faults.length > 0;
+    const lines = {};
+    for (const { camera, kind, error } of faults) {
+      const line = lines[`${kind} ${error}`] ??= { kind, error, cameras: [] };
+      line.cameras.push(camera);
+    }
+    this.faults.replaceChildren(...Object.values(lines).map(({ kind, error, cameras }) =>
+      make("p", { className: "fault" },
+        say(this.language, kind, { camera: cameras.join(", "), error }))));
   }
 
   /** Whether the card is about a camera. */
@@ -231,7 +247,8 @@ class VeroAllarmeCard extends HTMLElement {
       parts.at(-1).append(eventRow(this, event));
     }
     this.list.replaceChildren(...parts);
-    this.status.textContent = this.events.length ? "" : say(this.language, "nothing");
+    const isEmpty = !this.events.length && !this.failed;
+    this.status.textContent = isEmpty ? say(this.language, "nothing") : "";
   }
 
   // --- what rows and the dialog ask for ---------------------------------------------------
