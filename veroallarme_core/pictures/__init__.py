@@ -21,6 +21,7 @@ from veroallarme_core.pictures.encoded_picture import (
     picture_end,
 )
 from veroallarme_core.pictures.frames import (
+    MAX_PIXELS,
     DecodedFrame,
     FrameError,
     decode_frame,
@@ -36,6 +37,7 @@ __all__ = [
     "IRRELEVANT_BGR",
     "JPEG_START",
     "LONGEST_START",
+    "MAX_PIXELS",
     "OBJECT_BGR",
     "RELEVANT_BGR",
     "DecodedFrame",

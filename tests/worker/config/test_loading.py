@@ -34,9 +34,11 @@ from veroallarme_core.worker.motion_sources.motion_messages import (
     Trigger,
     read_signal,
 )
+from veroallarme_core.worker.snapshots import rtsp_source
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
+from veroallarme_core.worker.snapshots.rtsp_source import MISSING_EXTRA, RtspSource
 from veroallarme_core.worker.storage.records import KeepLimits
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -466,7 +468,10 @@ ONE_OF_A_CAMERA = [
     ("snapshot: http://cam", "snapshot (line 3): 'http://cam': give url, topic or path"),
     ("snapshot: {}", "snapshot (line 3): give url, topic or path"),
     ("snapshot: {url: ftp://cam/x}", "url ftp://cam/x is not an http or https address"),
-    ("snapshot: {url: rtsp://cam/x}", "let go2rtc make one of the stream (preset go2rtc)"),
+    ("snapshot: {url: rtsps://cam/x}", "let go2rtc make one of the stream (preset go2rtc)"),
+    ("snapshot: {url: rtsp://}", "snapshot.url (line 3): url rtsp:// is not an rtsp address"),
+    ("snapshot: {url: rtsp://cam/x, auth: basic}", "snapshot.auth (line 3): unknown key: known"),
+    ("snapshot: {url: 'rtsp://a:hunter2@cam/x'}", "put them into username and password"),
     ("snapshot: {url: 'http://[cam'}", "snapshot.url (line 3): url http://[cam is not a web"),
     ("snapshot: {url: 'http://[]@'}", "snapshot.url (line 3): url http:// is not a web"),
     ("preset: frigate\n    camera: a\n    url: '[]@'", "drive.url (line 5): preset frigate: url"),
@@ -551,6 +556,8 @@ WITH_SECRETS = [
     f"{WITHOUT_PICTURES}{{url: 'http://c', auth: basic, username: a, password: {SECRET}}}\n",
     f"{WITHOUT_PICTURES}{{url: 'http://c', auth: bearer, token: {SECRET}}}\n",
     f"{WITHOUT_PICTURES}{{url: 'http://c/?pwd={SECRET}'}}\n",
+    f"{WITHOUT_PICTURES}{{url: 'rtsp://c/?pwd={SECRET}'}}\n",
+    f"{WITHOUT_PICTURES}{{url: 'rtsp://c', username: a, password: {SECRET}}}\n",
     f"{PRESET}wyze_bridge, camera: a, url: x, api_key: {SECRET}}}\n",
     f"{PRESET}reolink, url: x, username: a, password: {SECRET}, motion_topic: m}}\n",
 ]  # fmt: skip
@@ -564,6 +571,8 @@ def test_secrets_are_used_and_not_shown(load, text, caplog):
     for camera in config.cameras:
         if isinstance(camera.source, HttpSource):
             used += [camera.source.password, camera.source.token, camera.source.url]
+        if isinstance(camera.source, RtspSource):
+            used += [camera.source.url_with_login]
     assert any(SECRET in one for one in used if one)
     assert SECRET not in repr(config)
     assert SECRET not in str(config)
@@ -589,6 +598,8 @@ SPOILERS = [
     (f"{PRESET}reolink, url: x, username: a, password: {SECRET}}}\n"),
     (f"{PRESET}frigate, camera: a, url: x, trigger: !secret it}}\n"),
     (f"{WITHOUT_PICTURES}{{url: 'http://me:{SECRET}@c'}}\n"),
+    (f"{WITHOUT_PICTURES}{{url: 'rtsp://me:{SECRET}@c'}}\n"),
+    (f"{WITHOUT_PICTURES}{{url: 'rtsp://c?p={SECRET} x', password: {SECRET}}}\n"),
     (f"{WITHOUT_PICTURES}{{url: 'http://c', token: {SECRET}, auth: basic}}\n"),
     (f"{WITHOUT_PICTURES}{{url: 'http://c', token: \"{SECRET}\\n\", auth: bearer}}\n"),
     (f"{WITHOUT_PICTURES}{{url: 'http://c', auth: !secret it}}\n"),
@@ -723,6 +734,7 @@ DEFAULTS = {
     "cameras.<id>": CameraConfig(id="x", name="x", triggers=(), source=FileSource(path=Path())),
     "triggers": Trigger(topic="x", start=("x",)),
     "snapshot (HTTP)": HttpSource(url="http://x"),
+    "snapshot (RTSP)": RtspSource(url="rtsp://x"),
     "snapshot (MQTT)": MqttImageSource(topic="x"),
     "snapshot (file)": FileSource(path=Path()),
     "burst": BurstConfig(),
@@ -802,4 +814,26 @@ def test_a_camera_with_a_wrong_id_has_its_other_mistakes_named(mistakes):
     assert mistakes(text) == [
         "cameras.Front Door (line 2): use 1 to 64 of the characters a-z, 0-9 and _",
         "cameras.Front Door.burst.size (line 5): 99: give a whole number from 2 to 10 (frames)",
+    ]
+
+
+STREAM = """cameras:
+  drive:
+    triggers: [{topic: cam/motion, start: ON}]
+    snapshot: {url: rtsp://192.168.1.20/s2, username: a, password: 0123, timeout_s: 7}
+"""
+
+
+def test_a_stream_is_a_source_of_its_own(tmp_path):
+    path = tmp_path / "veroallarme.yaml"
+    path.write_text(STREAM, encoding="utf-8")
+    assert load_config(path).cameras[0].source == RtspSource(
+        url="rtsp://192.168.1.20/s2", username="a", password="0123", timeout_s=7.0
+    )
+
+
+def test_a_stream_without_its_extra_is_named_before_the_worker_starts(mistakes, monkeypatch):
+    monkeypatch.setattr(rtsp_source.importlib.util, "find_spec", lambda name: None)
+    assert mistakes(STREAM) == [
+        f"cameras.drive.snapshot.url (line 4): url rtsp://192.168.1.20/s2 {MISSING_EXTRA}"
     ]

@@ -25,6 +25,7 @@ from veroallarme_core.worker.config.mappings import Table, build, check_each, ch
 from veroallarme_core.worker.config.passwords import MIN_PASSWORD
 from veroallarme_core.worker.config.values import (
     Folder,
+    SelfContainedMistake,
     any_text,
     as_mistake,
     host_name,
@@ -50,7 +51,15 @@ from veroallarme_core.worker.config.worker_config import (
     TlsConfig,
 )
 from veroallarme_core.worker.motion_sources import Trigger
-from veroallarme_core.worker.snapshots import FileSource, HttpSource, MqttImageSource, Source
+from veroallarme_core.worker.snapshots import (
+    MISSING_EXTRA,
+    FileSource,
+    HttpSource,
+    MqttImageSource,
+    RtspSource,
+    Source,
+    can_decode,
+)
 from veroallarme_core.worker.storage import KeepLimits
 
 _BURST: Table = {
@@ -88,6 +97,13 @@ def _http(folder: Folder) -> Table:
         "timeout_s": _FETCH_LIMIT,
     }
 
+
+_RTSP: Table = {
+    vol.Required("url"): any_text,
+    "username": scalar_text,
+    "password": scalar_text,
+    "timeout_s": _FETCH_LIMIT,
+}
 
 _MQTT_IMAGE: Table = {
     vol.Required("topic"): any_text,
@@ -200,6 +216,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
         "cameras.<id>": _camera(here),
         "triggers": _TRIGGER,
         "snapshot (HTTP)": _http(here),
+        "snapshot (RTSP)": _RTSP,
         "snapshot (MQTT)": _MQTT_IMAGE,
         "snapshot (file)": _file(here),
         "burst": _BURST,
@@ -270,7 +287,16 @@ def _check_snapshot(value: Any, folder: Folder) -> Source:
     key = next((key for key in kinds if isinstance(value, dict) and key in value), None)
     if key is None:
         raise vol.Invalid("give url, topic or path: the address of the camera's pictures")
+    if key == "url" and str(value["url"]).startswith("rtsp://"):
+        return _check_stream(value)
     source: Source = build(*kinds[key])(value)
+    return source
+
+
+def _check_stream(value: dict[str, Any]) -> RtspSource:
+    source: RtspSource = build(RtspSource, _RTSP)(value)
+    if not can_decode():
+        raise SelfContainedMistake(f"url {source.shown_url} {MISSING_EXTRA}", path=["url"])
     return source
 
 

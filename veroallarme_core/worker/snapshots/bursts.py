@@ -30,7 +30,9 @@ EARLY_S = 1.0
 """A picture so shortly before a start shows its motion too: cameras report what has moved for a
 moment already, and their pictures are dated to the second."""
 
-STOPPING_CODES = frozenset({"http_401", "http_403", "redirect", "tls", "no_picture", "closed"})
+STOPPING_CODES = frozenset(
+    {"http_401", "http_403", "redirect", "tls", "no_picture", "no_decoder", "closed"}
+)
 """Errors after which a burst asks no more: trying again cannot help, and wrong passwords lock
 accounts."""
 

@@ -1,7 +1,7 @@
 """Snapshots: one picture of a camera as the camera encoded it, and what all its sources share.
 
-A source (`HttpSource`, `MqttImageSource`, `FileSource`, `BridgeSource`) is what the configuration
-says; a client fetches single snapshots from it; `bursts.take_burst` asks a client for several.
+A source (`HttpSource`, `RtspSource`, `MqttImageSource`, `FileSource`, `BridgeSource`) is what the
+configuration says; a client fetches single snapshots from it; `bursts.take_burst` asks for several.
 Nothing is decoded here: a picture is checked only by its magic bytes; a burst decodes what came to
 tell whether its pictures differ.
 """
@@ -32,7 +32,7 @@ class SnapshotError(Exception):
         code: What went wrong, for programs: "unreachable", "timeout", "http_<status>",
             "not_recorded", "redirect", "tls", "bad_response", "incomplete", "too_large",
             "empty", "not_an_image", "undecodable", "stale", "no_picture", "bad_encoding", "file",
-            "flood" or "closed".
+            "flood", "no_decoder" or "closed".
 
     The text is one sentence with the remedy, free of secrets.
     """
@@ -50,7 +50,8 @@ class Snapshot:
     Attributes:
         data: JPEG, PNG or WebP bytes, not decoded.
         captured_at: When the picture was taken, UTC, as far as is known; else when it arrived.
-        age_ms: How old it was on arrival in milliseconds; None where the camera does not tell.
+        age_ms: How old it was on arrival in milliseconds; None where the camera does not tell. Of
+            a video stream that had to be opened: how long the picture had to be waited for.
     """
 
     data: bytes = field(repr=False)

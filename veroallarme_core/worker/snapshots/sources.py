@@ -9,13 +9,17 @@ from veroallarme_core.worker.snapshots.file_snapshots import FileSnapshotClient,
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSnapshotClient
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
+from veroallarme_core.worker.snapshots.rtsp_snapshots import RtspSnapshotClient
+from veroallarme_core.worker.snapshots.rtsp_source import RtspSource
 from veroallarme_core.worker.snapshots.snapshots import SnapshotClient
 
-Source = HttpSource | MqttImageSource | FileSource | BridgeSource
+Source = HttpSource | RtspSource | MqttImageSource | FileSource | BridgeSource
 
 
 @overload
 def open_client(source: HttpSource) -> HttpSnapshotClient: ...
+@overload
+def open_client(source: RtspSource) -> RtspSnapshotClient: ...
 @overload
 def open_client(source: MqttImageSource) -> MqttSnapshotClient: ...
 @overload
@@ -27,6 +31,8 @@ def open_client(source: Source) -> SnapshotClient:
     match source:
         case HttpSource():
             return HttpSnapshotClient(source)
+        case RtspSource():
+            return RtspSnapshotClient(source)
         case MqttImageSource():
             return MqttSnapshotClient(source)
         case FileSource():
