@@ -249,6 +249,8 @@ class WorkerProcess:
         self.log_path = folder / "worker.log"
         self.environment: dict[str, str] = {}
         """Further variables of the next start."""
+        self.arguments: tuple[str, ...] = ()
+        """Further arguments of the next start."""
         self._process: subprocess.Popen[bytes] | None = None
         self._config = folder / "veroallarme.yaml"
         self.configure(config)
@@ -268,7 +270,7 @@ class WorkerProcess:
         command = [sys.executable, "-m", "veroallarme_core.cli", "run", "--config"]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, str(self._config)],
+                [*command, str(self._config), *self.arguments],
                 stdout=log,
                 stderr=log,
                 cwd=Path(__file__).resolve().parents[1],

@@ -3,8 +3,8 @@
     python -m benchmarks.soak --minutes 30 --picture soak.png
 
 Cameras see motion by chance, one event a second in all, and their events fill the disk until its
-limit, which is enforced every fifty events of a camera. Afterwards the median of the last third of the time is compared with that of the third
-before it, and a picture is drawn.
+limit, which is enforced every fifty events of a camera. Afterwards the median of the last third of
+the time is compared with that of the third before it, and a picture is drawn.
 """
 
 from __future__ import annotations

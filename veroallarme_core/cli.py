@@ -70,7 +70,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from veroallarme_core.worker.config import ConfigError, load_config
 
     try:
-        asyncio.run(serve(load_config(arguments.config)))
+        asyncio.run(serve(load_config(arguments.config), stands_by=arguments.standby))
     except ConfigError as error:
         return _report_mistakes(arguments.config, error.mistakes)
     except StartError as error:
@@ -335,6 +335,12 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, parents=[common], help=text)
         sub.add_argument("--config", type=Path, default=Path("veroallarme.yaml"), metavar="FILE")
         sub.set_defaults(command=command)
+        if command is _run:
+            sub.add_argument(
+                "--standby",
+                action="store_true",
+                help="wait while another worker uses the same folders, and take over when it ends",
+            )
         if command is _check_config:
             sub.add_argument(
                 "--listen",

@@ -3,25 +3,64 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import signal
 
 from veroallarme_core.worker.config import AppPlaces, WorkerConfig, prepare
 from veroallarme_core.worker.process_memory import keep_one_heap
 from veroallarme_core.worker.service import Worker
+from veroallarme_core.worker.state_folder import FolderHeldError
+
+_LOGGER = logging.getLogger(__name__)
+
+STANDBY_POLL_S = 0.5
+"""How often a worker that stands by looks whether it is its turn."""
 
 
-async def serve(config: WorkerConfig) -> None:
+async def serve(config: WorkerConfig, *, stands_by: bool = False) -> None:
     """Run a worker until SIGTERM or SIGINT.
+
+    Args:
+        config: of the worker.
+        stands_by: wait for as long as another worker uses the same folders, and then take over
+            all of it: its client at the broker, its journal and what its cameras have learned.
 
     Raises:
         StartError: it cannot start.
     """
     keep_one_heap()
-    worker = Worker(config)
+    worker = await _turn_of(config) if stands_by else Worker(config)
+    if worker is None:
+        return
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_, worker.stop)
     await worker.run()
+
+
+async def _turn_of(config: WorkerConfig) -> Worker | None:
+    """Return a worker once no other one holds the folders; None where it is told to stop before."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_, stopped.set)
+    is_told = False
+    while not stopped.is_set():
+        try:
+            return Worker(config)
+        except FolderHeldError:
+            # The system frees the lock when the other process ends, however it does.
+            if not is_told:
+                _LOGGER.info(
+                    "another worker uses %s: this one stands by, and takes over when it ends",
+                    config.state_dir,
+                )
+            is_told = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STANDBY_POLL_S):
+                await stopped.wait()
+    return None
 
 
 async def run_app(places: AppPlaces) -> None:

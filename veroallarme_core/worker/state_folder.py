@@ -17,11 +17,16 @@ class StartError(RuntimeError):
     """The worker cannot start; the message says why and what to do."""
 
 
+class FolderHeldError(StartError):
+    """Another worker holds the state folder."""
+
+
 def lock_folder(state_dir: Path) -> IO[str]:
     """Hold the state folder for this process alone, as long as the returned file is open.
 
     Raises:
-        StartError: another worker holds it, or it cannot be written.
+        FolderHeldError: another worker holds it.
+        StartError: it cannot be written.
     """
     path = state_dir / "lock"
     try:
@@ -35,8 +40,9 @@ def lock_folder(state_dir: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise StartError(
-            f"another worker uses the state_dir {state_dir}: stop it, or give this one its own"
+        raise FolderHeldError(
+            f"another worker uses the state_dir {state_dir}: stop it, give this one its own, or "
+            "let it stand by (--standby)"
         ) from None
     return file
 
