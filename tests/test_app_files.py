@@ -444,7 +444,8 @@ def test_the_profile_gives_no_capability() -> None:
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICE_KEYS = {
     "build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "init",
-    "ports", "read_only", "restart", "security_opt", "stop_grace_period", "tmpfs", "volumes",
+    "ports", "read_only", "restart", "security_opt", "stop_grace_period", "tmpfs", "user",
+    "volumes",
 }  # fmt: skip
 HEALTH_KEYS = {"test", "interval", "timeout", "retries", "start_period", "start_interval"}
 PASSWORD = "s3cret word"

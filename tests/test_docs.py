@@ -134,3 +134,35 @@ def test_what_moved_away_is_noticed() -> None:
         "learning.md#nowhere",
         "#nowhere",
     ]
+
+
+# --- the threats of docs/security.md ------------------------------------------------------------
+
+THREATS = [
+    line.split(" | ")
+    for line in text_of("docs/security.md").partition("## Threats")[2].splitlines()
+    if line.startswith("| ") and not line.startswith("| who | what")
+]
+
+
+def test_every_threat_names_tests_that_are_there():
+    threats = [cells for cells in THREATS if "`tests/" in cells[-1]]
+    assert len(threats) > 10
+    for cells in threats:
+        assert len(cells) == 4, cells
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", cells[-1])
+        assert named, cells
+        for file, test in named:
+            tree = ast.parse(text_of(file))
+            defined = {
+                node.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+            assert test in defined, f"{file} has no {test}"
+
+
+def test_no_line_of_the_threats_goes_without_a_test():
+    table = text_of("docs/security.md").partition("## Threats")[2].partition("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert all("::test_" in row for row in rows)

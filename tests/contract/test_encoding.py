@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veroallarme_core.contract.encoding import dump, iso
+from veroallarme_core.contract.encoding import MAX_INDENTED_BYTES, dump, dump_state, iso
 
 
 @given(st.datetimes(), st.sampled_from([-11, 0, 5.5, 14]))
@@ -53,3 +53,19 @@ def test_what_json_does_not_have_becomes_null_and_the_rest_stays():
         "regions": [{"score": None}, 0.5],
     }
     assert dump({"name": "half \ud800 pair"}) == b'{"name":"half ? pair"}'
+
+
+@given(payload=payloads)
+def test_state_says_the_same_as_other_payloads(payload):
+    assert json.loads(dump_state(payload)) == json.loads(dump(payload))
+
+
+def test_state_is_indented_as_long_as_it_is_small():
+    assert dump_state({"mode": "filter", "hold_s": 30.0}) == (
+        b'{\n  "mode": "filter",\n  "hold_s": 30.0\n}'
+    )
+    large = {"text": "x" * MAX_INDENTED_BYTES}
+    assert dump_state(large) == dump(large)
+    assert dump_state({"name": "half \ud800 pair", "share": math.nan}) == (
+        b'{\n  "name": "half ? pair",\n  "share": null\n}'
+    )
