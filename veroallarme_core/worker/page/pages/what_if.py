@@ -72,6 +72,7 @@ class WhatIfPage:
             kinds=tuple(ObjectKind),
             recalls=recalls_known(events or ()),
             recall=settings.recall or self._house.config.learning.recall,
+            learns=camera.learning.state is not None,
             applied=request.query.get("applied", ""),
             **_told(events, Choice.of(settings), settings),
         )

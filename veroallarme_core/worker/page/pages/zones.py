@@ -74,7 +74,7 @@ class ZonesPage:
         zones = camera.context.settings.zones
         offered = camera.suggestions.offered
         try:
-            sentence = words_for(words_of(request), await self._estimated(camera, zones))
+            sentence = words_for(words_of(request), await self._estimated(camera, zones), zones)
         except STORAGE_ERRORS:
             sentence = words_of(request)("zones.no_estimate")
         return render(
@@ -132,7 +132,9 @@ class ZonesPage:
             found = await self._estimated(camera, zones)
         except STORAGE_ERRORS:
             return web.json_response({"sentence": said("zones.no_estimate")}, status=503)
-        return web.json_response({"sentence": words_for(said, found), "missed": found.missed})
+        return web.json_response(
+            {"sentence": words_for(said, found, zones), "missed": found.missed}
+        )
 
     async def save(self, request: web.Request) -> web.Response:
         """Let zones act from now on."""
@@ -205,10 +207,12 @@ def _now(camera: CameraWorker, sentence: str) -> dict[str, Any]:
     }
 
 
-def words_for(said: Words, found: ZonesAnswer) -> str:
+def words_for(said: Words, found: ZonesAnswer, zones: Sequence[Zone]) -> str:
     """Write what zones would have done as sentences."""
     if not found.events:
         return said("zones.estimate_none")
+    if not zones:
+        return said("zones.estimate_empty", events=found.events)
     parts = [
         said("zones.estimate", count=found.suppressed, alarms=found.alarms),
         said("zones.estimate_missed", count=found.missed, confirmed=found.confirmed)
