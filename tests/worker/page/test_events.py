@@ -416,6 +416,7 @@ async def test_trouble_of_a_camera_is_told(looking: Visitor) -> None:
     _, page = await looking.get("/")
     assert "front: it is &lt;away&gt;" in page
     assert "Needs attention" in page
+    assert 'href="/set-up"' in page.split("it is &lt;away")[1].split("</section>")[0]
 
 
 @pytest.mark.parametrize("day", ["soon", "9999-01-01", "2020-01-01"])

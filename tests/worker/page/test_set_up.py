@@ -1,6 +1,7 @@
 """Set-up help: each step of a camera's first hour, as it is found out."""
 
 import asyncio
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -130,12 +131,15 @@ async def test_a_camera_that_sends_its_pictures(site: Site) -> None:
 async def test_pictures_that_a_camera_delivers_are_waited_for(site: Site) -> None:
     folder = site.folder / "uploads"
     folder.mkdir()
-    site.more = {"source": FileSource(path=folder), "reference_every_s": 0.0}
+    site.more = {"source": FileSource(path=folder), "reference_every_s": 60.0}
     async with visiting(site) as visitor:
+        await until(lambda: visitor.worker.cameras["front"].connectivity.payload == OFF)
+        assert (await states(visitor))[
+            "No picture has been delivered yet: walk before the camera."
+        ] == WAIT
         _, page = await visitor.get("/set-up")
         assert "Waiting up to 20 s for new pictures: walk before the camera now." in page
         trying = asyncio.create_task(visitor.post("/set-up/front", headers=HTMX))
-        await until(lambda: visitor.worker.cameras["front"].connectivity.payload == OFF)
         await asyncio.sleep(2.0)
         assert not trying.done(), "who walks to the camera has not got there yet"
         for number, jpeg in enumerate(drawn_jpegs("person_in_the_drive")):
@@ -150,8 +154,11 @@ async def test_pictures_that_are_never_delivered_are_not_waited_for_without_end(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(set_up_checks, "WAITED_S", 1.0)
-    (site.folder / "uploads").mkdir()
-    site.more = {"source": FileSource(path=site.folder / "uploads")}
+    old = site.folder / "uploads" / "old.jpg"
+    old.parent.mkdir()
+    old.write_bytes(drawn_jpegs("person_in_the_drive")[0])
+    os.utime(old, (1e9, 1e9))
+    site.more = {"source": FileSource(path=old.parent)}
     async with visiting(site) as visitor:
         _, text = await visitor.post("/set-up/front", headers=HTMX)
     assert "Walk before the camera while this waits" in text

@@ -143,6 +143,10 @@ class Gallery:
 def _told(unknown: Mapping[str, str], words: Words) -> str:
     """Write what an address asks for and there is not."""
     return ", ".join(
-        f"{words(f'events.{_LABELS.get(name, name)}')} “{value[:_MOST_SHOWN]}”"
+        words(
+            "events.unknown_one",
+            filter=words(f"events.{_LABELS.get(name, name)}"),
+            value=value[:_MOST_SHOWN],
+        )
         for name, value in unknown.items()
     )

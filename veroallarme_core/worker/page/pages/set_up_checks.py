@@ -35,6 +35,9 @@ _LOOK_AGAIN_S = 0.5
 _OTHER_ADVICE = frozenset({"test_none", "test_few", "test_slow", "test_stale"})
 """Checks whose remedy is another one where the camera delivers its pictures."""
 
+_OLD_PICTURES = frozenset({"stale", "repeats"})
+"""Faults whose sentence speaks of an address, which a camera that delivers does not have."""
+
 OK, WAIT, BAD = "ok", "wait", "bad"
 
 
@@ -96,7 +99,10 @@ def _motion(record: TopicRecord) -> Check:
 def _pictures(house: House, camera: CameraWorker) -> Check:
     told = house.complaints.about(f"{camera.id}/snapshots")
     if told:
-        return Check("pictures_missing", BAD, detail=told[0].message)
+        # Before the first motion it is no fault that nothing was delivered.
+        is_early = delivers(camera) and not camera.statistics.events
+        missing = Check("pictures_missing", BAD, detail=told[0].message)
+        return replace(missing, key="pictures_awaited", state=WAIT) if is_early else missing
     if camera.connectivity.is_reachable:
         return Check("pictures_come", OK)
     return Check("pictures_unknown", WAIT)
@@ -133,13 +139,15 @@ async def try_pictures(camera: CameraWorker) -> TriedPictures:
     tried = await asyncio.to_thread(look_at, fetched, is_shown)
     if not is_delivered:
         return tried
-    return replace(tried, checks=[_for_delivered(check) for check in tried.checks])
+    is_told = fetched.fault is not None and fetched.fault.code not in _OLD_PICTURES
+    return replace(tried, checks=[_for_delivered(check, is_told) for check in tried.checks])
 
 
-def _for_delivered(check: Check) -> Check:
+def _for_delivered(check: Check, is_told: bool) -> Check:
     if check.key not in _OTHER_ADVICE:
         return check
-    return replace(check, key=f"{check.key}_delivered")
+    detail = check.detail if is_told else None
+    return replace(check, key=f"{check.key}_delivered", detail=detail)
 
 
 def look_at(fetched: FetchedFrames, is_shown: bool) -> TriedPictures:
