@@ -46,6 +46,7 @@ _IGNORE = _CAMERA | {
 }
 _NOTIFY = _CAMERA | {
     probatio.Optional(ATTR_EVENT_ID): cv.string,
+    probatio.Optional("follow_up", default=False): cv.boolean,
     probatio.Required("phones"): probatio.All(cv.ensure_list, [cv.string], probatio.Length(min=1)),
     probatio.Optional("page", default=""): cv.string,
     probatio.Optional("quiet_from"): cv.time,
@@ -139,12 +140,13 @@ async def _notify(call: ServiceCall) -> None:
         quiet_from=data.get("quiet_from"),
         quiet_until=data.get("quiet_until"),
         cool_down_s=data["cool_down"],
+        follow_up=data["follow_up"],
     )
+    entity = data.get("camera_entity")
     if data.get(ATTR_EVENT_ID):
         event_id = _event_id(call)
-        await hub.notifications.async_tell_event(camera_id, event_id, delivery)
+        await hub.notifications.async_tell_event(camera_id, event_id, delivery, entity)
     else:
-        entity = data.get("camera_entity")
         await hub.notifications.async_tell_motion(camera_id, delivery, entity)
 
 

@@ -216,6 +216,8 @@ class Verdict:
     regions: list[dict[str, Any]]
     objects: list[str]
     """Kinds of what was recognised, each once, the most certain first."""
+    pictures: int
+    """Frames that came."""
     total_ms: float
 
     @classmethod
@@ -241,6 +243,7 @@ class Verdict:
                 for region in read_objects(content.get("regions"), "regions", MAX_REGIONS)
             ],
             objects=_kinds(content.get("objects", [])),
+            pictures=read_count(read_object(content.get("frames"), "frames"), "fetched"),
             total_ms=read_number(read_object(content.get("timing_ms"), "timing_ms"), "total", 1e12),
         )
 

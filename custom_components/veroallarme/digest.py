@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
-from .addresses import picture_path
+from .addresses import media_path, picture_path
 from .hub import Hub
 from .past_events import Counts
 from .phones import Delivery, async_send, sound
@@ -52,21 +52,33 @@ async def async_send_digest(
     ]
     review = _worth_a_look(cameras, since)
     suppressed = sum(count.suppressed for count in counts)
-    if not suppressed and not review and not silent:
+    # What a camera that still learns let through shows what filtering will be worth.
+    would = sum(max(0, count.irrelevant - count.suppressed) for count in counts)
+    if not suppressed and not would and not review and not silent:
         return False
-    events = sum(count.events for count in counts)
-    lines = [f"{words['suppressed']}: {suppressed} / {events}"]
-    lines.append(f"{words['worth_a_look']}: {len(review)}")
+    told = {
+        "events": sum(count.events for count in counts),
+        "suppressed": suppressed,
+        "would": would,
+        "look": len(review),
+    }
+    lines = [", ".join(_counted(words, key, count) for key, count in told.items() if count)]
+    lines = [line for line in lines if line]
     lines += [_line(hass, *item) for item in review[:MOST_LINES]]
     lines += [f"{name}: {words['offline']}" for name in silent]
     data: dict[str, Any] = {"tag": "veroallarme-digest", **sound(is_quiet=True)}
-    if delivery.page:
-        data |= {"clickAction": delivery.page, "url": delivery.page}
+    page = delivery.page or ("media_source" in hass.config.components and media_path())
+    if page:
+        data |= {"clickAction": page, "url": page}
     if review:
         device_id, _, event = review[0]
         data["image"] = picture_path(device_id, event["event_id"])
     await async_send(hass, delivery.phones, words["digest"], "\n".join(lines), data)
     return True
+
+
+def _counted(words: Mapping[str, str], key: str, count: int) -> str:
+    return words[f"{key}_one" if count == 1 else f"{key}_many"].format(count=count)
 
 
 async def _count(hub: Hub, camera_id: str, since: datetime) -> Counts | None:

@@ -15,7 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 
-from .addresses import ANNOTATED, THUMBNAIL, picture_path
+from .addresses import ANNOTATED, JPEG, THUMBNAIL, picture_path
 from .const import DOMAIN
 from .hub import Hub
 from .lookup import async_cameras, async_find_camera
@@ -25,7 +25,6 @@ from .words import decision_words
 MOST_DAYS = 62
 MOST_EVENTS = 500
 """Of a day; a page of them is long enough."""
-JPEG = "image/jpeg"
 
 
 async def async_get_media_source(hass: HomeAssistant) -> MediaSource:

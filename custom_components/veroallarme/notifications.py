@@ -12,7 +12,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
-from .addresses import picture_path
+from .addresses import JPEG, media_path, picture_path
 from .cameras import Cameras
 from .commands import Commands
 from .const import CONF_CAMERA_ENTITY, CONF_CAMERA_ID, DOMAIN
@@ -20,6 +20,7 @@ from .contract import Verdict
 from .devices import camera_of
 from .past_events import PastEvent, PastEvents
 from .phones import Delivery, async_send, sound
+from .reasons import PERSON, EventState
 from .words import decision_words, notification_words
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class Notifications:
         self._event_link = event_link
         self._sent_at: dict[str, float] = {}
         """When each camera was notified about last, by the loop's clock."""
+        self._person_told: set[str] = set()
+        """Cameras in whose alarm a person has been told of."""
         self._sent_to: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """The phones that were told of an event."""
 
@@ -72,8 +75,10 @@ class Notifications:
         remove = self._hass.bus.async_listen(EVENT_PRESSED, self._on_pressed)
         self._entry.async_on_unload(remove)
 
-    async def async_tell_event(self, camera_id: str, event_id: str, delivery: Delivery) -> None:
-        """Tell of an event that raised the alarm.
+    async def async_tell_event(
+        self, camera_id: str, event_id: str, delivery: Delivery, camera_entity: str | None
+    ) -> None:
+        """Tell of an event that raised the alarm, with its picture or one of the camera itself.
 
         Raises:
             HomeAssistantError: no phone can be reached.
@@ -82,7 +87,10 @@ class Notifications:
         event = await self._find(camera_id, event_id)
         device_id = self._device_id(camera_id)
         message = words["moved"]
-        data = self._data(camera_id, delivery, event_id)
+        image: str | None = picture_path(device_id, event_id)
+        target = self._target(camera_id, delivery.page, event_id)
+        is_new = self._is_new(camera_id, event, delivery)
+        data = self._data(camera_id, delivery, target, is_new=is_new)
         if event is not None:
             outcome, why = decision_words(
                 self._hass, event.state, event.relevant, event.reason_word
@@ -90,9 +98,15 @@ class Notifications:
             at = dt_util.as_local(event.motion_at)
             message = f"{why}, {at:%H:%M}"
             data["when"] = int(event.motion_at.timestamp())
-            if event.state == "irrelevant":
+            if event.state is EventState.IRRELEVANT:
                 message += f" ({words['learning']}: {outcome})"
-        data["image"] = picture_path(device_id, event_id)
+            elif event.state is EventState.UNKNOWN:
+                # Why it could not be judged says nothing of what is there: somebody may be.
+                message = f"{words['unjudged']}, {at:%H:%M}: {why}"
+            if not event.pictures:
+                image = self._camera_picture(camera_id, camera_entity)
+        if image is not None:
+            data["image"] = image
         data["actions"] = [
             {
                 "action": _action(device_id, event_id, thumb),
@@ -112,11 +126,13 @@ class Notifications:
             HomeAssistantError: no phone can be reached.
         """
         words = await notification_words(self._hass)
-        data = self._data(camera_id, delivery, None)
+        entity = camera_entity or self._bridged_entity(camera_id)
+        target = delivery.page or (f"entityId:{entity}" if entity else self._latest(camera_id))
+        data = self._data(camera_id, delivery, target)
         # Not the tag of an event, whose picture and buttons stay.
         data["tag"] += "-motion"
-        if (entity := camera_entity or self._bridged_entity(camera_id)) is not None:
-            data["image"] = f"/api/camera_proxy/{entity}"
+        if (image := self._camera_picture(camera_id, camera_entity)) is not None:
+            data["image"] = image
         message = f"{words['not_judged']}, {dt_util.now():%H:%M}"
         await self._send(camera_id, delivery.phones, message, data)
 
@@ -165,15 +181,28 @@ class Notifications:
     ) -> None:
         await async_send(self._hass, phones, self._cameras.name(camera_id), message, data)
 
-    def _data(self, camera_id: str, delivery: Delivery, event_id: str | None) -> dict[str, Any]:
+    def _is_new(
+        self, camera_id: str, event: Verdict | PastEvent | None, delivery: Delivery
+    ) -> bool:
+        """Whether an event tells more than the others of its alarm; one that is not known may."""
+        if not delivery.follow_up:
+            self._person_told.discard(camera_id)
+        may_be_person = event is None or event.reason_word == PERSON
+        is_new = not delivery.follow_up or (may_be_person and camera_id not in self._person_told)
+        if event is not None and may_be_person:
+            self._person_told.add(camera_id)
+        return is_new
+
+    def _data(
+        self, camera_id: str, delivery: Delivery, target: str, *, is_new: bool = True
+    ) -> dict[str, Any]:
         """Return how a notification behaves; one that makes no sound begins no cool-down."""
         now = self._hass.loop.time()
         last = self._sent_at.get(camera_id)
         is_cooling = last is not None and now - last < delivery.cool_down_s
-        is_quiet = is_cooling or delivery.is_quiet(dt_util.now())
+        is_quiet = is_cooling or not is_new or delivery.is_quiet(dt_util.now())
         if not is_quiet:
             self._sent_at[camera_id] = now
-        target = self._target(camera_id, delivery.page, event_id)
         return {
             "tag": self._tag(camera_id),
             "clickAction": target,
@@ -181,14 +210,22 @@ class Notifications:
             **sound(is_quiet=is_quiet),
         }
 
-    def _target(self, camera_id: str, page: str, event_id: str | None) -> str:
-        """Return what a tap opens."""
+    def _target(self, camera_id: str, page: str, event_id: str) -> str:
+        """Return what a tap on the notification of an event opens."""
         if page:
-            return f"{page}?veroallarme={event_id}" if event_id else page
-        link = self._event_link(camera_id, event_id) if event_id else None
+            return f"{page}?veroallarme={event_id}"
+        link = self._event_link(camera_id, event_id)
         # Without encryption it is an address within the house, which a phone may have left.
         if link is not None and not link.startswith("http:"):
             return link
+        if "media_source" in self._hass.config.components:
+            # The day is for the way back alone.
+            today = dt_util.now().date()
+            return media_path(f"{self._device_id(camera_id)}/{today}/{event_id}", JPEG)
+        return self._latest(camera_id)
+
+    def _latest(self, camera_id: str) -> str:
+        """Return what opens the latest picture of a camera."""
         unique_id = f"{self._entry.entry_id}_{camera_id}_annotated"
         entity_id = er.async_get(self._hass).async_get_entity_id("image", DOMAIN, unique_id)
         return f"entityId:{entity_id}" if entity_id else "/"
@@ -202,6 +239,11 @@ class Notifications:
             (DOMAIN, f"{entry_id}/{camera_id}"), entry_id
         )
         return device.id if device else ""
+
+    def _camera_picture(self, camera_id: str, camera_entity: str | None) -> str | None:
+        """Return the address of what the camera shows now; None where no entity is known."""
+        entity = camera_entity or self._bridged_entity(camera_id)
+        return entity and f"/api/camera_proxy/{entity}"
 
     def _bridged_entity(self, camera_id: str) -> str | None:
         for subentry in self._entry.subentries.values():

@@ -27,11 +27,13 @@ class Delivery:
     """Their devices."""
     page: str = ""
     """Path of the dashboard that a tap opens; empty opens the event on the worker's page, or, where
-    there is none, the camera's latest picture."""
+    there is none, among the media."""
     quiet_from: time | None = None
     quiet_until: time | None = None
     cool_down_s: float = 0.0
     """For how long further notifications about the same camera make no sound."""
+    follow_up: bool = False
+    """Whether the alarm was on already: then only a person, where none was told of, is heard."""
 
     def is_quiet(self, moment: datetime) -> bool:
         """Whether nothing shall make a sound at a moment, by the clock of the house."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-OBJECT_KINDS = ("person", "animal", "vehicle")
+PERSON = "person"
+OBJECT_KINDS = (PERSON, "animal", "vehicle")
 """Kinds of objects that may count."""
 
 

@@ -114,6 +114,23 @@ async def test_a_person_is_told_with_the_picture_and_the_answer_reaches_the_work
     assert phone.about("not judged") == []
 
 
+async def test_a_person_who_comes_while_the_alarm_is_on_is_told_and_heard(
+    guarded: House, phone: Phone
+) -> None:
+    phone.pushes.clear()
+    await guarded.decide("front", "car_turns_into_the_drive")
+    await until(lambda: phone.pushes, 20)
+    # The car's motion goes on, and with it its alarm. Another person than the one that was called
+    # a false alarm: what is like that one raises none.
+    await guarded.decide("front", "person_at_the_gate")
+    await until(lambda: phone.about("A person moved"), 20)
+    (person,) = phone.about("A person moved")
+    assert person["data"]["importance"] == "high"
+    assert person["data"]["tag"] == phone.pushes[0]["data"]["tag"]
+    await end_motion(guarded)
+    assert phone.about("not judged") == []
+
+
 async def test_motion_that_a_killed_worker_does_not_judge_is_told(
     guarded: House, phone: Phone
 ) -> None:

@@ -91,18 +91,20 @@ class Archive:
         return answer
 
     def _count(self, since: str, until: str) -> dict[str, Any]:
-        states = [
-            event["state"]
+        counted = [
+            event
             for event in self.events
             if datetime.fromisoformat(since)
             <= datetime.fromisoformat(event["motion_at"])
             < datetime.fromisoformat(until)
         ]
+        states = [event["state"] for event in counted]
         counts: dict[str, Any] = {
             name: states.count(name) for name in ("relevant", "irrelevant", "unknown")
         }
         between = {"since": in_utc(since), "until": in_utc(until)}
-        return {**between, **counts, "suppressed": counts["irrelevant"]}
+        suppressed = sum(not event["relevant"] for event in counted)
+        return {**between, **counts, "suppressed": suppressed}
 
     def _picture(self, request: dict[str, Any]) -> Any:
         if request["event_id"] not in [event["event_id"] for event in self.events]:

@@ -153,6 +153,24 @@ async def test_relevant_motion_is_notified_with_words_picture_and_buttons(
     assert [action["title"] for action in data["actions"]] == ["Relevant", "False alarm"]
 
 
+async def test_what_comes_while_the_alarm_is_on_is_told_and_a_person_is_heard(
+    hass: HomeAssistant, notify, notified: list[ServiceCall]
+) -> None:
+    cat = [{"kind": "animal", "class": "cat", "score": 0.8, "x": 1, "y": 1, "width": 9,
+            "height": 9}]  # fmt: skip
+    await alarm(hass, "20261123_061402_000001", objects=cat)
+    for number, changes in enumerate(({"objects": cat}, {}, {}), start=2):
+        content = verdict(f"20261123_061402_00000{number}", **changes)
+        await say(hass, "camera/drive/verdict", content)
+    # What raises no alarm is told by nobody.
+    await say(hass, "camera/drive/verdict", nuisance("20261123_061402_000009"))
+    words = [call.data["message"].partition(",")[0] for call in notified]
+    assert words == ["An animal moved", "An animal moved", "A person moved", "A person moved"]
+    sounds = [call.data["data"]["importance"] for call in notified]
+    assert sounds == ["high", "low", "high", "low"]
+    assert len({call.data["data"]["tag"] for call in notified}) == 1
+
+
 async def test_motion_that_is_judged_is_not_notified_besides(
     hass: HomeAssistant, notify, notified: list[ServiceCall]
 ) -> None:
@@ -357,5 +375,5 @@ async def test_the_digest_is_sent_in_the_evening(
     async_fire_time_changed(hass, dt_util.utcnow())
     await hass.async_block_till_done()
     (call,) = notified
-    assert call.data["message"].splitlines()[0] == "Suppressed: 1 / 1"
+    assert call.data["message"].splitlines()[0] == "1 event, 1 suppressed, 1 worth a look"
     assert call.data["data"]["clickAction"] == "/alarms/0"

@@ -11,7 +11,7 @@ from custom_components.veroallarme.const import DOMAIN
 
 from .archive import Archive, past_event
 from .test_actions import device_id
-from .worker import INFO, REVIEW, changed, moment, nuisance, say
+from .worker import INFO, REVIEW, changed, moment, nuisance, say, verdict
 
 REVIEWED = "20261123_021512_7be01d"
 
@@ -49,7 +49,7 @@ async def test_what_was_suppressed_is_counted_and_what_is_worth_a_look_named(
 ) -> None:
     archive.events = [
         past_event(nuisance(motion_at=moment(-3600))),
-        past_event(nuisance(motion_at=moment(-7200), state="relevant")),
+        past_event(verdict(motion_at=moment(-7200))),
         past_event(nuisance(motion_at=moment(-100_000))),
     ]
     closest = REVIEW["events"][0] | {"reason": "light"}
@@ -58,16 +58,27 @@ async def test_what_was_suppressed_is_counted_and_what_is_worth_a_look_named(
     await say(hass, "camera/drive/review", {"events": [sample, old, closest]})
     assert await send(hass) == {"sent": True}
     (call,) = notified
-    assert call.data["title"] == "What was suppressed"
+    assert call.data["title"] == "What moved"
     assert call.data["message"].splitlines() == [
-        "Suppressed: 1 / 2",
-        "Worth a look: 2",
+        "2 events, 1 suppressed, 2 worth a look",
         "Drive, 03:15: Only light changed",
         "Drive, 03:15: The camera's exposure changed",
     ]
     data = call.data["data"]
     assert data["image"] == f"/api/veroallarme/{device_id(hass)}/{REVIEWED}/annotated.jpg"
     assert "clickAction" not in data
+
+
+async def test_while_a_camera_learns_it_counts_what_would_have_been_suppressed(
+    hass: HomeAssistant, archive: Archive, notified: list[ServiceCall]
+) -> None:
+    hass.config.components.add("media_source")
+    let_through = nuisance(relevant=True, learning=True, motion_at=moment(-3600))
+    archive.events = [past_event(let_through)]
+    assert await send(hass) == {"sent": True}
+    assert notified[0].data["message"] == "1 event, 1 would have been suppressed"
+    media = "/media-browser/browser/app%2Cmedia-source%3A%2F%2Fveroallarme"
+    assert notified[0].data["data"]["url"] == media
 
 
 async def test_nothing_is_sent_where_there_is_nothing_to_tell(
@@ -85,5 +96,5 @@ async def test_a_camera_that_gives_no_answer_is_named(
     if is_offline:
         await say(hass, "worker/main/status", "offline")
     assert await send(hass, page="/alarms/0") == {"sent": True}
-    assert notified[0].data["message"].splitlines()[-1] == "Drive: the worker is offline."
+    assert notified[0].data["message"] == "Drive: the worker is offline."
     assert notified[0].data["data"]["url"] == "/alarms/0"

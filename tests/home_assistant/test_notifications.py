@@ -1,6 +1,7 @@
 from datetime import time
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import quote
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
@@ -75,6 +76,17 @@ async def test_a_tap_opens_the_latest_picture_where_no_page_is_named(
     assert his[0].data["data"]["clickAction"] == "entityId:image.drive_last_event"
 
 
+async def test_a_tap_opens_the_event_among_the_media_where_there_are_any(
+    freezer: FrozenDateTimeFactory, hass: HomeAssistant, his, hers
+) -> None:
+    freezer.move_to("2026-11-23 06:15:00+00:00")
+    hass.config.components.add("media_source")
+    await notify(hass)
+    item = f"image/jpeg,media-source://veroallarme/{device_id(hass)}/2026-11-23/{EVENT}"
+    target = f"/media-browser/browser/{quote(item, safe='')}"
+    assert his[0].data["data"]["clickAction"] == his[0].data["data"]["url"] == target
+
+
 @pytest.mark.parametrize(
     ("page", "target"),
     [
@@ -113,6 +125,19 @@ async def test_what_is_let_through_while_learning_says_so(hass: HomeAssistant, h
     assert his[0].data["message"] == (
         "Only light changed, 07:14 (still learning: would have been suppressed)"
     )
+
+
+async def test_what_could_not_be_judged_says_that_something_may_be_there(
+    hass: HomeAssistant, his, hers
+) -> None:
+    unjudged = verdict(state="unknown", score=None, motion_at=MOVED_AT, reason="no_snapshot")
+    unjudged["frames"] = unjudged["frames"] | {"fetched": 0, "distinct": 0}
+    await say(hass, "camera/drive/verdict", unjudged)
+    await notify(hass, camera_entity="camera.drive")
+    await notify(hass)
+    assert his[0].data["message"] == "Motion that could not be judged, 07:14: No picture arrived"
+    assert his[0].data["data"]["image"] == "/api/camera_proxy/camera.drive"
+    assert "image" not in his[1].data["data"], "there is none to ask for"
 
 
 async def test_an_event_that_is_not_the_latest_is_told_all_the_same(
@@ -247,4 +272,5 @@ async def test_motion_that_nobody_judged_shows_the_camera_itself(
     await notify(hass, event_id=None)
     assert his[0].data["message"].startswith("Motion that was not judged in time, ")
     assert his[0].data["data"]["image"] == "/api/camera_proxy/camera.drive"
+    assert his[0].data["data"]["clickAction"] == "entityId:camera.drive"
     assert "image" not in his[1].data["data"]
