@@ -152,8 +152,8 @@ class ProblemSensor(SiteEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool:
-        """Whether a worker reports trouble; that there is none shows in its connectivity."""
-        return bool(self.hub.workers.faults)
+        """Whether a worker reports trouble, or none is there to report any."""
+        return not self.hub.online or bool(self.hub.workers.faults)
 
     @property
     @override

@@ -40,7 +40,7 @@ DEFAULT_BURST = {CONF_BURST_SIZE: 3, CONF_SPACING_S: 0.6}
 
 FIRST_SCHEMA = {
     probatio.Optional(CONF_NAME): TextSelector(),
-    probatio.Optional(CONF_MODE, default=Mode.AUTO.value): SelectSelector(
+    probatio.Required(CONF_MODE, default=Mode.AUTO.value): SelectSelector(
         SelectSelectorConfig(
             options=[mode.value for mode in Mode],
             translation_key="mode",

@@ -8,6 +8,7 @@ binary sensors.
 from homeassistant.components.binary_sensor import BinarySensorDeviceClass
 from homeassistant.const import ATTR_DEVICE_CLASS, Platform
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.selector import EntitySelector, EntitySelectorConfig
 
@@ -51,6 +52,7 @@ def async_motion_selector(hass: HomeAssistant, chosen: str | None) -> EntitySele
     entries = [entry for entry in registry.entities.values() if entry.domain in DOMAINS]
     ours = {entry.entity_id for entry in entries if entry.platform == DOMAIN}
     unlikely = {entry.entity_id for entry in entries if entry.entity_category is not None}
+    unlikely |= {entry.entity_id for entry in entries if _is_of_service(hass, entry)}
     unlikely |= {
         state.entity_id
         for state in hass.states.async_all(DOMAINS)
@@ -61,3 +63,12 @@ def async_motion_selector(hass: HomeAssistant, chosen: str | None) -> EntitySele
             domain=list(DOMAINS), exclude_entities=sorted(ours | unlikely - {chosen})
         )
     )
+
+
+@callback
+def _is_of_service(hass: HomeAssistant, entry: er.RegistryEntry) -> bool:
+    """Whether an event is of software, such as a backup, which nothing moves in front of."""
+    if entry.domain != Platform.EVENT or entry.device_id is None:
+        return False
+    device = dr.async_get(hass).async_get(entry.device_id)
+    return isinstance(device, dr.DeviceEntry) and device.entry_type is dr.DeviceEntryType.SERVICE

@@ -19,6 +19,8 @@ from .motion_capture import MotionCapture
 
 EVERY = timedelta(minutes=5)
 """Light changes by the minute, and the worker tells what is too different."""
+TRY_EVERY = timedelta(minutes=1)
+"""So soon after a camera was added, or after motion, there is a picture to compare with."""
 QUIET = timedelta(minutes=1)
 """So long after motion has ended somebody may still stand there."""
 _EVENT_OVER = timedelta(minutes=2)
@@ -52,26 +54,32 @@ class StillPicture:
         self._capture = capture
         self._send = send
         self._task: asyncio.Task[None] | None = None
+        self._asked_at: datetime | None = None
 
     @callback
     def async_start(self) -> CALLBACK_TYPE:
         """Take pictures from now on; return how to stop."""
 
         @callback
-        def on_time(_: datetime) -> None:
-            if self._task is None or self._task.done():
+        def on_time(now: datetime) -> None:
+            # Timers may run out a little early.
+            is_due = self._asked_at is None or now - self._asked_at >= EVERY - TRY_EVERY / 2
+            if is_due and (self._task is None or self._task.done()):
                 self._task = self._hub.entry.async_create_background_task(
                     self._hub.hass, self._take(), f"still {self.subentry.data[CONF_CAMERA_ID]}"
                 )
 
-        return async_track_time_interval(self._hub.hass, on_time, EVERY)
+        return async_track_time_interval(self._hub.hass, on_time, TRY_EVERY)
 
     async def _take(self) -> None:
         if not self._may_take or not self._hub.online or not self._hub.can("reference"):
             return
         picture = await self._capture.async_picture()
         # Motion may have begun meanwhile: the picture may show who moves.
-        if picture is not None and self._may_take:
+        if not self._may_take:
+            return
+        self._asked_at = dt_util.utcnow()
+        if picture is not None:
             await self._send("reference", picture)
 
     @property

@@ -80,4 +80,4 @@ async def test_the_worker_shows_in_its_own_sensors(hass: HomeAssistant, site) ->
     publish(hass, "worker/main/status", "offline")
     await hass.async_block_till_done()
     assert state(hass, "binary_sensor", "worker", "") == "off"
-    assert state(hass, "binary_sensor", "problem", "") == "off"
+    assert state(hass, "binary_sensor", "problem", "") == "on", "nobody is there to report any"

@@ -5,6 +5,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 
 from custom_components.veroallarme.const import SUBENTRY_CAMERA
@@ -141,12 +142,23 @@ async def test_what_signals_no_motion_is_not_offered(
     diagnostic = er.async_get(hass).async_get_or_create(
         "binary_sensor", "test", "1", entity_category=EntityCategory.DIAGNOSTIC
     )
+    service = dr.async_get(hass).async_get_or_create(
+        config_entry_id=site.entry_id,
+        identifiers={("test", "backup")},
+        entry_type=dr.DeviceEntryType.SERVICE,
+    )
+    backup, bell = (
+        er.async_get(hass).async_get_or_create("event", "test", unique_id, device_id=device_id)
+        for unique_id, device_id in (("2", service.id), ("3", None))
+    )
     form = await hass.config_entries.subentries.async_init(
         (site.entry_id, SUBENTRY_CAMERA), context={"source": "user"}
     )
     excluded = form["data_schema"].schema["motion_entity"].config["exclude_entities"]
     assert not {f"binary_sensor.a_{kind}" for kind in offered} & set(excluded)
     assert diagnostic.entity_id in excluded
+    assert backup.entity_id in excluded
+    assert bell.entity_id not in excluded
     assert {f"binary_sensor.a_{kind}" for kind in ("battery", "connectivity", "update")} < set(
         excluded
     )

@@ -5,7 +5,7 @@ import pytest
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
 
-from custom_components.veroallarme.still_picture import EVERY, is_quiet
+from custom_components.veroallarme.still_picture import EVERY, TRY_EVERY, is_quiet
 
 from .bridged import CAMERA, MOTION, WITH_FRONT_DOOR, CameraOfHome, until
 from .repairs import pass_reports
@@ -22,10 +22,14 @@ async def pass_time(hass: HomeAssistant, freezer: FrozenDateTimeFactory, time: t
 async def test_a_picture_is_sent_while_nothing_moves(
     freezer: FrozenDateTimeFactory, hass: HomeAssistant, bridged, mqtt_mock
 ) -> None:
-    await pass_time(hass, freezer, EVERY)
+    for _ in range(2):
+        await pass_time(hass, freezer, TRY_EVERY)
     (picture,) = sent(mqtt_mock, TOPIC)
     validate("reference", picture)
-    await pass_time(hass, freezer, EVERY)
+    for _ in range(3):
+        await pass_time(hass, freezer, TRY_EVERY)
+    assert len(sent(mqtt_mock, TOPIC)) == 1
+    await pass_time(hass, freezer, TRY_EVERY)
     assert len(sent(mqtt_mock, TOPIC)) == 2
 
 
