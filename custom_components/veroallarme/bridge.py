@@ -169,7 +169,10 @@ class Bridge:
         self._hub.issues.async_set(
             "motion_gone",
             state is None or state.state == STATE_UNAVAILABLE,
-            {"camera": self._name, "entity": entity_id},
+            {
+                "camera": self._hub.cameras.name(self.camera_id, self._name),
+                "entity": entity_id,
+            },
             camera_id=self.camera_id,
         )
 

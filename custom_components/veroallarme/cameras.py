@@ -189,6 +189,7 @@ class Cameras:
         connection: Connection,
         monotonic: Callable[[], float],
         on_update: Callable[[str, str], None],
+        name_by_user: Callable[[str], str | None],
     ) -> None:
         """Start without cameras.
 
@@ -196,6 +197,7 @@ class Cameras:
             connection: of the site.
             monotonic: a clock in seconds that nobody sets.
             on_update: called with the id of a camera and the kind of topic that has news.
+            name_by_user: what the user calls a camera in Home Assistant; None for its own name.
         """
         self.by_id: dict[str, Camera] = {}
         """What was published; retained state comes before info, of former cameras as well."""
@@ -204,6 +206,7 @@ class Cameras:
         self._connection = connection
         self._monotonic = monotonic
         self._on_update = on_update
+        self._name_by_user = name_by_user
         self._on_added: list[Callable[[CameraInfo], None]] = []
         self._clock_lead = timedelta()
 
@@ -214,10 +217,16 @@ class Cameras:
             camera.set_clock_lead(self._clock_lead)
         return self.by_id[camera_id]
 
-    def name(self, camera_id: str) -> str:
-        """Return the name of a camera for people."""
+    def name(self, camera_id: str, otherwise: str = "") -> str:
+        """Return the name of a camera for people.
+
+        Args:
+            camera_id: of the camera.
+            otherwise: its name where the worker has not told one yet.
+        """
         info = self.offered.get(camera_id)
-        return info.name if info else camera_id
+        own = info.name if info else otherwise or camera_id
+        return self._name_by_user(camera_id) or own
 
     @callback
     def async_on_added(self, listener: Callable[[CameraInfo], None]) -> None:

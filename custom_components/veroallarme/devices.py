@@ -21,6 +21,16 @@ def camera_of(device: dr.AnyDeviceEntry, entry_id: str) -> str | None:
 
 
 @callback
+def async_camera_device(
+    hass: HomeAssistant, entry_id: str, camera_id: str
+) -> dr.AnyDeviceEntry | None:
+    """Return the device that stands for a camera of this entry; None where there is none."""
+    return dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, f"{entry_id}/{camera_id}"), entry_id
+    )
+
+
+@callback
 def async_add_site(hass: HomeAssistant, entry: ConfigEntry) -> str:
     """Add the device of a site where there is none; return its id."""
     device = dr.async_get(hass).async_get_or_create(

@@ -13,7 +13,12 @@ from .commands import Commands
 from .connection import Connection, site_root
 from .const import CONF_CAMERA_ID, DOMAIN
 from .contract import MAX_BURST_BYTES, Info
-from .devices import async_add_site, async_follow_cameras, async_show_worker
+from .devices import (
+    async_add_site,
+    async_camera_device,
+    async_follow_cameras,
+    async_show_worker,
+)
 from .issues import Issues
 from .listeners import HEALTH, INFO, WORKER, Listeners
 from .notifications import Notifications
@@ -45,7 +50,9 @@ class Hub:
         self.listeners = Listeners(root)
         self.connection = Connection(hass, root)
         self.workers = Workers(hass, self._on_workers_update)
-        self.cameras = Cameras(self.connection, hass.loop.time, self._on_camera_update)
+        self.cameras = Cameras(
+            self.connection, hass.loop.time, self._on_camera_update, self._name_by_user
+        )
         self._requests = Requests(hass, self.connection)
         self.commands = Commands(hass, self.connection, self.cameras, self._requests, self.can)
         self.past_events = PastEvents(self._requests, self.commands)
@@ -82,8 +89,17 @@ class Hub:
     @property
     def bridged_names(self) -> dict[str, str]:
         """The names of the cameras that Home Assistant bridges, by their ids."""
-        subentries = self.entry.subentries.values()
-        return {subentry.data[CONF_CAMERA_ID]: subentry.title for subentry in subentries}
+        titles = {
+            subentry.data[CONF_CAMERA_ID]: subentry.title
+            for subentry in self.entry.subentries.values()
+        }
+        return {
+            camera_id: self.cameras.name(camera_id, title) for camera_id, title in titles.items()
+        }
+
+    def _name_by_user(self, camera_id: str) -> str | None:
+        device = async_camera_device(self.hass, self.entry.entry_id, camera_id)
+        return None if device is None else device.name_by_user
 
     def event_link(self, camera_id: str, event_id: str) -> str | None:
         """Return where the worker's page shows an event; None where there is no page."""
@@ -230,7 +246,7 @@ class Hub:
 
     def _check_faults(self) -> None:
         cameras = self.info.cameras.values() if self.info else ()
-        names = {camera.id: camera.name for camera in cameras}
+        names = {camera.id: self.cameras.name(camera.id) for camera in cameras}
         self._site_issues.async_check_faults(self.workers.faults, names)
         for camera_id in self.cameras.by_id.keys() & names:
             self._check_camera(camera_id, "connectivity")

@@ -32,15 +32,16 @@ class LostMotion:
     def async_report(self, burst: Burst, reason: str) -> None:
         """Report motion that nobody judges."""
         self.async_log(burst, reason)
+        camera_id: str = self.subentry.data[CONF_CAMERA_ID]
         self._hub.issues.async_set(
             "motion_lost",
             True,
             {
-                "camera": self.subentry.title,
+                "camera": self._hub.cameras.name(camera_id, self.subentry.title),
                 "when": _local(burst.motion_at),
                 "why": reason,
             },
-            camera_id=self.subentry.data[CONF_CAMERA_ID],
+            camera_id=camera_id,
             patience_s=0,
         )
 

@@ -111,7 +111,8 @@ class MotionCapture:
     @callback
     def _report_fault(self, capture: Capture) -> None:
         """Tell what came instead of pictures, in the log and as a repair where it lasts."""
-        fault, name, data = capture.fault, self.subentry.title, self.subentry.data
+        fault, data = capture.fault, self.subentry.data
+        name = self._hub.cameras.name(data[CONF_CAMERA_ID], self.subentry.title)
         entity_id: str = data[CONF_CAMERA_ENTITY]
         if fault is not None and fault != self._fault:
             _LOGGER.warning(

@@ -17,7 +17,7 @@ from .cameras import Cameras
 from .commands import Commands
 from .const import CONF_CAMERA_ENTITY, CONF_CAMERA_ID, DOMAIN
 from .contract import Verdict
-from .devices import camera_of
+from .devices import async_camera_device, camera_of
 from .past_events import PastEvent, PastEvents
 from .phones import Delivery, async_send, sound
 from .reasons import PERSON, EventState
@@ -234,10 +234,7 @@ class Notifications:
         return f"veroallarme-{self._device_id(camera_id)}"
 
     def _device_id(self, camera_id: str) -> str:
-        entry_id = self._entry.entry_id
-        device = dr.async_get(self._hass).async_get_device_by_identifier(
-            (DOMAIN, f"{entry_id}/{camera_id}"), entry_id
-        )
+        device = async_camera_device(self._hass, self._entry.entry_id, camera_id)
         return device.id if device else ""
 
     def _camera_picture(self, camera_id: str, camera_entity: str | None) -> str | None:

@@ -112,6 +112,14 @@ async def notify(hass: HomeAssistant, site, archive: Archive, phone: str) -> Moc
     return site
 
 
+@pytest.fixture
+async def patient(hass: HomeAssistant, site, archive: Archive, phone: str) -> MockConfigEntry:
+    """A blueprint that waits for as long as a busy machine needs."""
+    hass.states.async_set(MOTION, "off", {"friendly_name": "Raw motion"})
+    await watch(hass, phone, limit=60)
+    return site
+
+
 async def alarm(hass: HomeAssistant, event_id: str = EVENT, **changes: Any) -> None:
     await say(hass, "camera/drive/verdict", verdict(event_id, **changes))
     await say(hass, "camera/drive/relevant", "ON")
@@ -171,8 +179,17 @@ async def test_what_comes_while_the_alarm_is_on_is_told_and_a_person_is_heard(
     assert len({call.data["data"]["tag"] for call in notified}) == 1
 
 
+async def test_our_own_alarm_as_the_motion_of_the_camera_is_an_error(
+    hass: HomeAssistant, site, archive, phone: str, notified, caplog: pytest.LogCaptureFixture
+) -> None:
+    await watch(hass, phone, motion=entity_id(hass, "binary_sensor", "relevant_motion"))
+    await alarm(hass)
+    assert len(notified) == 1
+    assert "The camera's own motion is an entity of VeroAllarme" in caplog.text
+
+
 async def test_motion_that_is_judged_is_not_notified_besides(
-    hass: HomeAssistant, notify, notified: list[ServiceCall]
+    hass: HomeAssistant, patient, notified: list[ServiceCall]
 ) -> None:
     await begin_motion(hass, "on", "off")
     await publish_now(hass, "camera/drive/verdict", nuisance(motion_at=moment()))
@@ -221,7 +238,7 @@ async def test_a_worker_that_restarts_hides_no_motion(
 
 
 async def test_a_worker_that_judges_after_its_restart_is_waited_for(
-    hass: HomeAssistant, notify, notified: list[ServiceCall]
+    hass: HomeAssistant, patient, notified: list[ServiceCall]
 ) -> None:
     await begin_motion(hass)
     await publish_now(hass, "worker/main/status", "offline")
