@@ -49,6 +49,7 @@ ROOMS = (
     "worker.clock",
     "worker.process_memory",
     "worker.motion_sources",
+    "worker.onvif",
     "worker.storage",
     "worker.snapshots",
     "worker.config",

@@ -41,6 +41,7 @@ from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import CameraConfig, WorkerConfig
 from veroallarme_core.worker.mqtt import Listening, Outgoing
 from veroallarme_core.worker.nightly import Adaptations
+from veroallarme_core.worker.onvif_motion import OnvifMotion
 from veroallarme_core.worker.snapshots import BridgeSource, open_client
 from veroallarme_core.worker.storage import EventStore, OpenEvent, StoreError
 
@@ -116,7 +117,10 @@ class Site:
             self._serve(camera)
 
     def _serve(self, camera: CameraWorker) -> None:
-        works = (camera.run(), camera.reference_watch.run())
+        works = [camera.run(), camera.reference_watch.run()]
+        if (address := camera.context.config.onvif) is not None:
+            motion = OnvifMotion(camera, address, self._listening, self._complaints)
+            works.append(motion.run())
         self._camera_tasks[camera.id] = [self._background.start(work) for work in works]
 
     async def finish(self, limit_s: float) -> None:

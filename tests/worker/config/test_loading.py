@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from veroallarme_core.cli import main
 from veroallarme_core.contract import CameraSettings, Mode, ObjectKind, OnUnknown, Topics, ZoneKind
+from veroallarme_core.worker.config import schema
 from veroallarme_core.worker.config.loading import load_config, parse_config
 from veroallarme_core.worker.config.passwords import hash_password
 from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
@@ -34,7 +35,8 @@ from veroallarme_core.worker.motion_sources.motion_messages import (
     Trigger,
     read_signal,
 )
-from veroallarme_core.worker.snapshots import rtsp_source
+from veroallarme_core.worker.onvif import OnvifAddress
+from veroallarme_core.worker.snapshots import OnvifSource, rtsp_source
 from veroallarme_core.worker.snapshots.file_snapshots import FileSource
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
@@ -299,7 +301,8 @@ def test_what_is_written_counts_more_than_the_preset(load, tmp_path):
         re.M | re.S,
     ),
 )
-def test_the_examples_of_the_documentation_are_correct(load, example):
+def test_the_examples_of_the_documentation_are_correct(load, tmp_path, example):
+    (tmp_path / "secrets.yaml").write_text('drive: "0123"\n', encoding="utf-8")
     assert [camera.id for camera in load(example).cameras] == ["drive"]
 
 
@@ -395,8 +398,8 @@ ONE_OF_THE_FILE = [
     ("mqtt: {}\n", "cameras: missing: add it"),
     ("cameras:\n  drive:\n", "cameras.drive (line 2): nothing: give preset, or triggers and"),
     ("cameras:\n  drive: {preset: frigat}\n", "'frigat': did you mean frigate?"),
-    ("cameras:\n  drive: {preset: nest}\n", "'nest': choose one of frigate, viseron,"),
-    ("cameras:\n  drive: {preset: [frigate]}\n", "preset (line 2): choose one of frigate,"),
+    ("cameras:\n  drive: {preset: nest}\n", "'nest': choose one of onvif, frigate,"),
+    ("cameras:\n  drive: {preset: [frigate]}\n", "preset (line 2): choose one of onvif,"),
     ("cameras:\n  drive: {preset: 5}\n", "preset (line 2): 5: choose one of"),
     (f"{MINIMAL}  drive:{CAMERA}", "line 5: the key 'drive' stands in line 2 already: keep one"),
     (f"{MINIMAL}camera: {{}}\n", "camera (line 5): unknown key: did you mean cameras?"),
@@ -558,6 +561,7 @@ WITH_SECRETS = [
     f"{WITHOUT_PICTURES}{{url: 'http://c/?pwd={SECRET}'}}\n",
     f"{WITHOUT_PICTURES}{{url: 'rtsp://c/?pwd={SECRET}'}}\n",
     f"{WITHOUT_PICTURES}{{url: 'rtsp://c', username: a, password: {SECRET}}}\n",
+    f"{PRESET}onvif, host: c, username: a, password: {SECRET}}}\n",
     f"{PRESET}wyze_bridge, camera: a, url: x, api_key: {SECRET}}}\n",
     f"{PRESET}reolink, url: x, username: a, password: {SECRET}, motion_topic: m}}\n",
 ]  # fmt: skip
@@ -573,6 +577,8 @@ def test_secrets_are_used_and_not_shown(load, text, caplog):
             used += [camera.source.password, camera.source.token, camera.source.url]
         if isinstance(camera.source, RtspSource):
             used += [camera.source.url_with_login]
+        if isinstance(camera.source, OnvifSource):
+            used += [camera.source.camera.password]
     assert any(SECRET in one for one in used if one)
     assert SECRET not in repr(config)
     assert SECRET not in str(config)
@@ -837,3 +843,56 @@ def test_a_stream_without_its_extra_is_named_before_the_worker_starts(mistakes, 
     assert mistakes(STREAM) == [
         f"cameras.drive.snapshot.url (line 4): url rtsp://192.168.1.20/s2 {MISSING_EXTRA}"
     ]
+
+
+ONVIF = """cameras:
+  drive:
+    preset: onvif
+    host: cam.local
+    username: 007
+    password: 0123
+    port: 8000
+"""
+
+
+def test_a_camera_without_mqtt(tmp_path):
+    path = tmp_path / "veroallarme.yaml"
+    path.write_text(f"mqtt: {{port: 1884}}\n{ONVIF}", encoding="utf-8")
+    config = load_config(path)
+    (camera,) = config.cameras
+    assert config.broker.port == 1884
+    assert camera.triggers == ()
+    assert camera.onvif == OnvifAddress(
+        host="cam.local", port=8000, username="007", password="0123"
+    )
+    assert camera.source == OnvifSource(camera=camera.onvif)
+
+
+def test_triggers_replace_motion_over_onvif_and_snapshot_its_pictures(load):
+    with_triggers = load(f"{ONVIF}    triggers: [{{topic: a, start: 1}}]\n").cameras[0]
+    assert with_triggers.onvif is None
+    assert isinstance(with_triggers.source, OnvifSource)
+    with_pictures = load(f"{ONVIF}    snapshot: {{url: 'rtsp://cam.local/2'}}\n").cameras[0]
+    assert with_pictures.onvif is not None
+    assert with_pictures.triggers == ()
+    assert with_pictures.source == RtspSource(url="rtsp://cam.local/2")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (("host: cam.local", "host: http://cam"), "cameras.drive.host (line 4): host is not the"),
+        (("port: 8000", "port: 80000"), "cameras.drive.port (line 7): port is 80000: give"),
+        (("    password: 0123\n", ""), "missing: give the password on the camera"),
+        (("port: 8000", "url: http://cam"), "cameras.drive.url (line 7): unknown key"),
+    ],
+)
+def test_mistakes_of_a_camera_without_mqtt_are_named(mistakes, wrong, says):
+    assert says in "\n".join(mistakes(ONVIF.replace(*wrong)))
+
+
+def test_onvif_without_its_extra_is_named_before_the_worker_starts(mistakes, monkeypatch):
+    monkeypatch.setattr(schema, "can_speak_onvif", lambda: False)
+    (mistake,) = mistakes(ONVIF)
+    assert mistake.startswith("cameras.drive.preset (line 3): the preset onvif: ONVIF needs what")
+    assert "pip install 'veroallarme[onvif]'" in mistake

@@ -21,6 +21,8 @@ from veroallarme_core.worker.motion_sources.motion_messages import (
     read_signal,
     topic_matches,
 )
+from veroallarme_core.worker.onvif import OnvifAddress
+from veroallarme_core.worker.snapshots import OnvifSource
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.snapshots.snapshots import SnapshotError
@@ -30,6 +32,7 @@ START, END, OTHER = MotionSignal.START, MotionSignal.END, MotionSignal.OTHER
 LOGIN = {"username": "admin", "password": "p&ss wörd/"}
 
 PARAMETERS = {
+    "onvif": {"host": "192.168.1.20", **LOGIN},
     "frigate": {"camera": "drive", "url": "http://frigate.local:5000"},
     "frigate events": {"camera": "drive", "url": "http://frigate.local:5000", "trigger": "events"},
     "frigate reviews": {"camera": "drive", "url": "frigate.local:5000", "trigger": "reviews"},
@@ -170,7 +173,7 @@ def test_the_systems_own_messages_are_understood(case, topic, payload, expected)
 
 
 def test_every_preset_has_a_message_and_parameters():
-    assert {case.split()[0] for case, *_ in MESSAGES} == set(PRESETS)
+    assert {case.split()[0] for case, *_ in MESSAGES} == set(PRESETS) - {"onvif"}
     assert {case.split()[0] for case in PARAMETERS} == set(PRESETS)
 
 
@@ -311,6 +314,18 @@ def test_without_a_motion_topic_there_are_only_pictures(name):
     assert source is not None
 
 
+def test_onvif_finds_motion_and_pictures_by_itself():
+    parameters = {**PARAMETERS["onvif"], "port": "8000", "channel": "2", "auth": "basic"}
+    triggers, source = expand("onvif", {**parameters, "verify_tls": "false"})
+    assert triggers == ()
+    assert source == OnvifSource(
+        camera=OnvifAddress(host="192.168.1.20", port=8000, channel=2, **LOGIN),
+        auth="basic",
+        verify_tls=False,
+    )
+    assert LOGIN["password"] not in repr(source)
+
+
 def test_tls_of_a_preset():
     parameters = {**PARAMETERS["axis"], "verify_tls": "False", "ca_file": "/etc/camera.pem"}
     _, source = expand("axis", parameters)
@@ -355,6 +370,13 @@ def test_a_missing_parameter_is_named_and_explained(name, key, left_out):
         ("scrypted", {"snapshot_url": "rtsp://cam/1"}, "the complete address"),
         ("axis", {"verify_tls": "maybe"}, "use one of true, false"),
         ("motioneye", {"start": "OFF"}, "in start and in end"),
+        ("onvif", {"host": "http://cam"}, "host is not the name or address of a camera"),
+        ("onvif", {"host": "me:hunter2@cam"}, "host is not the name or address of a camera"),
+        ("onvif", {"port": "99999"}, "port is 99999"),
+        ("onvif", {"port": "http"}, "as a number"),
+        ("onvif", {"channel": "0"}, "channel is 0"),
+        ("onvif", {"auth": "bearer"}, "use one of digest, basic, none"),
+        ("onvif", {"username": "a:b"}, "may hold no colon"),
         ("nest", {}, "there is no preset 'nest': use one of amcrest2mqtt"),
     ],
 )
@@ -434,7 +456,7 @@ def config_of(name: str, more: dict[str, str]) -> dict[str, object]:
 
 
 def test_every_system_with_pictures_over_http_takes_every_login():
-    assert set(PRESETS) - set(OVER_HTTP_ALONE) == {"neolink", "ring_mqtt"}
+    assert set(PRESETS) - set(OVER_HTTP_ALONE) == {"neolink", "onvif", "ring_mqtt"}
 
 
 @pytest.mark.parametrize("name", OVER_HTTP_ALONE)

@@ -41,6 +41,7 @@ from veroallarme_core.worker.camera.suggestions import Suggestions
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.config import CameraConfig
 from veroallarme_core.worker.mqtt import Outgoing
+from veroallarme_core.worker.onvif import AUTO_END_S
 from veroallarme_core.worker.snapshots import SnapshotClient
 from veroallarme_core.worker.storage import CameraRecord, OpenEvent
 
@@ -272,11 +273,15 @@ def _former_alarm(
         return Alarm(None, ended)
     # The wall clock may have been set meanwhile, and no alarm is on for longer than it can be.
     longest_s = max(
-        settings.hold_s, BURST_AUTO_END_S, *(trigger.auto_end_s for trigger in config.triggers)
+        settings.hold_s,
+        BURST_AUTO_END_S,
+        *(trigger.auto_end_s for trigger in config.triggers),
+        *(() if config.onvif is None else (AUTO_END_S,)),
     )
     is_latest = verdict is not None and verdict["hold_until"] == iso(until)
     # Of several triggers nobody knows any more whose motion it was: none of them ends it.
-    if verdict is None or not is_latest or len(config.triggers) > 1:
+    is_of_several = len(config.triggers) > 1 or config.onvif is not None
+    if verdict is None or not is_latest or is_of_several:
         return Alarm(min(until, now() + timedelta(seconds=longest_s)), ended)
     decided_at = datetime.fromisoformat(verdict["decided_at"])
     longest = max(until - decided_at, timedelta(seconds=longest_s))

@@ -19,7 +19,7 @@ from veroallarme_core.worker.motion_sources import topic_matches
 
 TEXT_KEYS = frozenset(
     {"host", "name", "password", "protocol", "token", "username", "start", "end", "ignore", "where"}
-).union(*(preset.parameters for preset in PRESETS.values())) - {"verify_tls"}
+).union(*(preset.parameters for preset in PRESETS.values())) - {"port", "verify_tls"}
 """Keys whose values stay as they are written: ON is not true, and 0123 is not 83."""
 
 

@@ -10,11 +10,13 @@ from typing import cast
 from urllib.parse import quote, urlencode
 
 from veroallarme_core.worker.motion_sources import ANY_VALUE, Trigger
+from veroallarme_core.worker.onvif import OnvifAddress
 from veroallarme_core.worker.snapshots import (
     TIMESTAMP,
     Auth,
     HttpSource,
     MqttImageSource,
+    OnvifSource,
     Source,
 )
 
@@ -231,6 +233,24 @@ def dahua(values: Values) -> Expansion:
     trigger = Trigger(topic=topic, start=(ANY_VALUE,), end=("Stop",))
     url = f"{values['url']}/cgi-bin/snapshot.cgi?{_query(channel=values['channel'])}"
     return (trigger,), _http(values, url, "digest")
+
+
+def onvif(values: Values) -> Expansion:
+    """Return where a camera is asked over ONVIF; it tells its motion without any topic."""
+    camera = OnvifAddress(
+        host=values["host"],
+        port=int(values["port"]),
+        username=values["username"],
+        password=values["password"],
+        channel=int(values["channel"]),
+    )
+    source = OnvifSource(
+        camera=camera,
+        auth=cast("Auth", values["auth"]),
+        verify_tls=values["verify_tls"] == "true",
+        ca_file=Path(values["ca_file"]) if "ca_file" in values else None,
+    )
+    return (), source
 
 
 def motioneye(values: Values) -> Expansion:

@@ -19,6 +19,7 @@ from veroallarme_core.worker.config import preset_systems as systems
 from veroallarme_core.worker.config.preset_parameters import (
     LOGIN,
     MOTION_TOPIC,
+    OVER_HTTP,
     SNAPSHOT_URL,
     Parameter,
     address_parameter,
@@ -53,7 +54,8 @@ def expand(name: str, parameters: Mapping[str, str]) -> Expansion:
         parameters: The preset's parameters by name, as text.
 
     Returns:
-        The triggers, empty for systems that only give pictures, and the source, None where the
+        The triggers, empty for systems that only give pictures and for cameras that are asked
+        themselves (`OnvifSource`), and the source, None where the
         system's pictures have no address that could be known.
 
     Raises:
@@ -87,6 +89,25 @@ _ALARM_SERVER = {
 }
 
 PRESETS: Mapping[str, Preset] = {
+    "onvif": Preset(
+        "ONVIF, directly",
+        {
+            "host": Parameter("the name or address of the camera, such as 192.168.1.20"),
+            **LOGIN,
+            "port": Parameter("the port of its ONVIF service", kind="number", default="80"),
+            "channel": Parameter(
+                "which of a recorder's cameras, counted from 1", kind="number", default="1"
+            ),
+            "auth": Parameter(
+                "the kind of login for pictures",
+                default="digest",
+                choices=("digest", "basic", "none"),
+            ),
+            "verify_tls": OVER_HTTP["verify_tls"],
+            "ca_file": OVER_HTTP["ca_file"],
+        },
+        systems.onvif,
+    ),
     "frigate": Preset(
         "Frigate",
         with_http(

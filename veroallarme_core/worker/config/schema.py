@@ -23,6 +23,7 @@ from veroallarme_core.inference import BACKEND_NAMES
 from veroallarme_core.worker.config import presets
 from veroallarme_core.worker.config.mappings import Table, build, check_each, check_mapping
 from veroallarme_core.worker.config.passwords import MIN_PASSWORD
+from veroallarme_core.worker.config.snapshot_schema import check_snapshot, snapshot_tables
 from veroallarme_core.worker.config.values import (
     Folder,
     SelfContainedMistake,
@@ -51,14 +52,10 @@ from veroallarme_core.worker.config.worker_config import (
     TlsConfig,
 )
 from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.onvif import MISSING_EXTRA as ONVIF_EXTRA
+from veroallarme_core.worker.onvif import can_speak_onvif
 from veroallarme_core.worker.snapshots import (
-    MISSING_EXTRA,
-    FileSource,
-    HttpSource,
-    MqttImageSource,
-    RtspSource,
-    Source,
-    can_decode,
+    OnvifSource,
 )
 from veroallarme_core.worker.storage import KeepLimits
 
@@ -82,39 +79,6 @@ _TRIGGER: Table = {
     "ignore_retained": truth,
     "auto_end_s": number_between(1, 3600, "seconds"),
 }
-_FETCH_LIMIT = number_between(0.1, 60, "seconds")
-
-
-def _http(folder: Folder) -> Table:
-    return {
-        vol.Required("url"): any_text,
-        "auth": any_text,
-        "username": scalar_text,
-        "password": scalar_text,
-        "token": scalar_text,
-        "verify_tls": truth,
-        "ca_file": folder.file,
-        "timeout_s": _FETCH_LIMIT,
-    }
-
-
-_RTSP: Table = {
-    vol.Required("url"): any_text,
-    "username": scalar_text,
-    "password": scalar_text,
-    "timeout_s": _FETCH_LIMIT,
-}
-
-_MQTT_IMAGE: Table = {
-    vol.Required("topic"): any_text,
-    "encoding": any_text,
-    "path": any_text,
-    "timeout_s": _FETCH_LIMIT,
-}
-
-
-def _file(folder: Folder) -> Table:
-    return {vol.Required("path"): folder.path, "timeout_s": _FETCH_LIMIT}
 
 
 def _tls(folder: Folder) -> Table:
@@ -144,7 +108,7 @@ def _camera(folder: Folder) -> Table:
         "name": any_text,
         "preset": any_text,
         "triggers": _check_triggers,
-        "snapshot": lambda value: _check_snapshot(value, folder),
+        "snapshot": lambda value: check_snapshot(value, folder),
         "burst": _check_burst,
         "settings": build(CameraSettings, SETTINGS_SCHEMA.schema),
         "keep": build(KeepLimits, _KEEP),
@@ -215,10 +179,7 @@ def known_keys() -> dict[str, tuple[str, ...]]:
         "page": _PAGE,
         "cameras.<id>": _camera(here),
         "triggers": _TRIGGER,
-        "snapshot (HTTP)": _http(here),
-        "snapshot (RTSP)": _RTSP,
-        "snapshot (MQTT)": _MQTT_IMAGE,
-        "snapshot (file)": _file(here),
+        **{f"snapshot ({kind})": table for kind, table in snapshot_tables(here).items()},
         "burst": _BURST,
         "keep": _KEEP,
         "settings": SETTINGS_SCHEMA.schema,
@@ -274,30 +235,6 @@ def _check_triggers(value: Any) -> tuple[Trigger, ...]:
     if not isinstance(value, list) or not value:
         raise vol.Invalid("give a list with at least one trigger")
     return tuple(check_each(enumerate(value), build(Trigger, _TRIGGER)).values())
-
-
-def _check_snapshot(value: Any, folder: Folder) -> Source:
-    """Choose the kind of source by the key that names its address, then validate it."""
-    # An MQTT source may hold a path into its JSON as well, hence the order of the kinds.
-    kinds: dict[str, tuple[Any, Table]] = {
-        "url": (HttpSource, _http(folder)),
-        "topic": (MqttImageSource, _MQTT_IMAGE),
-        "path": (FileSource, _file(folder)),
-    }
-    key = next((key for key in kinds if isinstance(value, dict) and key in value), None)
-    if key is None:
-        raise vol.Invalid("give url, topic or path: the address of the camera's pictures")
-    if key == "url" and str(value["url"]).startswith("rtsp://"):
-        return _check_stream(value)
-    source: Source = build(*kinds[key])(value)
-    return source
-
-
-def _check_stream(value: dict[str, Any]) -> RtspSource:
-    source: RtspSource = build(RtspSource, _RTSP)(value)
-    if not can_decode():
-        raise SelfContainedMistake(f"url {source.shown_url} {MISSING_EXTRA}", path=["url"])
-    return source
 
 
 def _check_cameras(value: Any, folder: Folder) -> dict[str, Any]:
@@ -362,8 +299,13 @@ def _expand_preset(
     name = checked.pop("preset")
     with as_mistake(value):
         triggers, source = presets.expand(name, given)
+    if isinstance(source, OnvifSource):
+        if not can_speak_onvif():
+            raise SelfContainedMistake(f"the preset {name}: {ONVIF_EXTRA}", path=["preset"])
+        if "triggers" not in checked:
+            checked = {"triggers": (), "onvif": source.camera, **checked}
     checked = {"triggers": triggers, "snapshot": source, **checked}
     for key, parameter in (("triggers", "motion_topic"), ("snapshot", "snapshot_url")):
-        if not checked[key]:
+        if not checked[key] and "onvif" not in checked:
             raise vol.Invalid(f"the preset {name} knows no {key}: add {key}, or {parameter}")
     return checked

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from veroallarme_core.contract import CameraSettings, Topics
 from veroallarme_core.worker.motion_sources import Trigger
+from veroallarme_core.worker.onvif import OnvifAddress
 from veroallarme_core.worker.snapshots import Source
 from veroallarme_core.worker.storage import KeepLimits
 
@@ -56,6 +57,8 @@ class CameraConfig:
     name: str
     triggers: tuple[Trigger, ...]
     source: Source
+    onvif: OnvifAddress | None = None
+    """Where motion is told over ONVIF; None where triggers alone tell it."""
     burst: BurstConfig = field(default_factory=BurstConfig)
     settings: CameraSettings = field(default_factory=CameraSettings)
     keep: KeepLimits = field(default_factory=KeepLimits)

@@ -7,10 +7,11 @@ live.
 
 from veroallarme_core.worker.mqtt.backlog import Backlog
 from veroallarme_core.worker.mqtt.connection import MqttSession, end_tasks
-from veroallarme_core.worker.mqtt.listening import Gives, Listening, TopicRecord, show_message
+from veroallarme_core.worker.mqtt.listening import Listening
 from veroallarme_core.worker.mqtt.live_listening import listen
 from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
 from veroallarme_core.worker.mqtt.refusals import Refusal
+from veroallarme_core.worker.mqtt.topic_records import Gives, TopicRecord, show_message
 
 __all__ = [
     "QOS",

@@ -18,9 +18,15 @@ from veroallarme_core.worker.motion_sources import (
     topic_matches,
 )
 from veroallarme_core.worker.mqtt.connection import MqttSession
-from veroallarme_core.worker.mqtt.listening import Gives, TopicRecord, topic_records
 from veroallarme_core.worker.mqtt.messages import QOS, Incoming, Outgoing
 from veroallarme_core.worker.mqtt.refusals import Refusal
+from veroallarme_core.worker.mqtt.topic_records import Gives, TopicRecord, topic_records
+from veroallarme_core.worker.onvif import (
+    MotionSubscription,
+    Notification,
+    OnvifAddress,
+    OnvifError,
+)
 
 MAX_LINES = 200
 """Messages of one topic that are shown; what comes beyond is counted."""
@@ -35,7 +41,7 @@ _MEANING = {
 
 
 async def listen(config: WorkerConfig, seconds: float, say: Callable[[str], None]) -> bool:
-    """Listen to the topics of all cameras; end after some time, or at SIGINT.
+    """Listen to all cameras, over MQTT and ONVIF; end after some time, or at SIGINT.
 
     The broker keeps nothing of it, and a worker that runs beside it is not disturbed.
 
@@ -53,11 +59,15 @@ async def listen(config: WorkerConfig, seconds: float, say: Callable[[str], None
     stop = asyncio.Event()
     with _interrupt(stop):
         running = asyncio.create_task(session.run(stop))
+        asking = [asyncio.create_task(camera.run()) for camera in listener.asked]
         interrupted = asyncio.create_task(stop.wait())
         await asyncio.wait(
             {running, interrupted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
         )
         stop.set()
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
         await asyncio.wait({running}, timeout=LEAVE_LIMIT_S)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -83,11 +93,16 @@ class _LiveListener:
     def __init__(self, config: WorkerConfig, say: Callable[[str], None]) -> None:
         self._say = say
         self._broker = f"{config.broker.host}:{config.broker.port}"
-        self._records: list[tuple[Trigger | None, TopicRecord]] = [
-            item
-            for camera in config.cameras
-            for item in topic_records(camera, config.topics).items()
-        ]
+        self._records: list[tuple[Trigger | None, TopicRecord]] = []
+        self.asked: list[MotionSubscription] = []
+        self._asked_records: list[TopicRecord] = []
+        for camera in config.cameras:
+            for key, record in topic_records(camera, config.topics).items():
+                if isinstance(key, OnvifAddress):
+                    self._asked_records.append(record)
+                    self.asked.append(MotionSubscription(key, _LiveOnvif(record, self._show, say)))
+                else:
+                    self._records.append((key, record))
         self._lines: dict[str, int] = {}
         self._fault: str | None = "the broker has not answered in this time"
 
@@ -135,17 +150,20 @@ class _LiveListener:
                     else _motion(record, trigger, message)
                 )
                 if meaning is not None:
-                    self._show(record, message, meaning)
+                    self._show_message(record, message, meaning)
 
-    def _show(self, record: TopicRecord, message: Incoming, meaning: str) -> None:
+    def _show_message(self, record: TopicRecord, message: Incoming, meaning: str) -> None:
+        content = (
+            f"{len(message.payload)} bytes"
+            if record.gives is Gives.PICTURES
+            else show_payload(message.payload)
+        )
+        self._show(record, message.topic, content, meaning)
+
+    def _show(self, record: TopicRecord, topic: str, content: str, meaning: str) -> None:
         shown = self._lines[record.topic] = self._lines.get(record.topic, 0) + 1
-        where = f"{datetime.now():%H:%M:%S} {record.camera}: {message.topic}"
+        where = f"{datetime.now():%H:%M:%S} {record.camera}: {topic}"
         if shown <= MAX_LINES:
-            content = (
-                f"{len(message.payload)} bytes"
-                if record.gives is Gives.PICTURES
-                else show_payload(message.payload)
-            )
             self._say(f"{where}: {content}: {meaning}")
         elif shown == MAX_LINES + 1:
             self._say(f"{where}: more messages come, they are only counted from here on")
@@ -161,9 +179,39 @@ class _LiveListener:
         """Say what each topic has brought; return whether all have brought something."""
         if self._fault is not None:
             self._say(f"broker {self._broker}: {self._fault}")
-        for _, record in self._records:
+        records = [*(record for _, record in self._records), *self._asked_records]
+        for record in records:
             self._say(f"{record.camera}: {record.topic}: {record.sum_up()}")
-        return all(record.count and record.refusal is None for _, record in self._records)
+        return all(record.count and record.refusal is None for record in records)
+
+
+class _LiveOnvif:
+    """Says what one camera tells over ONVIF; a `MotionListener`."""
+
+    def __init__(
+        self,
+        record: TopicRecord,
+        show: Callable[[TopicRecord, str, str, str], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._record = record
+        self._show = show
+        self._say = say
+        record.refusal = "it has not answered in this time"
+
+    def heard(self, remark: str | None) -> None:
+        self._record.refusal = None
+        more = "" if remark is None else f"; {remark}"
+        self._say(f"{self._record.camera}: listening to {self._record.topic}{more}")
+
+    def lost(self, error: OnvifError, pause_s: float) -> None:
+        self._record.refusal = str(error)
+        self._say(f"{self._record.camera}: {self._record.topic}: {error}")
+
+    async def take(self, signal_: MotionSignal, notification: Notification) -> None:
+        self._record.count_signal(signal_)
+        meaning = _MEANING.get(signal_, "not about motion of this camera")
+        self._show(self._record, self._record.topic, notification.shown, meaning)
 
 
 def _motion(record: TopicRecord, trigger: Trigger, message: Incoming) -> str | None:

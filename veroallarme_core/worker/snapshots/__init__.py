@@ -1,7 +1,7 @@
 """Where the pictures of cameras come from.
 
-A source (HTTP, RTSP, MQTT, a file, Home Assistant) is a frozen dataclass; `open_client` gives the
-client that fetches its snapshots, and `take_burst` takes the distinct, dated pictures of an event.
+A source (HTTP, ONVIF, RTSP, MQTT, a file, Home Assistant) is a frozen dataclass; `open_client`
+gives the client that fetches its snapshots, and `take_burst` takes the pictures of an event.
 """
 
 from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSource, read_frames
@@ -15,6 +15,7 @@ from veroallarme_core.worker.snapshots.http_source import (
     show_url,
 )
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
+from veroallarme_core.worker.snapshots.onvif_snapshots import OnvifSource
 from veroallarme_core.worker.snapshots.rtsp_source import MISSING_EXTRA, RtspSource, can_decode
 from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotClient, SnapshotError
 from veroallarme_core.worker.snapshots.sources import Source, open_client
@@ -32,6 +33,7 @@ __all__ = [
     "HttpSource",
     "MqttImageSource",
     "MqttSnapshotClient",
+    "OnvifSource",
     "RtspSource",
     "Snapshot",
     "SnapshotClient",

@@ -9,15 +9,18 @@ from veroallarme_core.worker.snapshots.file_snapshots import FileSnapshotClient,
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSnapshotClient
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, MqttSnapshotClient
+from veroallarme_core.worker.snapshots.onvif_snapshots import OnvifSnapshotClient, OnvifSource
 from veroallarme_core.worker.snapshots.rtsp_snapshots import RtspSnapshotClient
 from veroallarme_core.worker.snapshots.rtsp_source import RtspSource
 from veroallarme_core.worker.snapshots.snapshots import SnapshotClient
 
-Source = HttpSource | RtspSource | MqttImageSource | FileSource | BridgeSource
+Source = HttpSource | OnvifSource | RtspSource | MqttImageSource | FileSource | BridgeSource
 
 
 @overload
 def open_client(source: HttpSource) -> HttpSnapshotClient: ...
+@overload
+def open_client(source: OnvifSource) -> OnvifSnapshotClient: ...
 @overload
 def open_client(source: RtspSource) -> RtspSnapshotClient: ...
 @overload
@@ -31,6 +34,8 @@ def open_client(source: Source) -> SnapshotClient:
     match source:
         case HttpSource():
             return HttpSnapshotClient(source)
+        case OnvifSource():
+            return OnvifSnapshotClient(source)
         case RtspSource():
             return RtspSnapshotClient(source)
         case MqttImageSource():

@@ -28,7 +28,7 @@ class Condition:
     Attributes:
         is_set_up: Whether it is past its start: store opened, networks loaded.
         is_connected: Whether there is a session with the broker.
-        is_deaf: Whether the broker refuses to let it hear a camera.
+        is_deaf: Whether a camera cannot be heard, because the broker or the camera refuses.
         judging_s: Seconds since the oldest judgement that still runs began; 0 without any.
     """
 
@@ -72,7 +72,7 @@ def assess(condition: Condition) -> Health:
         reason = "there is no connection to the broker: the worker tries again; its log says why"
         return Health("waiting", reason)
     if condition.is_deaf:
-        reason = "the broker does not let the worker hear every camera: its log says which"
+        reason = "the worker cannot hear the motion of every camera: its log says which, and why"
         return Health("deaf", reason)
     return Health("online")
 
