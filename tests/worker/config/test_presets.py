@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.worker.counting_camera import jpeg
 from veroallarme_core.cli import main
 from veroallarme_core.worker.config.preset_parameters import OVER_HTTP
 from veroallarme_core.worker.config.presets import PRESETS, expand
@@ -25,7 +26,7 @@ from veroallarme_core.worker.onvif import OnvifAddress
 from veroallarme_core.worker.snapshots import OnvifSource
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
-from veroallarme_core.worker.snapshots.snapshots import SnapshotError
+from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotError
 from veroallarme_core.worker.snapshots.sources import open_client
 
 START, END, OTHER = MotionSignal.START, MotionSignal.END, MotionSignal.OTHER
@@ -52,6 +53,7 @@ PARAMETERS = {
     "motioneye": {"topic": "motioneye/drive", "url": "http://me.local:8765", "camera": "1"},
     "reolink": {"url": "https://192.168.1.20", **LOGIN, "motion_topic": "pir/drive"},
     "go2rtc": {"url": "http://go2rtc.local:1984", "stream": "drive main", "motion_topic": "m"},
+    "camera_ui": {"camera": "Front Door", "url": "http://cui.local:8081", "token": "a.b.c"},
     "home_assistant": {"entity": "camera.drive", "token": "abc", "motion_topic": "ha/drive/state"},
 }
 
@@ -150,6 +152,30 @@ MESSAGES = [
     ("reolink", "pir/drive", b"1", START),
     ("reolink", "pir/drive", b"0", END),
     ("go2rtc", "m", b"true", START),
+    (
+        "camera_ui",
+        "camera.ui/motion",
+        b'{"camera":"Front Door","state":true,"type":"motion","event":"videoanalysis"}',
+        START,
+    ),
+    (
+        "camera_ui",
+        "camera.ui/motion",
+        b'{"camera":"Front Door","state":false,"type":"motion","event":"mqtt"}',
+        END,
+    ),
+    (
+        "camera_ui",
+        "camera.ui/motion",
+        b'{"camera":"Front Door","state":true,"type":"doorbell","event":"http"}',
+        START,
+    ),
+    (
+        "camera_ui",
+        "camera.ui/motion",
+        b'{"camera":"Garden","state":true,"type":"motion","event":"mqtt"}',
+        OTHER,
+    ),
     ("home_assistant", "ha/drive/state", b"on", START),
     ("home_assistant", "ha/drive/state", b"off", END),
     ("home_assistant", "ha/drive/state", b"unavailable", OTHER),
@@ -253,6 +279,13 @@ ENCODED_LOGIN = "p%26ss%20w%C3%B6rd%2F"
             "none",
         ),
         ("go2rtc", {}, "http://go2rtc.local:1984/api/frame.jpeg?src=drive%20main", "none"),
+        ("camera_ui", {}, "http://cui.local:8081/api/cameras/Front%20Door/snapshot", "bearer"),
+        (
+            "camera_ui",
+            {"url": "", "token": "", "snapshot_url": "http://192.168.1.20/s.jpg", **LOGIN},
+            "http://192.168.1.20/s.jpg",
+            "digest",
+        ),
         (
             "home_assistant",
             {"url": "http://supervisor/core"},
@@ -298,9 +331,10 @@ def test_motioneye_signs_its_address():
     )
 
 
-@pytest.mark.parametrize("name", ["scrypted", "onvif2mqtt"])
+@pytest.mark.parametrize("name", ["scrypted", "onvif2mqtt", "camera_ui"])
 def test_without_a_snapshot_address_there_is_no_source(name):
-    parameters = {key: v for key, v in PARAMETERS[name].items() if key != "snapshot_url"}
+    pictures = {"snapshot_url", "url", "token"}
+    parameters = {key: v for key, v in PARAMETERS[name].items() if key not in pictures}
     triggers, source = expand(name, parameters)
     assert triggers
     assert source is None
@@ -434,6 +468,76 @@ async def test_quoted_parameters_reach_the_server_as_they_were(name, changes, pa
     assert {key: seen[0].query[key] for key in query} == query
 
 
+GO2RTC_HEADERS = {"Cache-Control": "no-cache", "Connection": "close", "Pragma": "no-cache"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "says"),
+    [
+        # No such stream, as it stands in its configuration
+        ({"status": 404, "text": "stream not found\n"}, "http_404", "check the path"),
+        # The camera is away: nothing is written, which HTTP makes an empty success
+        ({"status": 200}, "empty", "check the camera"),
+        # FFmpeg is not there
+        (
+            {"status": 500, "text": 'exec: "ffmpeg": executable file not found in $PATH\n'},
+            "http_500",
+            "the camera's own log",
+        ),
+        # Its login is on: api.username
+        (
+            {"status": 401, "text": "Unauthorized\n"}
+            | {"headers": {"Www-Authenticate": 'Basic realm="go2rtc"'}},
+            "http_401",
+            "set auth to basic, with username and password",
+        ),
+    ],
+)
+async def test_what_go2rtc_answers_without_a_picture(answer, code, says):
+    async def respond(request: web.Request) -> web.Response:
+        return web.Response(**answer)
+
+    with pytest.raises(SnapshotError, match=says) as error:
+        await from_server("go2rtc", respond)
+    assert error.value.code == code
+
+
+async def test_the_frame_of_go2rtc():
+    async def respond(request: web.Request) -> web.Response:
+        assert request.path_qs == "/api/frame.jpeg?src=drive%20main"
+        return web.Response(body=jpeg(), content_type="image/jpeg", headers=GO2RTC_HEADERS)
+
+    snapshot = await from_server("go2rtc", respond)
+    assert snapshot.data == jpeg()
+    assert snapshot.age_ms is None
+
+
+async def test_the_snapshot_of_camera_ui():
+    async def respond(request: web.Request) -> web.Response:
+        assert request.path == "/api/cameras/Front Door/snapshot"
+        if request.headers.get("Authorization") != "Bearer a.b.c":
+            return web.json_response({"statusCode": 401, "message": "Token expired"}, status=401)
+        return web.Response(
+            body=jpeg(), content_type="image/jpeg", headers={"Content-Disposition": "inline"}
+        )
+
+    assert (await from_server("camera_ui", respond)).data == jpeg()
+    with pytest.raises(SnapshotError, match="the token is refused, make a new one"):
+        await from_server("camera_ui", respond, token="old")
+
+
+async def from_server(name: str, respond, **changes: str) -> Snapshot:
+    """Fetch what a preset's address gives, from a server in place of the system's own."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", respond)
+    async with TestServer(app, host="127.0.0.1") as server:
+        url = str(server.make_url("/"))
+        _, source = expand(name, {**PARAMETERS[name], **changes, "url": url})
+        assert isinstance(source, HttpSource)
+        assert source.timeout_s == 10.0  # a keyframe and FFmpeg take their time
+        return await open_client(source).fetch(datetime.now(UTC))
+
+
 @pytest.mark.parametrize("address", ["http://[]@", "[]@", "http://[::1"])
 def test_malformed_address_is_refused_in_one_sentence(address: str) -> None:
     with pytest.raises(ValueError, match="url") as refused:
@@ -472,7 +576,7 @@ async def test_the_advice_about_a_login_is_accepted_by_check_config(
     app = web.Application()
     app.router.add_get("/{path:.*}", demand)
     async with TestServer(app, host="127.0.0.1") as server:
-        key = "snapshot_url" if "snapshot_url" in PRESETS[name].parameters else "url"
+        key = "url" if "url" in PRESETS[name].parameters else "snapshot_url"
         address = {key: str(server.make_url("/"))}
         _, source = expand(name, {**PARAMETERS[name], **address, "auth": "none"})
         assert isinstance(source, HttpSource)

@@ -285,7 +285,25 @@ def reolink(values: Values) -> Expansion:
 def go2rtc(values: Values) -> Expansion:
     """Return what go2rtc sends and shows."""
     url = f"{values['url']}/api/frame.jpeg?{_query(src=values['stream'])}"
-    return _motion_topic(values), _http(values, url, "basic")
+    # It connects to the camera, waits for the next keyframe and lets FFmpeg make a JPEG of it.
+    return _motion_topic(values), _http(values, url, "basic", timeout_s=10.0)
+
+
+def camera_ui(values: Values) -> Expansion:
+    """Return what camera.ui sends and shows."""
+    # All cameras share one topic, unless the user gives each its own.
+    trigger = Trigger(
+        topic=values["topic"],
+        path="state",
+        start=("true",),
+        end=("false",),
+        where={"camera": values["camera"]},
+    )
+    if "url" in values:
+        url = f"{values['url']}/api/cameras/{_segment(values['camera'])}/snapshot"
+        # FFmpeg takes it out of the stream.
+        return (trigger,), _http(values, url, "bearer", timeout_s=10.0)
+    return (trigger,), _snapshot_url(values, "digest")
 
 
 def home_assistant(values: Values) -> Expansion:

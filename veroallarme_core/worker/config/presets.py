@@ -313,6 +313,20 @@ PRESETS: Mapping[str, Preset] = {
         ),
         systems.go2rtc,
     ),
+    "camera_ui": Preset(
+        "camera.ui",
+        with_http(
+            {
+                "camera": Parameter("the camera's name in camera.ui"),
+                "topic": topic_parameter(
+                    "camera.ui/motion", "the MQTT publish topic of the camera in camera.ui"
+                ),
+                "url": address_parameter("http://camera-ui.local:8081", optional=True),
+                "snapshot_url": SNAPSHOT_URL["snapshot_url"],
+            }
+        ),
+        systems.camera_ui,
+    ),
     "home_assistant": Preset(
         "Home Assistant camera entity",
         with_http(
