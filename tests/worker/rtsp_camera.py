@@ -75,6 +75,7 @@ class RtspCamera:
         silent: "connect" answers nothing, "play" sends nothing after the word that it plays.
         dies_after: Frames after which the connection breaks off.
         damage: Turns the data of each RTP packet into what is sent.
+        moved_to: Where it sends who has logged in.
         answers: Replies in place of the usual ones, by method.
     """
 
@@ -86,6 +87,7 @@ class RtspCamera:
     silent: str = ""
     dies_after: int | None = None
     damage: object = None
+    moved_to: str = ""
     answers: dict[str, str] = field(default_factory=dict)
     port: int = 0
     playing: int = 0
@@ -143,6 +145,8 @@ class RtspCamera:
         match method:
             case "OPTIONS":
                 return f"{ok}Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN\r\n\r\n"
+            case "DESCRIBE" if self.moved_to:
+                return f"RTSP/1.0 302 Moved\r\n{head}Location: {self.moved_to}\r\n\r\n"
             case "DESCRIBE":
                 sdp = (
                     "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=live\r\nt=0 0\r\n"

@@ -286,6 +286,17 @@ async def test_a_redirect_is_not_followed_and_gets_no_password():
     assert other.requests == []
 
 
+@pytest.mark.parametrize("scheme", ["basic", "digest"])
+async def test_a_redirect_after_the_login_is_not_followed_either(scheme):
+    user, password = LOGIN
+    other = RtspCamera(login=LOGIN, scheme="basic")
+    async with other.running():
+        camera = RtspCamera(login=LOGIN, scheme=scheme, moved_to=other.url)
+        error = await refused(camera, username=user, password=password)
+    assert error.code == "redirect"
+    assert other.requests == []
+
+
 # --- around it ------------------------------------------------------------------------------------
 
 

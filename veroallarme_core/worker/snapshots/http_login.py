@@ -88,14 +88,14 @@ class Login:
         self._digest: Mapping[str, str] = {}
         self._uses = 0  # of the challenge's nonce
 
-    def authorization(self, target: str) -> str | None:
-        """Return the header that a GET of the target needs; None without or before a challenge."""
+    def authorization(self, target: str, method: str = "GET") -> str | None:
+        """Return the header that a request for the target needs; None before a challenge."""
         if self._auth == "basic":
             login = f"{self._username}:{self._password}".encode()
             return "Basic " + base64.b64encode(login).decode()
         if self._auth == "bearer":
             return f"Bearer {self._token}"
-        return self._digest_of(target) if self._digest else None
+        return self._digest_of(target, method) if self._digest else None
 
     def take(self, challenges: Iterable[Challenge]) -> bool:
         """Take the strongest challenge that can be answered; tell whether there is one."""
@@ -116,7 +116,7 @@ class Login:
         """Drop the challenge: a refused password is sent no more without being asked for."""
         self._digest = {}
 
-    def _digest_of(self, target: str) -> str:
+    def _digest_of(self, target: str, method: str) -> str:
         challenge = self._digest
         self._uses += 1
         count, cnonce = f"{self._uses:08x}", _client_nonce()
@@ -136,12 +136,12 @@ class Login:
             bare["algorithm"] = challenge["algorithm"]
         qop = _qop_of(challenge)
         if qop:
-            request = ["GET", target] + ([hashed("")] if qop == "auth-int" else [])
+            request = [method, target] + ([hashed("")] if qop == "auth-int" else [])
             quoted["response"] = hashed(secret, nonce, count, cnonce, qop, hashed(*request))
             quoted["cnonce"] = cnonce
             bare |= {"qop": qop, "nc": count}
         else:
-            quoted["response"] = hashed(secret, nonce, hashed("GET", target))
+            quoted["response"] = hashed(secret, nonce, hashed(method, target))
         if "opaque" in challenge:
             quoted["opaque"] = _escaped(challenge["opaque"])
         return "Digest " + ", ".join(
