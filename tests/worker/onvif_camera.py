@@ -98,6 +98,7 @@ class OnvifCamera:
         refuses: Operations that it does not know.
         answers: What it answers in place of the usual, by operation.
         http_digest: Whether SOAP wants a login over HTTP.
+        guards_clock: Whether it tells the time to those who have logged in alone.
     """
 
     login: tuple[str, str] | None = LOGIN
@@ -110,6 +111,7 @@ class OnvifCamera:
     refuses: set[str] = field(default_factory=set)
     answers: dict[str, Answer] = field(default_factory=dict)
     http_digest: bool = False
+    guards_clock: bool = False
     frames: list[bytes] = field(default_factory=list)
     """Its pictures, one after the other; drawn ones by default."""
     picture_path: str = "/snap.jpg"
@@ -197,7 +199,8 @@ class OnvifCamera:
             return self._envelope(answer) if isinstance(answer, str) else answer
         if operation in self.refuses:
             return self._envelope(fault("ter:ActionNotSupported", "Action Not Implemented"))
-        if operation != "GetSystemDateAndTime" and self.login and not self._is_known(text):
+        is_open = operation == "GetSystemDateAndTime" and not self.guards_clock
+        if not is_open and self.login and not self._is_known(text):
             return self._envelope(fault("ter:NotAuthorized", "Sender not Authorized"), status=400)
         if operation == "PullMessages":
             return await self._pull(request)

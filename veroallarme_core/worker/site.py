@@ -41,8 +41,9 @@ from veroallarme_core.worker.complaints import Complaints
 from veroallarme_core.worker.config import CameraConfig, WorkerConfig
 from veroallarme_core.worker.mqtt import Listening, Outgoing
 from veroallarme_core.worker.nightly import Adaptations
+from veroallarme_core.worker.onvif import prepare as prepare_onvif
 from veroallarme_core.worker.onvif_motion import OnvifMotion
-from veroallarme_core.worker.snapshots import BridgeSource, open_client
+from veroallarme_core.worker.snapshots import BridgeSource, open_client, prepare_sources
 from veroallarme_core.worker.storage import EventStore, OpenEvent, StoreError
 
 _LOGGER = logging.getLogger(__name__)
@@ -101,6 +102,9 @@ class Site:
         Raises:
             sqlite3.Error, OSError: the store cannot be used.
         """
+        await prepare_sources(config.source for config in configs)
+        if any(config.onvif is not None for config in configs):
+            await prepare_onvif()
         for config in configs:
             self.cameras[config.id] = await self._open_camera(config)
         await self._resume(self.cameras.values())

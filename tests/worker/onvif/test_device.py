@@ -9,7 +9,7 @@ from aiohttp import web
 
 from tests.worker.onvif.conftest import address_of
 from tests.worker.onvif_camera import LOGIN, OnvifCamera, fault, motion
-from veroallarme_core.worker.onvif import OnvifAddress, OnvifError, find_picture_address
+from veroallarme_core.worker.onvif import OnvifAddress, OnvifError, find_picture_address, prepare
 from veroallarme_core.worker.onvif.device import connected
 
 SECRETS = (LOGIN[1], "p@ss", "hunter2")
@@ -67,6 +67,21 @@ async def test_a_camera_without_a_login_and_an_old_one(onvif):
     assert await find_picture_address(address_of(onvif, username=None, password=None))
     assert "GetCapabilities" in onvif.operations
     assert not any("UsernameToken" in body for body in onvif.bodies)
+
+
+async def test_a_camera_that_tells_the_time_to_its_users_alone(onvif):
+    onvif.guards_clock = True
+    assert await find_picture_address(address_of(onvif))
+
+
+async def test_a_camera_that_does_not_tell_the_time(onvif):
+    onvif.refuses = {"GetSystemDateAndTime"}
+    assert await find_picture_address(address_of(onvif))
+
+
+async def test_definitions_are_loaded_without_a_word_to_anybody(onvif):
+    await prepare()
+    assert onvif.operations == []
 
 
 async def test_a_login_over_http(onvif):

@@ -11,7 +11,7 @@ from veroallarme_core.worker.onvif.onvif_address import (
     OnvifError,
     can_speak_onvif,
 )
-from veroallarme_core.worker.onvif.picture_address import find_picture_address
+from veroallarme_core.worker.onvif.picture_address import find_picture_address, prepare
 from veroallarme_core.worker.onvif.subscription import (
     AUTO_END_S,
     MotionListener,
@@ -28,4 +28,5 @@ __all__ = [
     "OnvifError",
     "can_speak_onvif",
     "find_picture_address",
+    "prepare",
 ]

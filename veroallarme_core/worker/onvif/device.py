@@ -68,9 +68,7 @@ class OnvifDevice:
         Raises:
             OnvifError: It cannot be asked.
         """
-        # Logins are dated, and a camera with another time refuses them.
-        with contextlib.suppress(AttributeError, TypeError, ValueError):
-            self._skew = skew(await self._ask("devicemgmt", "authless_GetSystemDateAndTime"))
+        await self._find_skew()
         try:
             services = await self._ask("devicemgmt", "GetServices", IncludeCapability=False)
             told = {service.Namespace: service.XAddr for service in services or []}
@@ -81,6 +79,22 @@ class OnvifDevice:
         self._urls = {
             namespace: self._address.service_url(url) for namespace, url in told.items() if url
         }
+
+    async def _find_skew(self) -> None:
+        """Ask for the camera's time: logins are dated, and those of another time are refused.
+
+        The standard wants an answer without a login; some cameras give it with one alone, and have
+        the right time then, or nobody could ever log in.
+        """
+        for operation in ("authless_GetSystemDateAndTime", "GetSystemDateAndTime"):
+            try:
+                self._skew = skew(await self._ask("devicemgmt", operation))
+                return
+            except (AttributeError, TypeError, ValueError):
+                continue
+            except OnvifError as error:
+                if error.code not in {"login", "fault", "bad_answer"}:
+                    raise
 
     async def _services_of_an_old_camera(self) -> dict[str, Any]:
         capabilities = await self._ask("devicemgmt", "GetCapabilities", Category="All")
@@ -269,6 +283,15 @@ class OnvifDevice:
         # Some cameras do not understand a length of time.
         self._wants_absolute_times |= life_s < SUBSCRIPTION_S / 2
         return min(max(life_s, MIN_LIFE_S), float(SUBSCRIPTION_S))
+
+
+async def load_definitions() -> None:
+    """Load what describes the services, which takes a while; sends nothing."""
+    address = OnvifAddress(host="localhost")
+    async with open_session(address) as session:
+        device = OnvifDevice(address, session)
+        for name in ("devicemgmt", "media", "events"):
+            await device._service(name)
 
 
 @contextlib.asynccontextmanager

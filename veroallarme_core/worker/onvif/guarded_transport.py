@@ -26,13 +26,12 @@ _DECLARATION = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.I)
 SETTINGS = Settings(strict=False, xml_huge_tree=False, forbid_dtd=True, forbid_external=True)
 """Cameras leave out what the standard demands; entities and document types none of them needs."""
 
-for _name in ("onvif", "zeep"):
-    # They log whole messages, logins included, for who debugs.
-    logging.getLogger(_name).setLevel(logging.ERROR)
-
 
 def open_session(address: OnvifAddress) -> aiohttp.ClientSession:
     """Make a session with a camera; HTTP digest is given where it is asked for."""
+    for name in ("onvif", "zeep"):
+        # They log whole messages, logins included, for who debugs.
+        logging.getLogger(name).setLevel(logging.ERROR)
     middlewares: tuple[aiohttp.DigestAuthMiddleware, ...] = ()
     if address.username is not None:
         digest = aiohttp.DigestAuthMiddleware(address.username, address.password or "")
@@ -72,7 +71,7 @@ class GuardedTransport(AsyncTransportProtocolErrorHandler):  # type: ignore[misc
                 "it redirects, which is not followed so that no password goes astray: switch "
                 "off the redirect to HTTPS on the camera, or give its ONVIF port as port",
             )
-        if response.status in {401, 403} and b"Envelope" not in content:
+        if response.status == 401 or (response.status == 403 and b"Envelope" not in content):
             raise refused_login()
         if response.status == 404:
             raise OnvifError(

@@ -18,7 +18,7 @@ from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource, Mq
 from veroallarme_core.worker.snapshots.onvif_snapshots import OnvifSource
 from veroallarme_core.worker.snapshots.rtsp_source import MISSING_EXTRA, RtspSource, can_decode
 from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotClient, SnapshotError
-from veroallarme_core.worker.snapshots.sources import Source, open_client
+from veroallarme_core.worker.snapshots.sources import Source, open_client, prepare_sources
 
 __all__ = [
     "AUTHS",
@@ -42,6 +42,7 @@ __all__ = [
     "can_decode",
     "covers",
     "open_client",
+    "prepare_sources",
     "read_frames",
     "show_url",
     "take_burst",

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import importlib
+from collections.abc import Iterable
 from typing import overload
 
+from veroallarme_core.worker.onvif import prepare
 from veroallarme_core.worker.snapshots.bridge_snapshots import BridgeSnapshotClient, BridgeSource
 from veroallarme_core.worker.snapshots.file_snapshots import FileSnapshotClient, FileSource
 from veroallarme_core.worker.snapshots.http_snapshots import HttpSnapshotClient
@@ -44,3 +49,13 @@ def open_client(source: Source) -> SnapshotClient:
             return FileSnapshotClient(source)
         case BridgeSource():
             return BridgeSnapshotClient()
+
+
+async def prepare_sources(sources: Iterable[Source]) -> None:
+    """Load what sources need, before anything has to be quick; what is missing is told later."""
+    kinds = {type(source) for source in sources}
+    if RtspSource in kinds:
+        with contextlib.suppress(ImportError):
+            await asyncio.to_thread(importlib.import_module, "av")
+    if OnvifSource in kinds:
+        await prepare()
