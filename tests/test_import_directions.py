@@ -206,6 +206,18 @@ def test_the_worker_needs_no_demo_extra() -> None:
     assert finished.returncode == 0, finished.stderr
 
 
+def test_the_worker_begins_without_what_cameras_over_onvif_and_rtsp_need() -> None:
+    """Both are extras; nothing of them is loaded before a camera needs it."""
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(sys.argv[1].split()))  # None: import raises\n"
+        "import veroallarme_core.cli, veroallarme_core.worker.service\n"
+        "import veroallarme_core.worker.config, veroallarme_core.worker.onvif"
+    )
+    finished = run_python(program, "av lxml onvif zeep")
+    assert finished.returncode == 0, finished.stderr
+
+
 def production_sources() -> dict[str, Path]:
     """Return the files that make the product and its training, by dotted module name."""
     folders = (ROOT / "veroallarme_core", ROOT / "training")
