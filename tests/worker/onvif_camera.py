@@ -117,6 +117,8 @@ class OnvifCamera:
     picture_path: str = "/snap.jpg"
     picture_delay_s: float = 0.0
     silent: bool = False
+    drips: bool = False
+    """Whether its answers come a byte at a time, and never end."""
     state: str = ""
     """What SetSynchronizationPoint lets it tell."""
     operations: list[str] = field(default_factory=list)
@@ -192,6 +194,8 @@ class OnvifCamera:
         self.operations.append(operation)
         if self.silent:
             await asyncio.sleep(60)
+        if self.drips:
+            return await self._drip(request)
         if self.http_digest and not self._is_known_by_http(request):
             return self._wants_http_digest()
         if operation in self.answers:
@@ -205,6 +209,15 @@ class OnvifCamera:
         if operation == "PullMessages":
             return await self._pull(request)
         return self._envelope(getattr(self, f"_{operation}")(request))
+
+    async def _drip(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/soap+xml"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(1200):
+                await response.write(b" ")
+                await asyncio.sleep(0.05)
+        return response
 
     def _envelope(self, body: str, status: int | None = None) -> web.Response:
         is_fault = body.startswith("<s:Fault")

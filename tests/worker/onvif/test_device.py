@@ -220,6 +220,13 @@ async def test_a_camera_that_is_not_there():
     assert error.code == "unreachable"
 
 
+async def test_an_answer_that_drips_takes_no_longer_than_the_limit(onvif, monkeypatch):
+    monkeypatch.setattr("veroallarme_core.worker.onvif.device.CALL_LIMIT_S", 0.3)
+    onvif.drips = True
+    error = await refused(onvif)
+    assert error.code == "timeout"
+
+
 async def test_a_silent_camera_takes_no_longer_than_the_limit(onvif, monkeypatch):
     monkeypatch.setattr("veroallarme_core.worker.onvif.device.CALL_LIMIT_S", 0.3)
     onvif.hold_s = 60

@@ -105,7 +105,7 @@ class OnvifDevice:
         return told
 
     async def _ask(
-        self, service: str, operation: str, limit_s: float = CALL_LIMIT_S, **parameters: Any
+        self, service: str, operation: str, limit_s: float | None = None, **parameters: Any
     ) -> Any:
         """Ask one of the camera's services.
 
@@ -113,7 +113,7 @@ class OnvifDevice:
             OnvifError: There is no usable answer within the limit.
         """
         with errors():
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(CALL_LIMIT_S if limit_s is None else limit_s):
                 known = await self._service(service)
                 return await getattr(known, operation)(parameters)
 
