@@ -112,7 +112,17 @@ class Commands:
             message.acknowledge()
             return
         if (flood := self._flood(camera, name, message)) is not None:
-            self._refuse_flood(camera, name, message, not_before or now(), flood)
+            key, sentence = flood
+            is_motion = self._is_motion(camera, name)
+            loss = "motion counts without its pictures" if is_motion else "the rest is not taken"
+            # Once for a flood: it is taken back when that is over.
+            self._complaints.tell_each(key, f"{message.topic}: {sentence}; {loss}")
+            if is_motion:
+                self._listening.burst(camera)
+                motion = self._site.cameras[camera].motion
+                motion.add_unseen(not_before or now(), message.acknowledge)
+            else:
+                message.acknowledge()
             return
         if name == "analyze" or name in QUERIES:
             # The answer may take half a minute; the broker shall not hold back motion for it.
@@ -127,41 +137,30 @@ class Commands:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _flood(self, camera: str, name: str, message: Incoming) -> str | None:
-        """Say what is too much about a command; None where it may come."""
+    def _flood(self, camera: str, name: str, message: Incoming) -> tuple[str, str] | None:
+        """Say what is too much about a command, and under which key; None where it may come."""
         if self.held_bytes + len(message.payload) > MAX_HELD_BYTES:
-            return f"{MAX_HELD_BYTES >> 20} MB of commands wait already: send fewer"
+            return _key(camera, name), f"{MAX_HELD_BYTES >> 20} MB of commands wait already"
         is_known = camera in self._site.cameras
         bucket = self._rate_limits.bucket(camera if is_known else None, name)
         if bucket is None:
             return None
+        # One key for all cameras that are not there: invented ids crowd nothing else out.
+        key = f"flood/{camera if is_known else ''}/{name}"
         if bucket.take():
             if bucket.is_rested:
-                self._complaints.resolve(self._flood_key(camera, name))
+                self._complaints.resolve(key)
             return None
-        return (
-            f"more than {bucket.rate.at_once} of these at once, and {bucket.rate.per_s:g} a "
-            "second after that, are too many: find out who sends them"
+        rate = bucket.rate
+        return key, (
+            f"more than {rate.at_once} of these at once, and {rate.per_s:g} a second after that, "
+            "are too many: find out who sends them"
         )
 
-    def _refuse_flood(
-        self, camera: str, name: str, message: Incoming, motion_at: datetime, refusal: str
-    ) -> None:
-        """Refuse a command that is one too many; motion counts all the same, without pictures."""
+    def _is_motion(self, camera: str, name: str) -> bool:
+        """Whether a command tells of motion, which counts even where there is no room for it."""
         known = self._site.cameras.get(camera)
-        is_motion = name == "burst" and known is not None and self._bridge.serves(known)
-        loss = "motion counts without its pictures" if is_motion else "the rest is not taken"
-        # Once for a flood: it is taken back when that is over.
-        self._complaints.tell(self._flood_key(camera, name), f"{message.topic}: {refusal}; {loss}")
-        if is_motion and known is not None:
-            self._listening.burst(camera)
-            known.motion.add_unseen(motion_at, message.acknowledge)
-        else:
-            message.acknowledge()
-
-    def _flood_key(self, camera: str, name: str) -> str:
-        # One for all cameras that are not there: invented ids crowd nothing else out.
-        return f"flood/{camera if camera in self._site.cameras else ''}/{name}"
+        return name == "burst" and known is not None and self._bridge.serves(known)
 
     async def run(self) -> None:
         """Carry out what Home Assistant says of its cameras, in the order in which it came."""
