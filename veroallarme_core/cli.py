@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     # What Pillow thinks of a broken picture is no line of a log; a frame that is broken says so.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     # Pictures of a home, and what is learned of it, are nobody else's: 600 and 700.
     umask = os.umask(0o077)
     try:

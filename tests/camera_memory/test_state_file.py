@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from veroallarme_core.camera_memory import state_file
 from veroallarme_core.camera_memory.state_file import (
     StateFileError,
     read_learned,
@@ -150,3 +151,23 @@ def test_what_holds_no_finite_numbers_is_refused(tmp_path: Path, array: list[obj
     write_state(path, "test", 3, {"encoder": "some-1"}, {"array": np.array(array)})
     with pytest.raises(StateFileError, match="lacks a part of a test"):
         read_learned(path, "test", 3, "some-1", lambda facts, arrays: facts)
+
+
+@pytest.mark.parametrize("word", ["kind", "version", "encoder"])
+def test_what_a_damaged_file_says_is_not_repeated_at_length(tmp_path, word):
+    path = tmp_path / "state.npz"
+    facts = {"kind": "a", "version": 1, "encoder": "e", word: "x" * 5000}
+    with path.open("wb") as file:
+        np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8))
+    with pytest.raises(StateFileError) as caught:
+        read_learned(path, "a", 1, "e", lambda facts, arrays: None)
+    assert len(str(caught.value)) < len(str(path)) + 200
+
+
+def test_what_unpacks_to_more_than_a_state_has_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "state.npz"
+    with path.open("wb") as file:
+        np.savez_compressed(file, a=np.zeros(1 << 18))
+    monkeypatch.setattr(state_file, "MAX_STATE_BYTES", 1 << 20)
+    with pytest.raises(StateFileError, match="it unpacks to"):
+        read_state(path, "a", 1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,10 @@ from veroallarme_core.files import atomic_file
 T = TypeVar("T")
 
 _FACTS = "facts"
+MAX_STATE_BYTES = 1 << 30
+"""Of all that a state file unpacks to: far more than a camera knows, far less than a bomb."""
+_MAX_SHOWN = 60
+"""Characters of a damaged file's words that a sentence repeats."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -53,7 +59,7 @@ def _require_encoder(path: Path, facts: Mapping[str, Any], encoder: str) -> None
     """
     if facts["encoder"] != encoder:
         raise StateFileError(
-            f"{path} was learned with the encoder {facts['encoder']}, not {encoder}."
+            f"{path} was learned with the encoder {_cut(str(facts['encoder']))}, not {encoder}."
         )
 
 
@@ -68,8 +74,10 @@ def read_state(
     """
     try:
         # NumPy leaves a file open that it opened itself and cannot read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
+        with path.open("rb") as file:
+            _require_size(file)
+            with np.load(file, allow_pickle=False) as content:
+                arrays = {name: content[name] for name in content.files}
         facts = json.loads(arrays.pop(_FACTS).tobytes())
         found = facts.pop("kind"), facts.pop("version")
     except FileNotFoundError:
@@ -78,10 +86,29 @@ def read_state(
         reason = " ".join(str(error).split())[:200]
         raise StateFileError(f"{path} cannot be read as a state file ({reason}).") from None
     if found != (kind, version):
+        it_is, of = (_cut(repr(one)) for one in found)
         raise StateFileError(
-            f"{path} holds {found[0]!r} of version {found[1]!r}, not {kind!r} of version {version}."
+            f"{path} holds {it_is} of version {of}, not {kind!r} of version {version}."
         )
     return facts, arrays
+
+
+def _require_size(file: BinaryIO) -> None:
+    """Refuse what unpacks to more than any state has; what is no archive is left to NumPy.
+
+    Raises:
+        ValueError: it does.
+    """
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size > MAX_STATE_BYTES:
+            raise ValueError(f"it unpacks to {size} bytes, and may have {MAX_STATE_BYTES}")
+    file.seek(0)
+
+
+def _cut(text: str) -> str:
+    """Return what stands in a damaged file, as far as a sentence may repeat it."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def read_learned(
@@ -115,4 +142,4 @@ def read_learned(
     except StateFileError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise StateFileError(f"{path} lacks a part of a {kind} ({error!r}).") from None
+        raise StateFileError(f"{path} lacks a part of a {kind} ({repr(error)[:200]}).") from None

@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veroallarme_core.worker.snapshots import http_login
-from veroallarme_core.worker.snapshots.http_login import Login, read_challenges, strongest_offered
+from veroallarme_core.worker.snapshots.http_login import (
+    Login,
+    _last_before,
+    read_challenges,
+    strongest_offered,
+)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +130,9 @@ def test_no_weaker_login_is_used_in_place_of_the_one_that_is_set():
     for auth in ("none", "basic", "bearer"):
         login = Login(auth, "admin", "x", "token")
         assert not login.take(read_challenges([f"Digest {MD5}"]))
+
+
+@given(st.text(alphabet='ab ,="\\\t', max_size=40), st.integers(0, 40))
+def test_the_character_before_a_place_is_found_without_a_copy(header, end):
+    end = min(end, len(header))
+    assert _last_before(header, end) == header[:end].rstrip()[-1:]

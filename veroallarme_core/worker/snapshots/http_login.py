@@ -51,7 +51,7 @@ def read_challenges(headers: Iterable[str]) -> list[Challenge]:
             name, quoted, bare = item.group(1).lower(), item.group(2), item.group(3)
             if quoted is None and bare is None:
                 # Else a word of a value that should have been quoted, such as realm=My Camera.
-                is_first = header[: item.start()].rstrip()[-1:] in {"", ","}
+                is_first = _last_before(header, item.start()) in {"", ","}
                 if not is_first and name not in _STRENGTH:
                     continue
                 parameters = {}
@@ -60,6 +60,16 @@ def read_challenges(headers: Iterable[str]) -> list[Challenge]:
                 value = bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
                 parameters.setdefault(name, value)
     return challenges
+
+
+def _last_before(header: str, end: int) -> str:
+    """Return the last character before a place that is no blank; empty where there is none.
+
+    Without a copy of all that stands before: a header may be long, and have many words.
+    """
+    while end > 0 and header[end - 1].isspace():
+        end -= 1
+    return header[end - 1 : end] if end else ""
 
 
 def strongest_offered(challenges: Iterable[Challenge]) -> Auth | None:
