@@ -7,6 +7,7 @@ import hashlib
 import logging
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,8 @@ def main() -> int:
         names = ", ".join(target.name for target in TARGETS)
         parser.error(f"--only {arguments.only!r}: give one of {names}")
     cv2.setNumThreads(1)
+    # As the worker does.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.disable(logging.INFO)
     logging.getLogger().addHandler(logging.NullHandler())
     try:
