@@ -36,8 +36,11 @@ RATES: Mapping[str, Rate] = {
     "reference": Rate(12, 0.1),
     "config": Rate(20, 0.2),
 }
-UNKNOWN_CAMERA = Rate(600, 10.0)
-"""Of all cameras together that are not there: Home Assistant defines all of its own at once."""
+UNKNOWN_CAMERA = Rate(60, 1.0)
+"""Of all cameras together that are not there: what is wrong with each is told, and crowds out what
+is wrong with real ones."""
+NEW_CAMERA = Rate(300, 10.0)
+"""Of the definitions of all of them together: Home Assistant may define its own all at once."""
 
 
 class TokenBucket:
@@ -97,11 +100,13 @@ class RateLimits:
         rate = RATES.get(name)
         if rate is None:
             return None
-        key = ("", "") if camera is None else (camera, name)
+        key = (camera or "", name)
+        if camera is None:
+            rate = NEW_CAMERA if name == "config" else UNKNOWN_CAMERA
+            key = ("", "config" if name == "config" else "")
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = TokenBucket(UNKNOWN_CAMERA if camera is None else rate, self._clock)
-            self._buckets[key] = bucket
+            bucket = self._buckets[key] = TokenBucket(rate, self._clock)
             if len(self._buckets) > MAX_BUCKETS:
                 self._buckets.popitem(last=False)
         return bucket
