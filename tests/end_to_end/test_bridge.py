@@ -227,8 +227,13 @@ async def test_a_camera_of_the_workers_file_keeps_its_name(house: House, porch: 
     assert await house.worker.terminate() == 0
     house.worker.start()
     problem = "binary_sensor.veroallarme_home_problem"
-    trouble = await house.home.until_state(problem, "on")
-    assert "porch" in trouble["attributes"]["message"]
+
+    async def named() -> bool:
+        # While no worker is there that is the problem, and its message says nothing yet.
+        trouble = await house.home.state(problem)
+        return "porch" in (trouble["attributes"]["message"] or "")
+
+    await until(named)
     house.worker.configure(worker_configuration(house.broker.port, house.cameras, "front"))
     assert await house.worker.terminate() == 0
     house.worker.start()
