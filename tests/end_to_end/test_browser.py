@@ -138,6 +138,11 @@ async def test_the_card_shows_what_was_suppressed_and_takes_thumbs(
     card = page.locator("veroallarme-card")
     await browser.see("Damaged pictures", "A person moved")
     await browser.shoot("card")
+    for state, (more, less) in (("relevant", (1, 0)), ("irrelevant", (0, 1))):
+        colour = await card.locator(f".{state} ha-icon").first.evaluate(
+            "icon => getComputedStyle(icon).color.match(/\\d+/g).map(Number)"
+        )
+        assert colour[more] > colour[less] + 50, "as the picture frames it"
     width = await card.evaluate("card => [card.scrollWidth, card.clientWidth]")
     assert width[0] <= width[1], "it fits a phone"
     await card.get_by_role("button", name="Suppressed", exact=True).click()
@@ -156,6 +161,7 @@ async def test_the_card_shows_what_was_suppressed_and_takes_thumbs(
     await thumb.click()
     await expect(thumb).to_have_attribute("aria-pressed", "true", timeout=WAIT_MS)
     await expect(thumb).to_be_focused()
+    await expect(card.locator("dialog").get_by_text("null")).to_have_count(0)
     await browser.shoot("card_picture")
     await browser.open("/alarms-here")
     row = card.locator("li").filter(has_text="Damaged pictures").first
