@@ -50,6 +50,18 @@ def test_reasons_read_as_in_home_assistant(language: str) -> None:
         assert told(f"reasons.{code}") == said
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_states_and_thumbs_read_as_on_the_card(language: str) -> None:
+    path = ROOT / "custom_components" / "veroallarme" / "frontend" / "words.js"
+    script = path.read_text(encoding="utf-8")
+    card = json.loads(script.removeprefix("export default").strip().rstrip(";"))[language]
+    told = words(language)
+    for key in ("relevant", "irrelevant", "unknown"):
+        assert told(f"words.{key}") == card[key]
+    for key in ("would", "no_alarm", "was_relevant", "was_nuisance", "no_picture"):
+        assert told(f"events.{key}") == card[key]
+
+
 def test_numbers_are_told_as_people_read_them() -> None:
     cues = {
         "sessions_alike": 25.0, "novelty": 0.123, "deviation": -1.0, "explained_by_light": None,
