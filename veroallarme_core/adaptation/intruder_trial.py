@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,8 +62,6 @@ class Attempt:
     """Which of the intruders it was."""
     is_exact: bool = True
     """Whether the rank is known, and not only that it is no lower."""
-    is_alone: bool = False
-    """Whether nothing but the intruder was looked at, and not what else moves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +105,7 @@ class Trial:
         ]
 
     def judge(
-        self,
-        motion: MotionDetectionResult,
-        source: EventFolder,
-        *,
-        is_quick: bool = False,
-        within: NDArray[np.bool_] | None = None,
+        self, motion: MotionDetectionResult, source: EventFolder, *, is_quick: bool = False
     ) -> BurstJudgement:
         """Judge a burst by the rules, the zones and the model.
 
@@ -120,8 +113,6 @@ class Trial:
             motion: what Stage 1 found in it.
             source: the event that it was made of.
             is_quick: do without the detector and without a second look. Both only raise a rank.
-            within: (H, W), where alone it is looked at; None is everywhere. What moves elsewhere
-                could but raise the rank.
         """
         line = -math.inf if is_quick else HIGHEST_LINE
         state = CameraState.on_trial(source.folder, self.memory, self.model, line)
@@ -133,7 +124,6 @@ class Trial:
                 state=state,
                 event_id=source.event_id,
                 motion_at=datetime.fromtimestamp(source.at, UTC),
-                within=within,
             )
             .judgement
         )
@@ -171,15 +161,18 @@ def try_intruders(
 ) -> list[Attempt]:
     """Let intruders appear in bursts that are undamaged and hardly show real ones.
 
-    Where that bounds their ranks they are judged quickly, each by itself alone: `settle` finds out
-    more where it matters.
+    Where that bounds their ranks they are judged quickly: `settle` finds out more where it matters.
     """
     if not sources:
         return []
     run = _Run.of(trial, sources, options)
+    is_quick = trial.has_bounds
     attempts: list[Attempt] = []
-    try_one = run.look_alone if trial.has_bounds else run.look_in_full
-    tried = map_in_order(try_one, range(options.intruders), options.threads)
+    tried = map_in_order(
+        lambda number: run.attempt(number, is_quick=is_quick),
+        range(options.intruders),
+        options.threads,
+    )
     for number, fared in enumerate(tried, 1):
         if fared is not None:
             attempts.append(fared)
@@ -220,10 +213,10 @@ def settle(
             return settled
         # The line will rise: the next ones are looked at together, by all threads.
         chosen = quick[: max(below, _AT_A_TIME)]
-        closer = map_in_order(
-            partial(run.look_closer, line=line), [settled[i] for i in chosen], options.threads
-        )
-        for index, attempt in zip(chosen, closer, strict=True):
+        numbers = [settled[index].number for index in chosen]
+        for index, attempt in zip(
+            chosen, map_in_order(run.attempt, numbers, options.threads), strict=True
+        ):
             assert attempt is not None, "the same intruder was there before"
             settled[index] = attempt
             looked += 1
@@ -243,38 +236,8 @@ class _Run:
     def of(cls, trial: Trial, sources: Sequence[ObservedEvent], options: AdaptationOptions) -> _Run:
         return cls(trial, sources, trial.memory.recurrence(), options.seed)
 
-    def look_alone(self, number: int) -> Attempt | None:
-        """Let an intruder appear, and look at nothing else; None where nobody could be seen."""
-        staged = self._stage(number)
-        if staged is None:
-            return None
-        # Who is not seen is known by what else moves.
-        within = staged.shown if staged.is_seen else None
-        rank = self._rank(staged, is_quick=True, within=within)
-        if rank == math.inf:  # no bound: what alerts in doubt may not be in doubt
-            return staged.attempt(self._rank(staged))
-        return staged.attempt(rank, is_exact=math.isinf(rank), is_alone=within is not None)
-
-    def look_closer(self, attempt: Attempt, *, line: float) -> Attempt | None:
-        """Let the same intruder appear, and look at it in full if that is needed.
-
-        It is not where what moves beside it lifts it above the line.
-        """
-        staged = self._stage(attempt.number)
-        if staged is None:
-            return None
-        if attempt.is_alone:
-            rank = self._rank(staged, is_quick=True)
-            if line < rank < math.inf:
-                return staged.attempt(rank, is_exact=False)
-        return staged.attempt(self._rank(staged))
-
-    def look_in_full(self, number: int) -> Attempt | None:
-        """Let an intruder appear, and judge it as operation would; None where nobody is seen."""
-        staged = self._stage(number)
-        return None if staged is None else staged.attempt(self._rank(staged))
-
-    def _stage(self, number: int) -> _Staged | None:
+    def attempt(self, number: int, *, is_quick: bool = False) -> Attempt | None:
+        """Let an intruder appear; None where nobody could be seen."""
         rng = np.random.default_rng([self.seed, number])
         source = self.sources[int(rng.integers(len(self.sources)))].source
         synthetic = _paste(source, rng, self.places, self.trial)
@@ -282,38 +245,12 @@ class _Run:
             return None
         motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
         shown = np.logical_or.reduce(synthetic.masks)
-        return _Staged(number, source, motion, shown, synthetic.height_px)
-
-    def _rank(
-        self,
-        staged: _Staged,
-        *,
-        is_quick: bool = False,
-        within: NDArray[np.bool_] | None = None,
-    ) -> float:
-        judged = self.trial.judge(staged.motion, staged.source, is_quick=is_quick, within=within)
-        return self.trial.rank(judged)
-
-
-@dataclass(frozen=True, eq=False)
-class _Staged:
-    """An intruder that appeared."""
-
-    number: int
-    source: EventFolder
-    motion: MotionDetectionResult
-    shown: NDArray[np.bool_]
-    """(H, W): where it is, in any of the frames."""
-    height_px: int
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether Stage 1 found a region on it."""
-        return bool((self.motion.motion_mask[self.shown] > 0).any())
-
-    def attempt(self, rank: float, *, is_exact: bool = True, is_alone: bool = False) -> Attempt:
-        """Return how it fared."""
-        return Attempt(rank, self.is_seen, self.height_px, self.number, is_exact, is_alone)
+        is_seen = bool((motion.motion_mask[shown] > 0).any())
+        rank = self.trial.rank(self.trial.judge(motion, source, is_quick=is_quick))
+        if is_quick and rank == math.inf:  # no bound: what alerts in doubt may not be in doubt
+            rank, is_quick = self.trial.rank(self.trial.judge(motion, source)), False
+        is_exact = not is_quick or math.isinf(rank)
+        return Attempt(rank, is_seen, synthetic.height_px, number, is_exact)
 
 
 def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:

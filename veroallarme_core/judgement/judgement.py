@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from veroallarme_core.contract import State
 from veroallarme_core.description import Candidate
 from veroallarme_core.motion_detection import MotionRegion
@@ -109,20 +106,6 @@ class BurstJudgement:
         """The regions about which more knowledge decides, the largest score first."""
         return self.unproven if self.is_open else ()
 
-    def touching(self, mask: NDArray[np.bool_]) -> BurstJudgement:
-        """Return what is left of it where the regions that lie off a mask (H, W) are not known.
-
-        Since the most relevant region decides, nothing ranks higher for it.
-        """
-        return replace(
-            self,
-            regions=tuple(
-                region
-                for region in self.regions
-                if region.is_proven or _touches(region.region, mask)
-            ),
-        )
-
     def relevant(
         self, reason: str, explanation: str, regions: Iterable[RegionJudgement], *, is_open: bool
     ) -> BurstJudgement:
@@ -168,11 +151,6 @@ class BurstJudgement:
             regions=self.proven,
             is_open=False,
         )
-
-
-def _touches(region: MotionRegion, mask: NDArray[np.bool_]) -> bool:
-    x1, y1, x2, y2 = region.to_bbox()
-    return bool(mask[y1:y2, x1:x2].any())
 
 
 def undecided_score(evidence: float) -> float:

@@ -10,9 +10,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from veroallarme_core.camera_memory import CameraState
 from veroallarme_core.contract import ALL_KINDS, CameraSettings, ObjectKind, State, Timing, Zone
 from veroallarme_core.description import (
@@ -216,7 +213,6 @@ class EventPipeline:
         event_id: str = "",
         motion_at: datetime | None = None,
         by_rules: BurstJudgement | None = None,
-        within: NDArray[np.bool_] | None = None,
     ) -> JudgedBurst:
         """Judge what Stage 1 found; adaptation promises a recall of this very function.
 
@@ -224,8 +220,6 @@ class EventPipeline:
         what is proven, then objects of kinds that do not count, then what the camera has learned of
         the rest. Arguments: as for `judge`, but `reference` is uint8 (H, W, 3) BGR, and `by_rules`
         is what the rules said of it before, by the same zones and threshold: they know no kinds.
-        `within`, (H, W), leaves out the regions that do not touch it: of what is open, only a bound
-        is then known, for more regions could but make it more relevant.
         """
         threshold = threshold_in_force(settings)
         premises = Premises.of(settings.zones, motion.frame_dimensions, settings.objects)
@@ -233,8 +227,7 @@ class EventPipeline:
         is_trial = state is not None and state.is_on_trial
         is_taught = state is not None and not is_trial
         by_rules = by_rules or judge_by_rules(burst)
-        judged = by_rules if within is None else by_rules.touching(within)
-        described = self._describe(burst, judged, is_taught=is_taught, is_trial=is_trial)
+        described = self._describe(burst, by_rules, is_taught=is_taught, is_trial=is_trial)
         learned = None
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
