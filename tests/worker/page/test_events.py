@@ -1,5 +1,6 @@
 """The gallery, the day and the page of an event, as a browser without scripts sees them."""
 
+import html
 import json
 import re
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ import pytest
 from tests.worker.conftest import Site, drawn_jpegs
 from tests.worker.history.test_past_events import stored_verdict
 from tests.worker.page.conftest import Visitor, visiting
-from veroallarme_core.contract import State, Verdict, Zone, ZoneKind
+from veroallarme_core.contract import FrameCounts, State, Verdict, Zone, ZoneKind
 from veroallarme_core.worker.clock import now
 from veroallarme_core.worker.storage import EventStore
 
@@ -301,6 +302,20 @@ async def test_what_never_had_a_picture_does_not_say_that_it_is_no_longer_kept(s
         assert "There never was a picture." in page.split("data-stage")[1].split("</section>")[0]
 
 
+async def test_of_what_could_not_be_seen_nothing_is_said(site: Site) -> None:
+    nothing = FrameCounts(requested=3, fetched=0, distinct=0)
+    unseen = of(
+        0, State.UNKNOWN, reason="no_snapshot", regions=[], frame_dimensions=None, frames=nothing
+    )
+    seen = of(1, State.UNKNOWN, reason="noise", regions=[])
+    fill(site, unseen, seen, pictures=False)
+    async with visiting(site) as visitor:
+        for one, is_told in ((unseen, False), (seen, True)):
+            _, page = await visitor.get(path_of(one))
+            assert ("Nobody and nothing was recognised" in page) == is_told
+            assert ("data-layers" in page) == is_told, "there is nothing to lay it over"
+
+
 async def test_cues_are_told_in_words(site: Site) -> None:
     region = of(0).regions[0]
     cues = {"novelty": 0.71, "sessions_alike": 3.0, "largest_unexplained_px": 200.0}
@@ -409,6 +424,24 @@ async def test_a_day_of_each_camera(looking: Visitor, past: list[Verdict]) -> No
     alarms = sum(one.relevant and one.camera == "front" for one in quiet)
     assert f"{alarms} alarm" in sections["front"]
     assert "Nothing is learned" in sections["yard"]
+
+
+async def test_what_a_camera_that_is_still_learned_would_have_suppressed(site: Site) -> None:
+    learning = {"relevant": True, "mode": "auto", "learning": True}
+    past = [
+        of(0),
+        of(1, State.IRRELEVANT, reason="light", **learning),
+        of(2, State.IRRELEVANT, reason="light"),
+    ]
+    fill(site, *past)
+    day = past[1].motion_at.astimezone().date().isoformat()
+    async with visiting(site) as visitor:
+        _, page = await visitor.get(f"/?day={day}")
+        assert "1 would have been suppressed" in page
+        link = re.search(r'href="([^"]+shown=would[^"]*)"', page)
+        assert link is not None
+        _, page = await visitor.get(html.unescape(link[1]))
+        assert listed(page) == [past[1].event_id]
 
 
 async def test_trouble_of_a_camera_is_told(looking: Visitor) -> None:

@@ -42,6 +42,8 @@ class DayPart:
     until: datetime
     alarms: int = 0
     suppressed: int = 0
+    would: int = 0
+    """Those of the alarms that were judged nuisance, by a camera that alerts for all."""
     unknown: int = 0
     """Those among both that could not be judged."""
     up: int = 0
@@ -76,6 +78,11 @@ class CameraDay:
     def suppressed(self) -> int:
         """Events that raised none."""
         return sum(part.suppressed for part in self.parts)
+
+    @property
+    def would(self) -> int:
+        """Those of the alarms that would have been suppressed."""
+        return sum(part.would for part in self.parts)
 
     @property
     def unknown(self) -> int:
@@ -277,6 +284,7 @@ def _at_a_glance(events: Sequence[ListedEvent], since: datetime, until: datetime
             part,
             alarms=part.alarms + event.relevant,
             suppressed=part.suppressed + (not event.relevant),
+            would=part.would + (event.relevant and event.state is State.IRRELEVANT),
             unknown=part.unknown + (event.state is State.UNKNOWN),
             up=part.up + (event.feedback is True),
             down=part.down + (event.feedback is False),

@@ -12,9 +12,10 @@ from veroallarme_core.worker.camera import CameraWorker
 from veroallarme_core.worker.page.pages.event_cards import bounds_of, day_of
 from veroallarme_core.worker.storage import EventFilter
 
-SUPPRESSED, ALARMS = "suppressed", "alarms"
-"""What may stand in place of a state: events that raised no alarm, and those that did."""
-SHOWN = (ALARMS, SUPPRESSED, *(state.value for state in State))
+SUPPRESSED, ALARMS, WOULD = "suppressed", "alarms", "would"
+"""What may stand in place of a state: events that raised no alarm, those that did, and those that
+did though they were judged nuisance: a camera that is still being learned alerts for all."""
+SHOWN = (ALARMS, SUPPRESSED, WOULD, *(state.value for state in State))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +93,13 @@ class Wanted:
     def to_filter(self, cameras: Mapping[str, CameraWorker]) -> EventFilter:
         """Return what the store is asked for; events of cameras that are gone are left out."""
         since, until = (None, None) if self.day is None else bounds_of(self.day)
+        state = State.IRRELEVANT if self.shown == WOULD else self.shown
         return EventFilter(
             cameras=(self.camera,) if self.camera else tuple(cameras) or ("",),
-            states=(State(self.shown),) if self.shown in set(State) else (),
+            states=(State(state),) if state in set(State) else (),
             reasons=(self.reason,) if self.reason else (),
             kinds=(ObjectKind(self.kind),) if self.kind else (),
-            alarm={ALARMS: True, SUPPRESSED: False}.get(self.shown),
+            alarm={ALARMS: True, WOULD: True, SUPPRESSED: False}.get(self.shown),
             since=since,
             until=until,
         )
