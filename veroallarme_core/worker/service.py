@@ -260,6 +260,7 @@ class Worker:
                 await stack.enter_async_context(serving_page(self.house, door))
             except OSError as error:
                 raise _unopened(door.key, door.port, door.host, error) from error
+            _LOGGER.info("%s: open at %s", door.key, door.url)
 
     def _note_health(self) -> None:
         self._health_changed.set()

@@ -1,12 +1,14 @@
 """What every page stands in: words in five languages, addresses, static files."""
 
+import logging
 import re
 from string import Formatter
 from typing import Any
 
 import pytest
 
-from tests.worker.page.conftest import Visitor
+from tests.worker.conftest import Site
+from tests.worker.page.conftest import Visitor, visiting
 from veroallarme_core.worker.page.shell import rendering
 from veroallarme_core.worker.page.shell import words as words_module
 from veroallarme_core.worker.page.shell.words import LANGUAGES, Words, preferred, words
@@ -71,6 +73,14 @@ def test_one_and_many() -> None:
         "0 events", "1 event", "2 events",
     ]  # fmt: skip
     assert Words("fr", said)("n", count=0) == "0 event"
+
+
+async def test_the_log_tells_where_the_page_is(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        async with visiting(site) as visitor:
+            assert f"page: open at {visitor.base}/" in caplog.text
 
 
 async def test_a_page_in_the_language_of_the_browser_and_of_the_choice(visitor: Visitor) -> None:

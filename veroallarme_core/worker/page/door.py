@@ -33,6 +33,11 @@ class Door:
         return self._config.port
 
     @property
+    def url(self) -> str:
+        """Where it answers on this machine, without what a reverse proxy puts before it."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
+
+    @property
     def _config(self) -> PageConfig | IngressConfig:
         config = self.page or self.ingress
         assert config is not None
