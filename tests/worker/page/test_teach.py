@@ -17,6 +17,7 @@ from tests.worker.history.test_past_events import stored_verdict
 from tests.worker.page.conftest import Visitor, visiting
 from tests.worker.talk import C, events, sender
 from veroallarme_core.contract import Mode, ObjectKind, State
+from veroallarme_core.worker.config import LearningConfig
 from veroallarme_core.worker.history import RememberedEvent
 from veroallarme_core.worker.page.pages.zones import draw_heat
 from veroallarme_core.worker.page.shell import LANGUAGES
@@ -197,6 +198,24 @@ async def test_the_answer_follows_the_form(teacher: Visitor) -> None:
     assert "8 events are not known without judging anew" in page
     _, page = await teacher.get(f"{path}?mode=loud&threshold=x&own_threshold=yes")
     assert "of the last 12 events" in page, "a form that is half filled in is no fault"
+
+
+async def test_where_every_motion_alerts_what_if_says_so_and_promises_nothing(
+    teacher: Visitor,
+) -> None:
+    path, says = "/cameras/front/what-if", "every motion alerts at present. Choose “Filter”"
+    form = "objects=person&own_threshold=yes&threshold=0.9"
+    for mode, is_said in (("auto", True), ("shadow", True), ("filter", False)):
+        _, text = await teacher.get(f"{path}/answer?mode={mode}&{form}")
+        assert (says in text) == is_said, mode
+
+
+async def test_no_threshold_keeps_a_promise_before_the_camera_has_been_learned(site: Site) -> None:
+    site.learning = LearningConfig()
+    async with visiting(site) as visitor:
+        _, page = await visitor.get("/cameras/front/what-if")
+    assert "the general threshold, 0.50, is in force" in page
+    assert "keeps the promise" not in page
 
 
 async def test_applied_settings_act_at_once(teacher: Visitor) -> None:

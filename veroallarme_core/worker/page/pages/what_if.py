@@ -73,8 +73,9 @@ class WhatIfPage:
             recalls=recalls_known(events or ()),
             recall=settings.recall or self._house.config.learning.recall,
             learns=camera.learning.state is not None,
+            is_learned=camera.learning.learned,
             applied=request.query.get("applied", ""),
-            **_told(events, Choice.of(settings), settings),
+            **_told(camera, events, Choice.of(settings)),
         )
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -90,7 +91,7 @@ class WhatIfPage:
             request,
             "what_if_answer.html",
             camera=camera,
-            **_told(events, choice, settings),
+            **_told(camera, events, choice),
         )
 
     async def apply(self, request: web.Request) -> web.Response:
@@ -123,14 +124,18 @@ class WhatIfPage:
 
 
 def _told(
-    events: Sequence[RememberedEvent] | None, choice: Choice, settings: CameraSettings
+    camera: CameraWorker, events: Sequence[RememberedEvent] | None, choice: Choice
 ) -> dict[str, Any]:
+    settings = camera.context.settings
     now: Answer | None = None if events is None else answer(events, Choice.of(settings))
     then: Answer | None = None if events is None else answer(events, choice)
     return {
         "choice": choice,
         "now": now,
         "then": then,
+        # Else somebody moves the threshold, and wonders why nothing changes.
+        "alerts_always": choice.mode is Mode.SHADOW
+        or (choice.mode is Mode.AUTO and not camera.learning.learned),
     }
 
 
