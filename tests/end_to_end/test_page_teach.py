@@ -177,6 +177,19 @@ async def test_a_zone_drawn_with_the_mouse_acts_on_the_next_motion(seen: Seen) -
     await seen.shoot("zones-mouse")
 
 
+async def test_all_of_the_picture_is_in_sight_while_a_zone_is_drawn(seen: Seen) -> None:
+    await seen.page.set_viewport_size({"width": 1280, "height": 720})
+    await seen.open("/cameras/front/zones")
+    await expect(seen.page.locator("#picture")).to_be_visible()
+    await seen.page.get_by_role("button", name="New zone").click()
+    await expect(seen.page.locator("#estimate")).to_be_in_viewport(ratio=1)
+    bar = await seen.page.locator(".top").bounding_box()
+    box = await seen.page.locator("#canvas").bounding_box()
+    assert bar is not None
+    assert box is not None
+    assert box["y"] >= bar["y"] + bar["height"]
+
+
 async def drag_corner(seen: Seen, number: int, x: float, y: float) -> None:
     """Drag a corner by shares of the picture."""
     stage = await seen.page.locator("#canvas").bounding_box()

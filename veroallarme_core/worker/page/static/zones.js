@@ -252,7 +252,9 @@ function begin() {
   draw();
   canvas.focus({ preventScroll: true });
   hint(words.drawing);
-  by("finish").scrollIntoView({ block: "nearest" });
+  // At a desk the picture is so small that what it would do is in sight as well.
+  const last = matchMedia("(min-width: 60rem)").matches ? estimate : by("finish");
+  last.scrollIntoView({ block: "nearest" });
 }
 
 /** A name that no other zone has: the wanted one, else with the next number behind it. */
@@ -476,7 +478,15 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("beforeunload", (event) => {
   if (JSON.stringify(zones) !== saved) event.preventDefault();
 });
-by("picture")?.addEventListener("error", (event) => event.target.remove());
+const picture = by("picture");
+/** Of the picture, by which it is kept so small that all of it is in sight. */
+function noteAspect() {
+  if (!picture?.naturalWidth) return;
+  stage.style.setProperty("--aspect", String(picture.naturalWidth / picture.naturalHeight));
+}
+picture?.addEventListener("load", noteAspect);
+picture?.addEventListener("error", (event) => event.target.remove());
+noteAspect();
 
 by("suggestions")?.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-answer]");
