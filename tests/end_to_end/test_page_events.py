@@ -175,6 +175,16 @@ async def test_a_thumb_that_the_worker_refuses_is_not_shown(
     looking.errors.clear()  # that it was not found
 
 
+async def test_an_arrow_begins_with_an_event_in_sight(looking: Visit, paged: PagedWorker) -> None:
+    await looking.open("/events")
+    first = looking.page.locator("li.event .picture").first
+    await expect(first).to_be_visible()
+    await looking.page.keyboard.press("ArrowDown")
+    await expect(looking.page.locator("li.event .picture:focus")).to_have_count(0)
+    await looking.page.keyboard.press("ArrowRight")
+    await expect(first).to_be_focused()
+
+
 async def test_by_keyboard_alone(looking: Visit, paged: PagedWorker) -> None:
     await looking.open("/events")
     keyboard, first = looking.page.keyboard, paged.decided["street"][-1]

@@ -111,6 +111,12 @@ function neighbour(card, key) {
   return undefined;
 }
 
+/** The first card of the list that is not above the screen. */
+const cardInSight = () =>
+  [...document.querySelectorAll("[data-gallery] li.event")].find(
+    (card) => card.getBoundingClientRect().top > 0,
+  );
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
   const card = cardOf(event.target);
@@ -120,7 +126,15 @@ document.addEventListener("keydown", (event) => {
     undo();
     return;
   }
-  if (!card) return;
+  if (!card) {
+    // Who has not chosen an event begins with one in sight; up and down scroll the page.
+    const isNowhere = event.target === document.body || event.target.matches("main");
+    const first = isNowhere && /^Arrow(Left|Right)$/.test(key) ? cardInSight() : undefined;
+    if (!first) return;
+    event.preventDefault();
+    focusCard(first);
+    return;
+  }
   if (key === "r" || key === "f") {
     event.preventDefault();
     give(card, key === "r" ? "true" : "false");

@@ -56,7 +56,8 @@ function all() {
     ],
     [days, some(told.before), some(told.after)],
   );
-  const line = (label, name, dash) => ({ label, stroke: colour(name), width: 2, dash, spanGaps: true, points: { size: 6 } });
+  // One day alone makes no line, only points.
+  const line = (label, name, dash) => ({ label, stroke: colour(name), width: 2, dash, spanGaps: true, points: { show: true, size: 6 } });
   draw(
     latency,
     [
