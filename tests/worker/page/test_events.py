@@ -232,6 +232,20 @@ async def test_what_is_not_kept_is_not_found(
         assert response.status in (404, 409), path
 
 
+async def test_what_is_not_there_is_told_in_the_language_of_the_page(looking: Visitor) -> None:
+    german = {**PAGE, "Accept-Language": "de"}
+    for path, says in (
+        ("/events/front/20200101_000000_aaaaaa", "wird nicht mehr aufbewahrt."),
+        ("/events/attic/20200101_000000_aaaaaa", "Es gibt keine Kamera „attic“."),
+        ("/cameras/attic/zones", "Es gibt keine Kamera „attic“."),
+        ("/numbers?camera=attic", "Es gibt keine Kamera „attic“."),
+        ("/numbers?camera=%3Cb%3E", "„&lt;b&gt;“"),
+    ):
+        response, page = await looking.get(path, headers=german)
+        assert response.status == 404
+        assert says in page
+
+
 # --- the user's word ---------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from veroallarme_core.worker.page.pages.why import lines_of, recurrence_picture
 from veroallarme_core.worker.page.shell import House, render, url_for, words_of
 from veroallarme_core.worker.storage import ListedEvent
 
-_EVENT = "/events/{camera}/{event_id:[a-z0-9_]{1,64}}"
+_EVENT = "/events/{camera:[a-z0-9_]{1,64}}/{event_id:[a-z0-9_]{1,64}}"
 _PICTURES_CACHED = "private, max-age=600"
 """A login that ends must not leave pictures behind for long, and scrolling back must not load."""
 _WIDTHS = ("360", "1280")
@@ -119,7 +119,7 @@ class EventPages:
         event_id = request.match_info["event_id"]
         listed = (await self._past.lists.find([event_id])).get(event_id)
         if listed is None or listed.camera != camera.id:
-            raise web.HTTPNotFound(text=f"The event {event_id} is not kept any more.")
+            raise web.HTTPNotFound(text=words_of(request)("failed.no_event", event=event_id))
         (card,) = await cards_of(self._house, [listed], words_of(request))
         return listed, card
 

@@ -10,7 +10,8 @@ from veroallarme_core.worker.page.pages.event_cards import cards_of
 from veroallarme_core.worker.page.shell import House, render, url_for, words_of
 
 _ZONE = (
-    "/events/{camera}/{event_id:[a-z0-9_]{1,64}}/regions/{number:[0-9]{1,2}}/{kind:ignore|always}"
+    "/events/{camera:[a-z0-9_]{1,64}}/{event_id:[a-z0-9_]{1,64}}"
+    "/regions/{number:[0-9]{1,2}}/{kind:ignore|always}"
 )
 
 

@@ -34,7 +34,7 @@ def routes(house: House) -> list[web.RouteDef]:
     async def read(request: web.Request) -> tuple[Numbers, int, str]:
         camera, days = request.query.get("camera", ""), request.query.get("days", "")
         if camera and camera not in house.cameras:
-            raise web.HTTPNotFound(text=f"There is no camera {camera[:64]!r}.")
+            raise web.HTTPNotFound(text=words_of(request)("failed.no_camera", camera=camera[:64]))
         span = int(days) if days.isdecimal() and days.isascii() and len(days) < 4 else _USUAL_SPAN
         span = min(max(1, span), MOST_DAYS)
         cameras = [camera] if camera else sorted(house.cameras)

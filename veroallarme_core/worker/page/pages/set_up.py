@@ -62,6 +62,6 @@ def routes(house: House) -> list[web.RouteDef]:
 
     return [
         web.get("/set-up", show),
-        web.get("/set-up/{camera}", show_camera),
-        web.post("/set-up/{camera}", try_out),
+        web.get("/set-up/{camera:[a-z0-9_]{1,64}}", show_camera),
+        web.post("/set-up/{camera:[a-z0-9_]{1,64}}", try_out),
     ]

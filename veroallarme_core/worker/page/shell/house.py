@@ -14,6 +14,7 @@ from veroallarme_core.worker.config import WorkerConfig
 from veroallarme_core.worker.history import PastEvents
 from veroallarme_core.worker.mqtt import Listening
 from veroallarme_core.worker.nightly import Adaptations
+from veroallarme_core.worker.page.shell.rendering import words_of
 from veroallarme_core.worker.storage import Storage
 from veroallarme_core.worker.web import Condition
 
@@ -50,7 +51,8 @@ class House:
         Raises:
             web.HTTPNotFound: There is none.
         """
-        camera = self.cameras.get(request.match_info["camera"])
+        name = request.match_info["camera"]
+        camera = self.cameras.get(name)
         if camera is None:
-            raise web.HTTPNotFound
+            raise web.HTTPNotFound(text=words_of(request)("failed.no_camera", camera=name))
         return camera
