@@ -28,9 +28,11 @@ FLOORS_PX = (0, 14, 20, 28)
 """Heights below which an intruder may be left out of the promise. Above the last nobody is."""
 WORTH_A_FLOOR = 0.1
 """Share of its own events that a camera must suppress in addition for a higher floor."""
-RECALLS = (0.98, 0.99, 0.995, 0.999)
-"""For which the line is told beside that of the recall that is promised. Each lower one has more
-intruders judged in full: 0.95 would take as long as all the rest of an adaptation."""
+RECALLS = (0.95, 0.98, 0.99, 0.995, 0.999)
+"""For which the line is told beside that of the recall that is promised."""
+_LOWEST_OTHER = 0.98
+"""Recall below which no other one is told than what is promised, and above: each lower one has more
+intruders judged in full, and 0.95 would take as long as all the rest of an adaptation."""
 CONFIRMED_WEIGHT = 5
 """A real intruder weighs as much as so many synthetic ones."""
 HEIGHTS_PX = (0, 14, 20, 28, 56, 112)
@@ -87,11 +89,16 @@ def lines_by_recall(
         options: how to learn; its recall is one of them.
     """
     found = {}
-    for recall in sorted({*RECALLS, options.recall}):
+    for recall in _recalls_told(options):
         lines = lines_by_floor(attempts, confirmed, replace(options, recall=recall))
         if lines and allowed_misses(len(attempts), recall, options.confidence):
             found[recall] = lines[_choose_floor(lines, history)]
     return found
+
+
+def _recalls_told(options: AdaptationOptions) -> list[float]:
+    lowest = min(_LOWEST_OTHER, options.recall)
+    return sorted(recall for recall in {*RECALLS, options.recall} if recall >= lowest)
 
 
 def highest_of_recalls(
@@ -101,7 +108,7 @@ def highest_of_recalls(
     return max(
         (
             line
-            for recall in {*RECALLS, options.recall}
+            for recall in _recalls_told(options)
             for line in lines_by_floor(
                 attempts, confirmed, replace(options, recall=recall)
             ).values()
