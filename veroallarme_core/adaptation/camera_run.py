@@ -29,7 +29,6 @@ from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
 from veroallarme_core.adaptation.promise import (
     calibrated,
-    highest_of_recalls,
     lines_by_floor,
     lines_by_recall,
     missing_for_promise,
@@ -93,14 +92,6 @@ def adapt_camera(
     if not missing:
         model = calibrated(model, attempts, confirmed, lines, event_ranks, options)
         # What the camera would suppress with another promise is asked long after this.
-        attempts = settle(
-            trial,
-            sources,
-            attempts,
-            lambda tried: highest_of_recalls(tried, confirmed, options),
-            options,
-            progress,
-        )
         recalls = lines_by_recall(attempts, confirmed, event_ranks, options)
         model = replace(model, lines=recalls)
     return (

@@ -29,10 +29,9 @@ FLOORS_PX = (0, 14, 20, 28)
 WORTH_A_FLOOR = 0.1
 """Share of its own events that a camera must suppress in addition for a higher floor."""
 RECALLS = (0.95, 0.98, 0.99, 0.995, 0.999)
-"""For which the line is told beside that of the recall that is promised."""
-_LOWEST_OTHER = 0.98
-"""Recall below which no other one is told than what is promised, and above: each lower one has more
-intruders judged in full, and 0.95 would take as long as all the rest of an adaptation."""
+"""For which the line is told as well, as far as they are higher than what is promised: a lower one
+has more intruders judged in full, 0.98 beside 0.99 five hundred of 1,200, as long as all the rest
+of an adaptation takes."""
 CONFIRMED_WEIGHT = 5
 """A real intruder weighs as much as so many synthetic ones."""
 HEIGHTS_PX = (0, 14, 20, 28, 56, 112)
@@ -80,7 +79,9 @@ def lines_by_floor(
 def lines_by_recall(
     attempts: Sequence[Attempt], confirmed: Floats, history: Floats, options: AdaptationOptions
 ) -> dict[float, float]:
-    """Return the threshold that `calibrated` draws for each recall that can be promised.
+    """Return the threshold that `calibrated` draws for this recall and each higher one.
+
+    Theirs are no higher, so that no attempt need be looked at again for them.
 
     Args:
         attempts: how the synthetic intruders fared.
@@ -89,32 +90,11 @@ def lines_by_recall(
         options: how to learn; its recall is one of them.
     """
     found = {}
-    for recall in _recalls_told(options):
+    for recall in (options.recall, *(other for other in RECALLS if other > options.recall)):
         lines = lines_by_floor(attempts, confirmed, replace(options, recall=recall))
         if lines and allowed_misses(len(attempts), recall, options.confidence):
             found[recall] = lines[_choose_floor(lines, history)]
     return found
-
-
-def _recalls_told(options: AdaptationOptions) -> list[float]:
-    lowest = min(_LOWEST_OTHER, options.recall)
-    return sorted(recall for recall in {*RECALLS, options.recall} if recall >= lowest)
-
-
-def highest_of_recalls(
-    attempts: Sequence[Attempt], confirmed: Floats, options: AdaptationOptions
-) -> float:
-    """Return the highest line that any of the recalls draws, -inf where none does."""
-    return max(
-        (
-            line
-            for recall in _recalls_told(options)
-            for line in lines_by_floor(
-                attempts, confirmed, replace(options, recall=recall)
-            ).values()
-        ),
-        default=-math.inf,
-    )
 
 
 def missing_for_promise(
