@@ -35,7 +35,7 @@ import cv2
 import numpy as np
 
 from veroallarme_core.camera_memory import FOLDS, QUANTILES, CameraModel, CameraState, SceneMemory
-from veroallarme_core.contract import CameraSettings, Mode
+from veroallarme_core.contract import CameraSettings, Mode, Promise
 from veroallarme_core.demo.events import encode
 from veroallarme_core.description import SKETCH_DIM
 from veroallarme_core.drawing import draw_event
@@ -66,8 +66,8 @@ STAGES = {
 """The functions in which each stage spends its time, and the module that calls them."""
 WHOLE = "whole event"
 BEGUN = datetime(2026, 6, 1, 8, tzinfo=UTC)
-HIGHEST_LINE = 0.8
-"""Rank below which the learned camera looks twice, as one does that is being adapted."""
+LINE = 0.8
+"""Rank below which the learned camera suppresses, and looks twice before it does."""
 HISTORY = 12
 """Hours in each of which the learned camera has seen all of its events."""
 
@@ -161,11 +161,19 @@ def learned_state(pipeline: EventPipeline, events: Sequence[Frames]) -> CameraSt
         teacher_quantiles=even,
         heads=np.zeros((FOLDS, SKETCH_DIM + 1)),
         head_quantiles=np.tile(even, (FOLDS, 1)),
-        threshold=0.5,
-        promise=None,
+        threshold=LINE,
+        promise=Promise(
+            recall=0.99,
+            confidence=0.95,
+            synthetic=1200,
+            synthetic_recall=0.99,
+            confirmed=0,
+            confirmed_recall=None,
+            since="2026-06-01T00:00:00+00:00",
+        ),
         view=memory.reaimed,
     )
-    return CameraState.on_trial(folder, memory, model, HIGHEST_LINE)
+    return CameraState(folder, memory, model)
 
 
 def drawn_events(size: tuple[int, int], names: Sequence[str] = EVENTS) -> list[Frames]:

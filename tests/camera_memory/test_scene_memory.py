@@ -196,3 +196,12 @@ def test_picture_of_another_shape_is_another_view_only_when_it_stays(memory: Sce
     assert not memory.knows(wide.evidence)
     assert observe(memory, other_tree(), *[wide] * 4) == [False] * 4 + [True]
     assert memory.grid == wide.evidence.grid
+
+
+def test_what_was_described_in_part_teaches_nothing(memory: SceneMemory) -> None:
+    event = other_tree()
+    part = replace(event.evidence, features=event.evidence.features[:0])
+    before = memory.events
+    with pytest.raises(ValueError, match="learns from whole frames"):
+        memory.observe(part, "20260101_000000_000000", 0.0)
+    assert memory.events == before

@@ -84,7 +84,12 @@ class SceneMemory:
 
         Returns:
             Whether the camera turned out to show another view, so that learning began again.
+
+        Raises:
+            ValueError: its regions alone were described, as on trial: a view is learned as a whole.
         """
+        if not len(evidence.features):
+            raise ValueError("the memory learns from whole frames, and this burst has none")
         self.events += 1
         view = self._view
         view.strange_events = view.strange_events + 1 if self._is_strange(evidence) else 0
