@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -94,6 +94,15 @@ def free_name(wanted: str, taken: Collection[str]) -> str:
     while name.casefold() in names:
         name = f"{word[: MAX_NAME - 5]} {next(following)}"
     return name
+
+
+def new_names(word: str, taken: Collection[str]) -> Iterator[str]:
+    """Yield names of a word and a number that neither some zones nor one another have."""
+    names = set(taken)
+    while True:
+        name = free_name(f"{word} 1", names)
+        names.add(name)
+        yield name
 
 
 def with_names_of_their_own(zones: Iterable[Zone]) -> tuple[Zone, ...]:

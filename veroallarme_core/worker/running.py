@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Callable
 
 from veroallarme_core.worker.config import AppPlaces, WorkerConfig, prepare
 from veroallarme_core.worker.process_memory import keep_one_heap
@@ -33,18 +34,14 @@ async def serve(config: WorkerConfig, *, stands_by: bool = False) -> None:
     worker = await _turn_of(config) if stands_by else Worker(config)
     if worker is None:
         return
-    loop = asyncio.get_running_loop()
-    for signal_ in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_, worker.stop)
+    _when_told_to_stop(worker.stop)
     await worker.run()
 
 
 async def _turn_of(config: WorkerConfig) -> Worker | None:
     """Return a worker once no other one holds the folders; None where it is told to stop before."""
-    loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    for signal_ in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_, stopped.set)
+    _when_told_to_stop(stopped.set)
     is_told = False
     while not stopped.is_set():
         try:
@@ -71,10 +68,15 @@ async def run_app(places: AppPlaces) -> None:
         AppError, StartError: it cannot start.
     """
     preparing = asyncio.ensure_future(prepare(places))
-    loop = asyncio.get_running_loop()
     # Until the worker takes the signals itself a stop need not wait for the supervisor's answer.
-    for signal_ in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_, preparing.cancel)
+    _when_told_to_stop(preparing.cancel)
     await asyncio.wait([preparing])
     if not preparing.cancelled():
         await serve(preparing.result())
+
+
+def _when_told_to_stop(call: Callable[[], object]) -> None:
+    """Let SIGTERM and SIGINT call this from now on, and nothing that they called before."""
+    loop = asyncio.get_running_loop()
+    for signal_ in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_, call)

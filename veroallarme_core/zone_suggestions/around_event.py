@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from veroallarme_core.contract import Zone, ZoneKind
+from veroallarme_core.contract import Zone, ZoneKind, new_names
 from veroallarme_core.zone_suggestions.canvas import COLUMNS, Canvas
 from veroallarme_core.zone_suggestions.past_event import Box, PastEvent
 
@@ -77,7 +76,7 @@ def zones_around(event: PastEvent, taken_names: Collection[str]) -> tuple[Zone, 
         )
     if len(spans) > MOST_ZONES or sum(span.area for span in spans) > MOST_AREA_SHARE:
         raise NothingToIgnoreError(_TOO_LARGE)
-    names = _free_names("Ignored", taken_names)
+    names = new_names("Ignored", taken_names)
     return tuple(
         Zone(name=next(names), kind=ZoneKind.IGNORE, points=_corners(span)) for span in spans
     )
@@ -121,7 +120,7 @@ def zone_around(
     if kind is ZoneKind.IGNORE and span.area > MOST_AREA_SHARE:
         raise NothingToIgnoreError(_TOO_LARGE)
     word = word or ("Ignored" if kind is ZoneKind.IGNORE else "Always")
-    name = next(_free_names(word, taken_names))
+    name = next(new_names(word, taken_names))
     return Zone(name=name, kind=kind, points=_corners(span))
 
 
@@ -159,10 +158,3 @@ def _corners(span: _Span) -> tuple[tuple[float, float], ...]:
         round(share, 4) for share in (span.left, span.top, span.right, span.bottom)
     )
     return ((left, top), (right, top), (right, bottom), (left, bottom))
-
-
-def _free_names(word: str, taken: Collection[str]) -> Iterator[str]:
-    names = {name.casefold() for name in taken}
-    for number in itertools.count(1):
-        if (name := f"{word} {number}").casefold() not in names:
-            yield name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from veroallarme_core.contract import (
     Zone,
     ZoneKind,
     ZoneSuggestion,
+    new_names,
 )
 from veroallarme_core.zone_suggestions.busy_places import busy_places, with_far_edge
 from veroallarme_core.zone_suggestions.canvas import Canvas, Mask, closed, grown
@@ -83,7 +84,7 @@ def suggest_zones(history: History, zones: Sequence[Zone] = ()) -> list[ZoneSugg
     moving = canvas.resized(history.recurrence)
     for limit in OFTEN:
         if chosen := _suggest_where(scene, moving, limit):
-            names = _free_names(zones)
+            names = new_names("Suggested", {zone.name for zone in zones})
             return [_named(zone, next(names), evidence) for zone, evidence in chosen]
     return []
 
@@ -202,12 +203,3 @@ def _named(zone: Zone, name: str, evidence: SuggestionEvidence) -> ZoneSuggestio
     digest = hashlib.sha256(repr(zone.points).encode()).hexdigest()[:8]
     named = Zone(name=name, kind=zone.kind, points=zone.points)
     return ZoneSuggestion(id=f"zone_{digest}", zone=named, evidence=evidence)
-
-
-def _free_names(zones: Sequence[Zone]) -> Iterator[str]:
-    taken = {zone.name for zone in zones}
-    number = 0
-    while True:
-        number += 1
-        if (name := f"Suggested {number}") not in taken:
-            yield name
