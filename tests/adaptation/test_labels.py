@@ -46,7 +46,7 @@ def test_labels_that_are_not_there_are_one_sentence(tmp_path: Path, name: str) -
         read_labels(tmp_path / name)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=80))
 def test_any_file_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

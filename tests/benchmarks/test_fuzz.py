@@ -19,7 +19,6 @@ FAULTS = Path(__file__).with_name("fuzz_faults.py")
 SHORT = settings(
     derandomize=True,
     max_examples=40,
-    deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

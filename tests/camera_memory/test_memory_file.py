@@ -181,7 +181,7 @@ def test_no_number_in_a_file_may_be_infinite(saved: Path, tmp_path: Path) -> Non
     check_refused(tmp_path / "memory.npz")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_broken_file_is_refused_or_read(
     saved: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

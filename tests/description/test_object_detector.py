@@ -89,7 +89,7 @@ class TestGeometry:
         corners = [*edges[:, :2].min(axis=0), *edges[:, 2:].max(axis=0)]
         assert np.abs(np.array(corners) - square).max() <= cell_px + 2
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(data=st.data())
     def test_of_any_frame(self, white_finder, data):
         height, width = data.draw(st.integers(97, 701)), data.draw(st.integers(97, 1700))

@@ -423,7 +423,7 @@ def test_threshold_out_of_range_is_named(threshold: float) -> None:
         judge_motion(detect([YARD, YARD]), threshold=threshold)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     threshold=st.floats(0, 1),
     height=st.integers(1, 60),

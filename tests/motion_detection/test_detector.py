@@ -259,7 +259,7 @@ def test_local_correlation_is_that_of_a_fit() -> None:
     assert fast == pytest.approx(slow, abs=0.01)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     height=st.integers(1, 80),
     width=st.integers(1, 80),

@@ -106,7 +106,7 @@ def test_dictionary_is_plain() -> None:
     }
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(height=st.integers(1, 60), width=st.integers(1, 60), seed=st.integers(0, 99))
 def test_any_size_of_noise_is_compared(height: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ import io
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -59,7 +59,6 @@ def test_what_has_not_come_has_no_end(data):
         assert picture_end(data[:length]) is None
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=300), start=st.sampled_from([b"", b"\xff\xd8", encode(YARD)[:700]]))
 def test_any_bytes_have_an_end_within_or_none(data, start):
     end = picture_end(start + data)

@@ -226,7 +226,7 @@ def test_what_is_lost_turns_with_the_picture() -> None:
     assert not decoded.lost[:, -1].any()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(length=st.integers(0, len(JPEG)))
 def test_jpeg_cut_at_any_byte_never_crashes(length: int) -> None:
     outcome = decode_or_error(JPEG[:length])
@@ -239,7 +239,7 @@ def test_jpeg_cut_at_any_byte_never_crashes(length: int) -> None:
             np.testing.assert_array_equal(outcome.image, decode_frame(JPEG).image)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=st.binary(max_size=400), start=st.sampled_from([b"", b"\xff\xd8\xff\xe0", JPEG[:200]]))
 def test_random_bytes_never_crash(data: bytes, start: bytes) -> None:
     outcome = decode_or_error(start + data)
@@ -249,7 +249,7 @@ def test_random_bytes_never_crash(data: bytes, start: bytes) -> None:
         assert outcome.image.ndim == 3
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(position=st.integers(2, len(JPEG) - 1), garbage=st.binary(min_size=1, max_size=40))
 def test_garbled_jpeg_never_crashes(position: int, garbage: bytes) -> None:
     data = JPEG[:position] + garbage + JPEG[position + len(garbage) :]

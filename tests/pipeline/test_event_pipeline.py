@@ -137,7 +137,7 @@ def test_still_burst_without_a_reference_is_not_suppressed() -> None:
     assert result.state is State.UNKNOWN
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_truncated_and_changed_jpegs_give_a_result(data: st.DataObject) -> None:
     frames = []
@@ -151,7 +151,7 @@ def test_truncated_and_changed_jpegs_give_a_result(data: st.DataObject) -> None:
     check(EventPipeline().judge(frames, FILTER, frames[0]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=200), max_size=4))
 def test_any_bytes_give_a_result(frames: list[bytes]) -> None:
     result = EventPipeline().judge(frames, FILTER)

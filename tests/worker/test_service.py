@@ -799,7 +799,7 @@ async def test_no_payload_ends_the_worker_or_goes_unacknowledged(site: Site) -> 
         sender(site.port) as broker,
     ):
 
-        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=300, suppress_health_check=list(HealthCheck))
         @given(topics, payloads)
         def offer(topic: str, payload: bytes) -> None:
             sent.append(topic)

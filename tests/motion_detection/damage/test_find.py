@@ -50,7 +50,7 @@ def test_nothing_given_nothing_found() -> None:
     assert find_damage([None])[0].blocks.shape == (0, 0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     shape=st.tuples(st.integers(1, 90), st.integers(1, 200)),
     data=st.data(),

@@ -571,7 +571,7 @@ async def test_endless_provisional_answers_end_with_the_time():
     assert error.code == "timeout"
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     head=st.sampled_from([b"", OK, OK + b"Transfer-Encoding: chunked\r\n\r\n", promising(9, b"")]),
     data=st.binary(max_size=200),
