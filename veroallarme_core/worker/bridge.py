@@ -182,7 +182,7 @@ class Bridge:
             raise CommandError("the worker takes this camera's bursts itself: send none")
         sent = await read_large(BridgedBurst.from_json, message.payload)
         event_id = sent.event_id
-        owner = await camera.motion.owner_of(event_id)
+        owner = await camera.motion.owner_of(event_id, redelivered=message.redelivered)
         if owner == camera.id:
             message.acknowledge()
             return False

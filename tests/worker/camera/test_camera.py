@@ -27,7 +27,7 @@ from veroallarme_core.contract import CameraSettings, CommandError, Mode, OnUnkn
 from veroallarme_core.description.burst_evidence import BurstEvidence
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_core.worker.camera import camera as camera_module
-from veroallarme_core.worker.camera import camera_judge, event_decider
+from veroallarme_core.worker.camera import camera_judge, event_decider, journal
 from veroallarme_core.worker.camera.camera import CameraWorker
 from veroallarme_core.worker.camera.context import WorkerServices
 from veroallarme_core.worker.camera.judging import JudgingThreads, OverloadedError
@@ -417,6 +417,29 @@ async def test_starts_and_ends_keep_their_order_behind_a_start_that_waits(
         stage.start(300, delivery="3:on")
         await stage.until(lambda: len(stage.acknowledged) == 2)
         assert camera.alarm.in_motion, "the last word was a start"
+
+
+async def test_a_start_that_is_delivered_again_is_one_on_a_slow_machine_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage.play():
+        stage.start(delivery="1:on")
+        await stage.until(lambda: stage.verdicts and stage.acknowledged)
+        slow_call(monkeypatch, "find_delivery", 2 * journal.STORE_LIMIT_S)
+        stage.start(delivery="1:on", redelivered=True)
+        await stage.until(lambda: len(stage.acknowledged) == 2)
+        assert len(stage.verdicts) == 1
+
+
+async def test_a_start_that_is_delivered_again_alerts_where_the_journal_does_not_answer(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "DELIVERY_LIMIT_S", 0.05)
+    slow_call(monkeypatch, "find_delivery", 0.5)
+    async with stage.play():
+        stage.start(delivery="1:on", redelivered=True)
+        await stage.until(lambda: stage.on("relevant") == [b"ON"])
+        assert "no answer in time" in stage.complaints["front/storage"]
 
 
 async def test_an_end_that_is_delivered_again_does_not_end_a_newer_motion(stage: Stage) -> None:

@@ -23,6 +23,13 @@ _LOGGER = logging.getLogger(__name__)
 
 STORE_LIMIT_S = 0.18
 """Longest time that storing may hold up an alarm; 0.2 s are promised, with the sending."""
+DELIVERY_LIMIT_S = 5.0
+"""Longest time that the journal is asked for a message that the broker delivers again.
+
+A connection that broke has brought it before, so its alarm is late anyway, and most of these are
+journalled: a machine that has just started needs longer than `STORE_LIMIT_S` to look, and what is
+then taken for new is covered twice.
+"""
 
 
 class CameraJournal:
@@ -39,16 +46,21 @@ class CameraJournal:
     async def find_delivery(self, delivery: str) -> str | None:
         """Return the event of a start that the journal holds; None where it cannot be read."""
         try:
-            async with asyncio.timeout(STORE_LIMIT_S):
+            async with asyncio.timeout(DELIVERY_LIMIT_S):
                 return await self._storage.database(lambda store: store.find_delivery(delivery))
         except STORAGE_ERRORS as error:
             self._failed("the journal cannot be read", error)
             return None
 
-    async def camera_of(self, event_id: str) -> str | None:
-        """Return the camera that an event belongs to, as far as the journal can tell now."""
+    async def camera_of(self, event_id: str, *, redelivered: bool) -> str | None:
+        """Return the camera that an event belongs to, as far as the journal can tell now.
+
+        Args:
+            redelivered: whether the broker delivers its burst again.
+        """
+        limit_s = DELIVERY_LIMIT_S if redelivered else STORE_LIMIT_S
         try:
-            async with asyncio.timeout(STORE_LIMIT_S):
+            async with asyncio.timeout(limit_s):
                 return await self._storage.database(lambda store: store.camera_of(event_id))
         except STORAGE_ERRORS as error:
             self._failed("the journal cannot be read", error)
@@ -186,7 +198,7 @@ class CameraJournal:
     def _failed(self, trouble: str, error: Exception) -> None:
         self._context.complain(
             "storage",
-            f"{trouble} ({error or 'no answer in time'}): "
+            f"{trouble} ({str(error) or 'no answer in time'}): "
             "check that the disk is there, writable and not full",
         )
 

@@ -138,11 +138,16 @@ class Motion:
 
     # --- bursts of Home Assistant --------------------------------------------------------
 
-    async def owner_of(self, event_id: str) -> str | None:
-        """Return the camera that an event belongs to, as far as the journal can tell now."""
+    async def owner_of(self, event_id: str, *, redelivered: bool) -> str | None:
+        """Return the camera that an event belongs to, as far as the journal can tell now.
+
+        Args:
+            event_id: of a burst.
+            redelivered: whether the broker delivers that burst again.
+        """
         if event_id in self._known_bursts:
             return self._context.id
-        return await self._journal.camera_of(event_id)
+        return await self._journal.camera_of(event_id, redelivered=redelivered)
 
     def remember_event(self, event_id: str) -> None:
         """Recognise an event of a former run when its burst comes again."""
