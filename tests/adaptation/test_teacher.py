@@ -7,7 +7,8 @@ import numpy as np
 
 from tests.watched import Watched, garden_model, history, learned_memory
 from veroallarme_core.adaptation.history import EventFolder
-from veroallarme_core.adaptation.observed_events import ObservedEvent, assess_events
+from veroallarme_core.adaptation.observed_event import ObservedEvent
+from veroallarme_core.adaptation.observed_events import assess_events
 from veroallarme_core.adaptation.teacher import TaughtRegions
 
 

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def adapt_camera(
     labels: Mapping[str, bool],
     options: AdaptationOptions | None = None,
     progress: ReportProgress = lambda step, done, total: None,
+    seen_file: Path | None = None,
 ) -> tuple[SceneMemory, CameraModel, AdaptationReport]:
     """Learn a camera.
 
@@ -55,6 +57,8 @@ def adapt_camera(
         labels: the user's thumbs by event id; those of other events are ignored.
         options: None takes the defaults.
         progress: told how far it is, from this thread.
+        seen_file: holds what was seen of its events before, and is written anew: only those that
+            are new are looked at. None looks at all.
 
     Returns:
         The memory, the model and a report. A model without a promise ranks, but suppresses nothing.
@@ -66,7 +70,7 @@ def adapt_camera(
     options = options or AdaptationOptions()
     started = time.monotonic()
     memory, known, unreadable = observe_history(
-        events[-options.most_events :], pipeline, options, progress
+        events[-options.most_events :], pipeline, options, progress, seen_file
     )
     assess_events(memory, known)
     taught = TaughtRegions.of(known, labels)

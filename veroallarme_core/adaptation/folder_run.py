@@ -11,6 +11,7 @@ from veroallarme_core.adaptation.history import list_events
 from veroallarme_core.adaptation.labels import read_labels
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ProgressLine
+from veroallarme_core.adaptation.seen_history import SEEN_FILE
 from veroallarme_core.camera_memory import (
     MEMORY_FILE,
     MODEL_FILE,
@@ -33,7 +34,7 @@ def adapt_folder(
     keep_memory: bool = False,
     detector: Path | None = None,
 ) -> dict[str, Any]:
-    """Learn a camera and write its memory, its model and a report.
+    """Learn a camera; write its memory, its model, a report, and what was seen for the next time.
 
     Args:
         data_dir: the camera's folder of events.
@@ -59,7 +60,9 @@ def adapt_folder(
     view = _view_of(state_dir / MEMORY_FILE, pipeline.encoder_name)
     events = list_events(data_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
-    memory, model, report = adapt_camera(events, pipeline, thumbs, options, ProgressLine())
+    memory, model, report = adapt_camera(
+        events, pipeline, thumbs, options, ProgressLine(), state_dir / SEEN_FILE
+    )
     if not keep_memory:
         memory.save(state_dir / MEMORY_FILE)
         model = replace(model, view=memory.reaimed)

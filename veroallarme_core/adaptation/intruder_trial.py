@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.history import EventFolder, picture_files, read_frames
-from veroallarme_core.adaptation.observed_events import ObservedEvent
+from veroallarme_core.adaptation.observed_event import ObservedEvent
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.perspective import Perspective
 from veroallarme_core.adaptation.progress import ReportProgress
@@ -41,8 +41,6 @@ Floats = NDArray[np.float64]
 
 HIGHEST_LINE = 0.8
 """Rank above which no camera's line lies: below, a burst on trial is looked at twice."""
-MOST_SPRITES = 100
-"""Movers of its own that a camera shows again, the latest ones."""
 _AT_A_TIME = 8  # intruders that are looked at closely before the line is drawn anew
 _SOURCE_SHARE = 0.75  # of the events, by rank: the others are likeliest to show a real mover
 
@@ -76,7 +74,7 @@ class Cast:
         """Take them from a history."""
         sprites = tuple(sprite for event in known for sprite in event.sprites)
         sightings = [person for event in known for person in event.sightings]
-        return cls(sprites[-MOST_SPRITES:], Perspective.of(sightings))
+        return cls(sprites, Perspective.of(sightings))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from veroallarme_core import __version__
 from veroallarme_core.adaptation.history import EventFolder, read_frames
+from veroallarme_core.adaptation.observed_event import ObservedEvent, forget_old_sprites
 from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.adaptation.perspective import Sighting
 from veroallarme_core.adaptation.progress import ReportProgress
+from veroallarme_core.adaptation.seen_history import SeenHistory, read_seen, write_seen
 from veroallarme_core.adaptation.sprites import Sprite, cut_sprite
 from veroallarme_core.adaptation.threads import map_in_order
-from veroallarme_core.camera_memory import AssessedRegion, SceneMemory
+from veroallarme_core.camera_memory import SceneMemory
 from veroallarme_core.description import (
     CERTAIN_SCORE,
     TAUGHT_REGIONS,
-    BurstEvidence,
     DetectedObject,
     RegionEvidence,
 )
@@ -33,44 +37,7 @@ from veroallarme_core.motion_detection import MotionDetectionResult, MotionRegio
 from veroallarme_core.pictures import Frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
 
-_NO_FEATURES = np.zeros((0, 0, 0, 0), np.float32)
-
-
-@dataclass(eq=False)
-class ObservedEvent:
-    """What is kept of an event while its camera is learned."""
-
-    source: EventFolder
-    evidence: BurstEvidence
-    is_whole: bool
-    """Whether no frame is damaged: intruders are pasted over these."""
-    counts: NDArray[np.bool_]
-    """(n,): which regions lie where motion counts, and are no object that does not."""
-    is_alerting: bool = False
-    """Whether it alerts by where something moved, whatever the model says."""
-    objects: tuple[DetectedObject, ...] = ()
-    """Those that were recognised for certain, of all frames."""
-    sprites: tuple[Sprite, ...] = ()
-    """Movers that could be cut out cleanly."""
-    frame_dimensions: tuple[int, int] = (0, 0)
-    """Height and width in pixels."""
-    assessed: tuple[AssessedRegion, ...] = ()
-    """The regions, and how unusual they are; none where the memory cannot tell."""
-
-    @property
-    def sightings(self) -> Iterator[Sighting]:
-        """People who stand in the picture as a whole."""
-        height, _ = self.frame_dimensions
-        for found in self.objects:
-            bottom = found.y + found.height
-            is_whole = found.y > 1 and bottom < height - 1
-            if found.group == "person" and is_whole and found.height > 1.2 * found.width:
-                yield Sighting(bottom / height, found.height / height)
-
-    @property
-    def regions(self) -> tuple[RegionEvidence, ...]:
-        """What is known of the regions that moved, the most important first."""
-        return self.evidence.regions
+_LOGGER = logging.getLogger(__name__)
 
 
 def observe_history(
@@ -78,29 +45,54 @@ def observe_history(
     pipeline: EventPipeline,
     options: AdaptationOptions,
     progress: ReportProgress,
+    seen_file: Path | None = None,
 ) -> tuple[SceneMemory, list[ObservedEvent], int]:
-    """Let a new memory see all events; keep of them what is needed later, without the frames.
+    """Let a memory see all events; keep of them what is needed later, without the frames.
+
+    Args:
+        events: in order of time.
+        pipeline: describes and recognises.
+        options: how to learn.
+        progress: told how many were looked at.
+        seen_file: holds what was seen of them before, and is written anew; None looks at all.
 
     Returns:
         The memory, the events of the latest view, and how many events cannot be read.
     """
-    memory = SceneMemory(pipeline.encoder_name)
-    known: list[ObservedEvent] = []
+    conditions = _conditions(pipeline, options)
+    seen = None
+    if seen_file is not None:
+        seen = read_seen(seen_file, conditions, pipeline.encoder_name, events)
+    seen = seen or SeenHistory(SceneMemory(pipeline.encoder_name))
+    new = seen.missing(events)
     unreadable = 0
-    looked = map_in_order(lambda event: _observe(event, pipeline, options), events, options.threads)
-    for count, event in enumerate(looked, 1):
+    looked = map_in_order(lambda event: _observe(event, pipeline, options), new, options.threads)
+    for count, event in enumerate(looked, len(events) - len(new) + 1):
         if event is None:
             unreadable += 1
         else:
-            if memory.observe(event.evidence, event.source.event_id, event.source.at):
-                known.clear()  # the camera was turned: what it showed before says nothing
-            # The regions keep what they need of the features, which are large.
-            event.evidence = replace(event.evidence, features=_NO_FEATURES)
-            known.append(event)
+            seen.add(event)
         progress("events", count, len(events))
+    known = sorted(seen.known, key=lambda event: event.source.at)
     if not known:
         raise AdaptationInputError("not a single picture of these events can be used")
-    return memory, known, unreadable
+    forget_old_sprites(known)
+    if seen_file is not None:
+        try:
+            write_seen(seen_file, conditions, seen)
+        except OSError as error:  # the next adaptation takes longer, and that is all
+            _LOGGER.warning("%s cannot be written: %s", seen_file, error.strerror)
+    return seen.memory, known, unreadable
+
+
+def _conditions(pipeline: EventPipeline, options: AdaptationOptions) -> dict[str, Any]:
+    """Return all on which it depends what is seen of an event, JSON-serialisable."""
+    return {
+        "version": __version__,
+        "detector": pipeline.detector_name,
+        "zones": [zone.to_dict() for zone in options.zones],
+        "objects": [kind.value for kind in options.objects],
+    }
 
 
 def _observe(
@@ -129,10 +121,18 @@ def _observe(
         is_whole,
         np.array([region.region not in left_out for region in evidence.regions], np.bool_),
         judgement.reason == ALWAYS,
-        objects,
+        tuple(_sightings(objects, motion.frame_dimensions[0])),
         _cut_movers([frame.image for frame in usable], objects) if is_whole else (),
-        motion.frame_dimensions,
     )
+
+
+def _sightings(objects: Sequence[DetectedObject], height: int) -> Iterator[Sighting]:
+    """Yield the people who stand in a picture, so many pixels high, as a whole."""
+    for found in objects:
+        bottom = found.y + found.height
+        is_whole = found.y > 1 and bottom < height - 1
+        if found.group == "person" and is_whole and found.height > 1.2 * found.width:
+            yield Sighting(bottom / height, found.height / height)
 
 
 def _cut_movers(frames: Sequence[Frame], objects: Sequence[DetectedObject]) -> tuple[Sprite, ...]:
@@ -144,7 +144,7 @@ def _cut_movers(frames: Sequence[Frame], objects: Sequence[DetectedObject]) -> t
         cut_sprite(frames, (found.x, found.y, found.width, found.height), kind=group)
         for group, found in best.items()
     )
-    return tuple(sprite for sprite in cut if sprite is not None)
+    return tuple(sprite.rounded() for sprite in cut if sprite is not None)
 
 
 def _with_unexplained(

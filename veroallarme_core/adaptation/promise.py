@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.intruder_trial import HIGHEST_LINE, Attempt
-from veroallarme_core.adaptation.observed_events import ObservedEvent
+from veroallarme_core.adaptation.observed_event import ObservedEvent
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.camera_memory import (
     FEWEST_EVENTS,

@@ -45,6 +45,13 @@ class Sprite:
     foot: float = 0.0
     """Row of the picture on which it stood, where it was cut out."""
 
+    def rounded(self) -> Sprite:
+        """Return it with numbers of 16 bits, as it is kept on disk."""
+        light, alpha = (
+            array.astype(np.float16).astype(np.float32) for array in (self.light, self.alpha)
+        )
+        return replace(self, light=light, alpha=alpha)
+
     def resized(self, height: int, *, flipped: bool = False) -> Sprite:
         """Return it `height` pixels tall, and mirrored where `flipped`."""
         width = max(1, round(self.alpha.shape[1] * height / self.alpha.shape[0]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.adaptation.observed_events import ObservedEvent
+from veroallarme_core.adaptation.observed_event import ObservedEvent
 from veroallarme_core.camera_memory import CUES, CameraModel, SceneMemory, cue_values, fold_of
 from veroallarme_core.description import SKETCH_DIM
 

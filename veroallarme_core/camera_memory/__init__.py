@@ -28,6 +28,7 @@ from veroallarme_core.camera_memory.camera_state import (
     Recollection,
     write_report,
 )
+from veroallarme_core.camera_memory.memory_file import pack_memory, unpack_memory
 from veroallarme_core.camera_memory.region_bank import event_key
 from veroallarme_core.camera_memory.scene_memory import SESSION_S, SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
@@ -55,9 +56,11 @@ __all__ = [
     "cue_values",
     "event_key",
     "fold_of",
+    "pack_memory",
     "quantiles_of",
     "ranks",
     "score_by_other_line",
     "teacher_ranks",
+    "unpack_memory",
     "write_report",
 ]

@@ -36,6 +36,18 @@ def write_memory(path: Path, content: MemoryContent) -> None:
     Raises:
         OSError: the file cannot be written.
     """
+    write_state(path, KIND, FORMAT_VERSION, *pack_memory(content))
+
+
+def pack_memory(
+    content: MemoryContent, *, is_exact: bool = False
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the facts, JSON-serialisable, and the arrays that a memory consists of.
+
+    Args:
+        content: of the memory.
+        is_exact: keep the plates as they are, at eight times the size, rather than in 8 bits.
+    """
     view = content.view
     facts: dict[str, Any] = {
         "encoder": content.encoder,
@@ -51,10 +63,14 @@ def write_memory(path: Path, content: MemoryContent) -> None:
     }
     arrays = {f"bank_{name}": getattr(view.bank, name) for name in BANK_ARRAYS}
     for light, plate in view.plates.items():
-        arrays |= _pack_plate(light.name, plate)
+        if is_exact:
+            arrays[f"location_{light.name}"] = plate.location
+            arrays[f"spread_{light.name}"] = plate.spread
+        else:
+            arrays |= _pack_plate(light.name, plate)
     if view.moved is not None:
         arrays["moved"] = view.moved
-    write_state(path, KIND, FORMAT_VERSION, facts, arrays)
+    return facts, arrays
 
 
 def read_memory(path: Path, encoder: str) -> MemoryContent:
@@ -64,10 +80,15 @@ def read_memory(path: Path, encoder: str) -> MemoryContent:
         FileNotFoundError: there is none.
         StateFileError: it is broken, of another version or of another encoder.
     """
-    return read_learned(path, KIND, FORMAT_VERSION, encoder, _content)
+    return read_learned(path, KIND, FORMAT_VERSION, encoder, unpack_memory)
 
 
-def _content(facts: Mapping[str, Any], arrays: Arrays) -> MemoryContent:
+def unpack_memory(facts: Mapping[str, Any], arrays: Arrays) -> MemoryContent:
+    """Return the memory that consists of these facts and arrays, exact or not.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: they are no memory.
+    """
     return MemoryContent(
         encoder=facts["encoder"],
         events=int(facts["events"]),
@@ -126,8 +147,10 @@ def _pack_plate(name: str, plate: Plate) -> dict[str, NDArray[Any]]:
 
 
 def _unpack_plate(name: str, arrays: Arrays, events: int, grid: tuple[int, int] | None) -> Plate:
-    location = arrays[f"location_{name}"] * arrays[f"step_{name}"] + arrays[f"low_{name}"]
-    spread = np.exp2(arrays[f"spread_{name}"].astype(np.float32) / 16 - 10)
+    location, spread = arrays[f"location_{name}"], arrays[f"spread_{name}"].astype(np.float32)
+    if location.dtype == np.uint8:
+        location = location * arrays[f"step_{name}"] + arrays[f"low_{name}"]
+        spread = np.exp2(spread / 16 - 10)
     if location.shape != spread.shape or location.shape[:2] != grid:
         raise ValueError(f"the plate of {name} has the shape {location.shape}")
     if location.shape[2] != CELL_CHANNELS:

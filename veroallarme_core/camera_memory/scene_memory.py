@@ -208,10 +208,7 @@ class SceneMemory:
         Raises:
             OSError: the file cannot be written.
         """
-        content = MemoryContent(
-            encoder=self.encoder, events=self.events, reaimed=self.reaimed, view=self._view
-        )
-        write_memory(path, content)
+        write_memory(path, self.content())
 
     @classmethod
     def load(cls, path: Path, encoder: str) -> SceneMemory:
@@ -221,7 +218,17 @@ class SceneMemory:
             FileNotFoundError: there is none.
             StateFileError: it is broken, of another version or of another encoder.
         """
-        content = read_memory(path, encoder)
+        return cls.of(read_memory(path, encoder))
+
+    def content(self) -> MemoryContent:
+        """Return what a file of it holds; it goes on changing with the memory."""
+        return MemoryContent(
+            encoder=self.encoder, events=self.events, reaimed=self.reaimed, view=self._view
+        )
+
+    @classmethod
+    def of(cls, content: MemoryContent) -> SceneMemory:
+        """Return the memory that a file holds."""
         memory = cls(content.encoder)
         memory.events, memory.reaimed = content.events, content.reaimed
         memory._view = content.view
