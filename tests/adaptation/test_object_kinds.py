@@ -32,6 +32,9 @@ class Listener(EventPipeline):
         self.judged.add(settings.objects)
         return super().judge_motion(motion, settings, *more, **named)
 
+    def for_variants_of(self, frames: Any) -> EventPipeline:
+        return self
+
 
 def test_intruders_are_of_kinds_that_count_and_judged_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

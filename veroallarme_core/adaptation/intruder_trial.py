@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +33,14 @@ from veroallarme_core.judgement import (
     Premises,
 )
 from veroallarme_core.motion_detection import MotionDetectionResult
-from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
+from veroallarme_core.pictures import DecodedFrame, Frame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, find_motion
 
 Floats = NDArray[np.float64]
 
 HIGHEST_LINE = 0.8
 """Rank above which no camera's line lies: below, a burst on trial is looked at twice."""
+_OVER_ONE_BURST = 16  # intruders whose crops are remembered together
 _AT_A_TIME = 8  # intruders that are looked at closely before the line is drawn anew
 _SOURCE_SHARE = 0.75  # of the events, by rank: the others are likeliest to show a real mover
 
@@ -114,22 +114,18 @@ class Trial:
         """
         line = -math.inf if is_quick else HIGHEST_LINE
         state = CameraState.on_trial(source.folder, self.memory, self.model, line)
-        return (
-            (self.quick if is_quick else self.pipeline)
-            .judge_motion(
-                motion,
-                CameraSettings(mode=Mode.FILTER, zones=self.zones, objects=self.objects),
-                state=state,
-                event_id=source.event_id,
-                motion_at=datetime.fromtimestamp(source.at, UTC),
-            )
-            .judgement
-        )
+        pipeline = self.pipeline.that_recognises_nobody() if is_quick else self.pipeline
+        return pipeline.judge_motion(
+            motion,
+            CameraSettings(mode=Mode.FILTER, zones=self.zones, objects=self.objects),
+            state=state,
+            event_id=source.event_id,
+            motion_at=datetime.fromtimestamp(source.at, UTC),
+        ).judgement
 
-    @cached_property
-    def quick(self) -> EventPipeline:
-        """Judges without the detector."""
-        return self.pipeline.that_recognises_nobody()
+    def over(self, frames: Sequence[Frame]) -> Trial:
+        """Return the trial for some bursts that are one with an intruder in it, by one thread."""
+        return replace(self, pipeline=self.pipeline.for_variants_of(frames))
 
     @property
     def has_bounds(self) -> bool:
@@ -164,18 +160,13 @@ def try_intruders(
     if not sources:
         return []
     run = _Run.of(trial, sources, options)
-    is_quick = trial.has_bounds
     attempts: list[Attempt] = []
-    tried = map_in_order(
-        lambda number: run.attempt(number, is_quick=is_quick),
-        range(options.intruders),
-        options.threads,
-    )
-    for number, fared in enumerate(tried, 1):
+    tried = run.attempts(range(options.intruders), options.threads, is_quick=trial.has_bounds)
+    for count, fared in enumerate(tried, 1):
         if fared is not None:
             attempts.append(fared)
-        progress("intruders", number, options.intruders)
-    return attempts
+        progress("intruders", count, options.intruders)
+    return sorted(attempts, key=lambda attempt: attempt.number)
 
 
 def settle(
@@ -210,13 +201,10 @@ def settle(
         if not below:
             return settled
         # The line will rise: the next ones are looked at together, by all threads.
-        chosen = quick[: max(below, _AT_A_TIME)]
-        numbers = [settled[index].number for index in chosen]
-        for index, attempt in zip(
-            chosen, map_in_order(run.attempt, numbers, options.threads), strict=True
-        ):
+        chosen = {settled[index].number: index for index in quick[: max(below, _AT_A_TIME)]}
+        for attempt in run.attempts(list(chosen), options.threads):
             assert attempt is not None, "the same intruder was there before"
-            settled[index] = attempt
+            settled[chosen[attempt.number]] = attempt
             looked += 1
             progress("closer looks", looked, len(settled))
 
@@ -234,19 +222,58 @@ class _Run:
     def of(cls, trial: Trial, sources: Sequence[ObservedEvent], options: AdaptationOptions) -> _Run:
         return cls(trial, sources, trial.memory.recurrence(), options.seed)
 
-    def attempt(self, number: int, *, is_quick: bool = False) -> Attempt | None:
-        """Let an intruder appear; None where nobody could be seen."""
-        rng = np.random.default_rng([self.seed, number])
-        source = self.sources[int(rng.integers(len(self.sources)))].source
-        synthetic = _paste(source, rng, self.places, self.trial)
+    def attempts(
+        self, numbers: Sequence[int], threads: int, *, is_quick: bool = False
+    ) -> Iterator[Attempt | None]:
+        """Let intruders appear, in any order; None for those of whom nobody could be seen."""
+        # What intruders over the same burst have in common is looked at once.
+        by_source: dict[int, list[int]] = {}
+        for number in numbers:
+            by_source.setdefault(self._source_of(number, self._chance(number)), []).append(number)
+        groups = [
+            (source, ours[start : start + _OVER_ONE_BURST])
+            for source, ours in by_source.items()
+            for start in range(0, len(ours), _OVER_ONE_BURST)
+        ]
+        for fared in map_in_order(
+            lambda group: self._attempt_over(*group, is_quick=is_quick), groups, threads
+        ):
+            yield from fared
+
+    def _chance(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, number])
+
+    def _source_of(self, number: int, rng: np.random.Generator) -> int:
+        """Draw the source of an intruder; the first that is drawn of it."""
+        return int(rng.integers(len(self.sources)))
+
+    def _attempt_over(
+        self, index: int, numbers: Sequence[int], *, is_quick: bool
+    ) -> list[Attempt | None]:
+        """Let intruders appear in the same burst, one after the other."""
+        source = self.sources[index].source
+        stage = _Stage.read(source, self.trial)
+        if stage is None:
+            return [None] * len(numbers)
+        trial = self.trial.over(stage.frames)
+        return [
+            self._attempt(number, stage, trial, source, is_quick=is_quick) for number in numbers
+        ]
+
+    def _attempt(
+        self, number: int, stage: _Stage, trial: Trial, source: EventFolder, *, is_quick: bool
+    ) -> Attempt | None:
+        rng = self._chance(number)
+        self._source_of(number, rng)
+        synthetic = stage.paste(rng, self.places)
         if synthetic is None:
             return None
         motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
         shown = np.logical_or.reduce(synthetic.masks)
         is_seen = bool((motion.motion_mask[shown] > 0).any())
-        rank = self.trial.rank(self.trial.judge(motion, source, is_quick=is_quick))
+        rank = trial.rank(trial.judge(motion, source, is_quick=is_quick))
         if is_quick and rank == math.inf:  # no bound: what alerts in doubt may not be in doubt
-            rank, is_quick = self.trial.rank(self.trial.judge(motion, source)), False
+            rank, is_quick = trial.rank(trial.judge(motion, source)), False
         is_exact = not is_quick or math.isinf(rank)
         return Attempt(rank, is_seen, synthetic.height_px, number, is_exact)
 
@@ -268,32 +295,41 @@ def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:
     return np.array(ranks_of_events, np.float64)
 
 
-def _paste(
-    source: EventFolder,
-    rng: np.random.Generator,
-    places: NDArray[np.float32],
-    trial: Trial,
-) -> SyntheticEvent | None:
-    """Paste an intruder over an event; None where nobody could be seen in it."""
-    paths = picture_files(source.folder)
-    try:
-        frames = [read_frame(path).image for path in paths]
-        options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
-    except (OSError, FrameError):
-        return None
-    height, width = frames[0].shape[:2]
-    premises = Premises.of(trial.zones, (height, width), trial.objects)
-    within = premises.judged
-    if within is not None and not within.any():
-        return None
-    cast = trial.cast
-    return paste_intruder(
-        frames,
-        rng,
-        places,
-        cast.sprites,
-        options=options,
-        within=within,
-        perspective=cast.perspective,
-        counts=premises.counts_at,
-    )
+@dataclass(frozen=True, eq=False)
+class _Stage:
+    """A burst in which intruders appear."""
+
+    frames: tuple[Frame, ...]
+    """uint8 (H, W, 3) BGR."""
+    options: IntruderOptions
+    premises: Premises
+    cast: Cast
+
+    @classmethod
+    def read(cls, source: EventFolder, trial: Trial) -> _Stage | None:
+        """Read the pictures of an event; None where nobody could appear in them."""
+        try:
+            paths = picture_files(source.folder)
+            frames = tuple(read_frame(path).image for path in paths)
+            options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
+        except (OSError, FrameError):
+            return None
+        height, width = frames[0].shape[:2]
+        premises = Premises.of(trial.zones, (height, width), trial.objects)
+        within = premises.judged
+        if within is not None and not within.any():
+            return None
+        return cls(frames, options, premises, trial.cast)
+
+    def paste(self, rng: np.random.Generator, places: NDArray[np.float32]) -> SyntheticEvent | None:
+        """Let an intruder appear; None where nobody could be seen."""
+        return paste_intruder(
+            self.frames,
+            rng,
+            places,
+            self.cast.sprites,
+            options=self.options,
+            within=self.premises.judged,
+            perspective=self.cast.perspective,
+            counts=self.premises.counts_at,
+        )

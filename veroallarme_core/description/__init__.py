@@ -47,7 +47,11 @@ from veroallarme_core.description.region_crops import (
     paste_map,
     square_around,
 )
-from veroallarme_core.description.remembering import RememberingDetector, RememberingEncoder
+from veroallarme_core.description.remembering import (
+    RememberingDetector,
+    RememberingEncoder,
+    VariantsEncoder,
+)
 from veroallarme_core.description.scene_encoder import (
     CELL_CHANNELS,
     EMBEDDING_DIM,
@@ -95,6 +99,7 @@ __all__ = [
     "RememberingEncoder",
     "SceneEncoder",
     "Square",
+    "VariantsEncoder",
     "classes_of",
     "crop_region",
     "cut_crop",

@@ -1,15 +1,16 @@
-"""Networks that remember what they saw of one burst: asked again, they need not look again."""
+"""Networks that remember what they saw of a burst: asked again, they need not look again."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.description.moving_objects import BlindDetector
 from veroallarme_core.description.object_detector import DetectedObject, ObjectDetector
-from veroallarme_core.description.scene_encoder import CropDescription, SceneEncoder
+from veroallarme_core.description.scene_encoder import REACH_CELLS, CropDescription, SceneEncoder
 from veroallarme_core.pictures import Frame
 
 _Key = tuple[object, ...]
@@ -99,6 +100,60 @@ class RememberingEncoder:
     def release_memory(self) -> None:
         """Give back what the network keeps."""
         self._encoder.release_memory()
+
+
+class VariantsEncoder(RememberingEncoder):
+    """Describes bursts that differ from one burst in a small part; the rest is described once.
+
+    It says the same as the encoder itself, but for rounding. For one thread, and not for many
+    bursts: it remembers the crops of all.
+
+    Args:
+        encoder: that describes.
+        frames: of the burst that the others are variants of, uint8 (H, W, 3) BGR each.
+    """
+
+    def __init__(self, encoder: SceneEncoder | RememberingEncoder, frames: Sequence[Frame]) -> None:
+        super().__init__(encoder)
+        self._original = tuple(frames)
+
+    def encode_cells(
+        self, frames: Sequence[Frame], grid: tuple[int, int], needed: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Describe some cells; see `SceneEncoder.encode_cells`."""
+        if [frame.shape for frame in frames] != [frame.shape for frame in self._original]:
+            return super().encode_cells(frames, grid, needed)
+        differ = _cells_that_differ(frames, self._original, grid)
+        cells = super().encode_cells(frames, grid, needed & differ)
+        rest = needed & ~differ
+        if rest.any():
+            cells[:, rest] = self.encode_frames(self._original, grid)[:, rest]
+        return cells
+
+
+def _cells_that_differ(
+    frames: Sequence[Frame], others: Sequence[Frame], grid: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return the cells, (rows, columns), that may be described differently in other frames."""
+    height, width = frames[0].shape[:2]
+    changed = np.zeros((height, width), np.uint8)
+    for frame, other in zip(frames, others, strict=True):
+        for channel in cv2.split(cv2.absdiff(frame, other)):
+            cv2.max(changed, channel, dst=changed)
+    left, top, across, down = cv2.boundingRect(changed)
+    differ = np.zeros(grid, np.bool_)
+    if across:
+        # A pixel beyond the edge of a cell has its part in it where the frame is enlarged.
+        reach = REACH_CELLS + 1
+        rows, columns = (
+            slice(max(0, start * cells // edge - reach), -(-end * cells // edge) + reach)
+            for start, end, cells, edge in (
+                (top, top + down, grid[0], height),
+                (left, left + across, grid[1], width),
+            )
+        )
+        differ[rows, columns] = True
+    return differ
 
 
 def _key(picture: NDArray[np.uint8]) -> _Key:

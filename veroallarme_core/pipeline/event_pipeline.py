@@ -21,6 +21,7 @@ from veroallarme_core.description import (
     RememberingDetector,
     RememberingEncoder,
     SceneEncoder,
+    VariantsEncoder,
     find_moving_objects,
     gather_evidence,
 )
@@ -111,6 +112,20 @@ class EventPipeline:
         return EventPipeline(
             self._network,
             None if self._encoder is None else RememberingEncoder(self._encoder),
+            None if self._detector is None else RememberingDetector(self._detector),
+        )
+
+    def for_variants_of(self, frames: Sequence[Frame]) -> EventPipeline:
+        """Return a pipeline for some bursts that differ from one in a small part, by one thread.
+
+        What they have in common it looks at once.
+
+        Args:
+            frames: of that one, uint8 (H, W, 3) BGR each.
+        """
+        return EventPipeline(
+            self._network,
+            None if self._encoder is None else VariantsEncoder(self._encoder, frames),
             None if self._detector is None else RememberingDetector(self._detector),
         )
 
