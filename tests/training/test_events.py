@@ -6,22 +6,13 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
-from veroallarme_training.events import (
-    Event,
-    EventsError,
-    find_events,
-    split_by_time,
-)
+from veroallarme_training.events import EventsError, find_events
 
 
 def touch(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-
-
-def event(event_id: str, camera: str = "gate") -> Event:
-    return Event(camera, event_id, ())
 
 
 def test_frames_come_in_order_of_their_numbers(tmp_path):
@@ -54,11 +45,3 @@ def test_a_folder_without_events_says_what_was_expected(tmp_path, made):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(EventsError, match="nowhere is no folder"):
         find_events(tmp_path / "nowhere")
-
-
-def test_the_later_events_of_each_camera_are_held_out():
-    events = [event(f"e{n}", camera) for camera in ("gate", "yard") for n in range(5)]
-    training, validation = split_by_time(events[::-1], 0.6)
-    assert [e.name for e in training] == [f"{c}/e{n}" for c in ("gate", "yard") for n in range(3)]
-    assert {e.event_id for e in validation} == {"e3", "e4"}
-    assert split_by_time(events, 1.0)[1] == ()

@@ -13,7 +13,7 @@ from tests.training.bursts import (
     write_event,
     write_still_event,
 )
-from veroallarme_training.moving_events import MAX_REGIONS, load_moving_events
+from veroallarme_training.moving_events import MAX_REGIONS, MovingEvent, load_moving_events
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def test_the_map_holds_every_region(found):
 def test_a_region_of_another_area_is_found_by_its_box(found):
     moving = found.events[-1]
     regions = (replace(moving.motion.regions[0], area=1), *moving.motion.regions[1:])
-    other = replace(moving, motion=replace(moving.motion, regions=regions))
+    other = MovingEvent.found(moving.event, replace(moving.motion, regions=regions))
     assert np.array_equal(other.region_map(), moving.region_map())
 
 
 def test_a_gust_of_regions_is_cut_off(found):
     moving = found.events[0]
     many = replace(moving.motion, regions=moving.motion.regions * 20)
-    assert replace(moving, motion=many).region_count == MAX_REGIONS
+    assert MovingEvent.found(moving.event, many).region_count == MAX_REGIONS
 
 
 def test_a_part_keeps_the_count_of_what_was_left_out(found):

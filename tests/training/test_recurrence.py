@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="training needs the extra [train]")
 
 from tests.training.bursts import write_event
 from veroallarme_training.config import TeacherSettings
-from veroallarme_training.moving_events import load_moving_events
+from veroallarme_training.moving_events import MovingEvent, load_moving_events
 from veroallarme_training.recurrence import label_by_recurrence
 
 SETTINGS = TeacherSettings(min_events=4)
@@ -51,8 +51,7 @@ def test_a_short_history_says_nothing(tmp_path):
 
 def test_damaged_regions_are_left_out(tmp_path):
     events = camera(tmp_path, range(5), [BUSY, BUSY, RARE, BUSY, BUSY])
-    broken = replace(
-        events[2],
-        motion=replace(events[2].motion, damaged_shares=(0.5,) * len(events[2].motion.regions)),
-    )
+    motion = events[2].motion
+    damaged = replace(motion, damaged_shares=(0.5,) * len(motion.regions))
+    broken = MovingEvent.found(events[2].event, damaged)
     assert labelled((*events[:2], broken, *events[3:]))[2] == set()

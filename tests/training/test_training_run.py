@@ -84,6 +84,11 @@ def test_a_run_through_all_phases_leaves_its_files(make_config, capsys):
     ],
 )
 def test_a_resumed_run_is_the_same_bit_for_bit(make_config, tmp_path, phase, keys):
+    from tests.training.bursts import write_camera
+
+    write_camera(tmp_path / "events" / "gate", 3)
+    write_camera(tmp_path / "events" / "yard", 3)
+    keys = {**keys, "data_dir": str(tmp_path / "events")}
     whole = make_config(output_dir=str(tmp_path / "whole"), num_epochs=2, **keys)
     parts = make_config(output_dir=str(tmp_path / "parts"), num_epochs=2, **keys)
     train(whole, phase)

@@ -244,7 +244,7 @@ class TrainingConfig:
     output_dir: Path = field(default=Path("model_checkpoints"), metadata=_by(expanded_path))
     log_dir: Path = field(default=Path("logs/training"), metadata=_by(expanded_path))
     cache_dir: Path | None = field(default=None, metadata=_by(or_none(expanded_path)))
-    """Found motion and drawn scenes; null takes `cache` in the output folder."""
+    """Found motion, index of events, drawn scenes; null takes `cache` in the output folder."""
     max_sequences: int | None = field(
         default=None, metadata=_by(or_none(integer_between(2, 100_000_000)))
     )
@@ -319,7 +319,7 @@ class TrainingConfig:
 
     @property
     def cache_folder(self) -> Path:
-        """Where found motion and drawn scenes are kept."""
+        """Where found motion, the index of events and drawn scenes are kept."""
         return self.cache_dir or self.output_dir / "cache"
 
     def to_dict(self) -> dict[str, Any]:

@@ -51,22 +51,24 @@ class TrainingBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = torch.randperm(self.length, generator=generator).tolist()
+        # Left a tensor: as Python numbers the order of a million items would take 40 MB.
+        order = torch.randperm(self.length, generator=generator)
         stride = self.batch_size * self.ranks.world_size
         for number in range(self.start, self.per_epoch):
             whole = order[number * stride : (number + 1) * stride]
-            yield whole[self.ranks.rank :: self.ranks.world_size]
+            yield whole[self.ranks.rank :: self.ranks.world_size].tolist()
 
 
 class ValidationBatches(Sampler[list[int]]):
     """All items in order, each of them in one process only."""
 
     def __init__(self, length: int, batch_size: int, ranks: Ranks) -> None:
-        own = range(ranks.rank, length, ranks.world_size)
-        self.batches = [list(own[at : at + batch_size]) for at in range(0, len(own), batch_size)]
+        self.own = range(ranks.rank, length, ranks.world_size)
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return len(self.batches)
+        return -(-len(self.own) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches)
+        for at in range(0, len(self.own), self.batch_size):
+            yield list(self.own[at : at + self.batch_size])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def find_events(data_dir: str | Path, max_sequences: int | None = None) -> tuple
     """Find the events of one camera's folder, or of all cameras' folders below a parent.
 
     Args:
-        data_dir: `<event_id>/0.jpg` lies in it (one camera), or `<camera>/<event_id>/0.jpg`.
+        data_dir: as of `walk_events`.
         max_sequences: take at most this many, evenly over the cameras and over time.
 
     Returns:
@@ -46,64 +47,79 @@ def find_events(data_dir: str | Path, max_sequences: int | None = None) -> tuple
     Raises:
         EventsError: the folder is missing or holds no event.
     """
+    events = tuple(walk_events(data_dir))
+    return tuple(events[number] for number in spread_evenly(len(events), max_sequences))
+
+
+def walk_events(data_dir: str | Path) -> Iterator[Event]:
+    """Go through the events as `find_events` finds them, one at a time.
+
+    Args:
+        data_dir: `<event_id>/0.jpg` lies in it (one camera), or `<camera>/<event_id>/0.jpg`.
+
+    Raises:
+        EventsError: the folder is missing or holds no event.
+    """
     folder = Path(data_dir)
     if not folder.is_dir():
         raise EventsError(f"{folder} is no folder: give one that holds a folder per event.")
-    events = _events_of_camera(folder, folder.resolve().name)
-    own = {event.event_id for event in events}
-    for camera in sorted(entry for entry in folder.iterdir() if entry.is_dir()):
-        if camera.name not in own:
-            events += _events_of_camera(camera, camera.name)
-    if not events:
+    found = 0
+    cameras = []
+    for name in _subfolders(folder):
+        event = _event(folder / name, folder.resolve().name)
+        if event is None:
+            cameras.append(name)
+        else:
+            found += 1
+            yield event
+    for camera in cameras:
+        for name in _subfolders(folder / camera):
+            event = _event(folder / camera / name, camera)
+            if event is not None:
+                found += 1
+                yield event
+    if not found:
         raise EventsError(
             f"{folder} holds no events: expected {folder}/<event_id>/0.jpg or "
             f"{folder}/<camera>/<event_id>/0.jpg."
         )
-    if max_sequences is not None and max_sequences < len(events):
-        step = len(events) / max_sequences
-        events = [events[int(number * step)] for number in range(max_sequences)]
-    return tuple(events)
 
 
-def split_by_time(
-    events: Sequence[Event], train_split: float
-) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
-    """Split each camera's events into the earlier ones, to train on, and the later ones.
+def spread_evenly(length: int, at_most: int | None) -> Sequence[int]:
+    """Return the numbers of at most `at_most` of `length` items, evenly spread; None takes all."""
+    if at_most is None or at_most >= length:
+        return range(length)
+    step = length / at_most
+    return [int(number * step) for number in range(at_most)]
 
-    Neighbouring events show the same light and the same mover: a split by chance would leak.
+
+def mask_paths(frames: Sequence[Path]) -> tuple[Path, ...]:
+    """Return where the exact masks of frames lie, one per frame."""
+    return tuple(frame.parent / MASKS_FOLDER / f"{frame.stem}.png" for frame in frames)
+
+
+def _subfolders(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir())
+
+
+def _event(folder: Path, camera: str) -> Event | None:
+    """Return the event that lies in a folder, or None where it holds no numbered picture.
+
+    A `mask.png` beside the pictures is no frame.
     """
-    training: list[Event] = []
-    validation: list[Event] = []
-    for camera in sorted({event.camera for event in events}):
-        own = sorted(
-            (event for event in events if event.camera == camera), key=lambda event: event.event_id
-        )
-        kept = max(1, round(len(own) * train_split))
-        training += own[:kept]
-        validation += own[kept:]
-    return tuple(training), tuple(validation)
-
-
-def _events_of_camera(folder: Path, camera: str) -> list[Event]:
-    entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
-    found = [(entry, _pictures(entry)) for entry in entries]
-    return [
-        Event(camera, entry.name, frames, _masks(entry, frames))
-        for entry, frames in found
-        if frames
-    ]
-
-
-def _pictures(folder: Path) -> tuple[Path, ...]:
-    """Return the numbered pictures of a folder; a `mask.png` beside them is no frame."""
-    pictures = [
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in PICTURE_SUFFIXES and file.stem[-1:].isdigit()
-    ]
-    return tuple(sorted(pictures, key=lambda file: (len(file.stem), file.stem)))
-
-
-def _masks(folder: Path, frames: Sequence[Path]) -> tuple[Path, ...]:
-    masks = tuple(folder / MASKS_FOLDER / f"{frame.stem}.png" for frame in frames)
-    return masks if all(mask.is_file() for mask in masks) else ()
+    names = os.listdir(folder)
+    pictures = sorted(
+        (len(stem), stem, name)
+        for name in names
+        for stem, suffix in [os.path.splitext(name)]
+        if suffix.lower() in PICTURE_SUFFIXES and stem[-1:].isdigit()
+    )
+    if not pictures:
+        return None
+    frames = tuple(folder / name for _, _, name in pictures)
+    masks: tuple[Path, ...] = ()
+    if MASKS_FOLDER in names:
+        masks = mask_paths(frames)
+        masks = masks if all(mask.is_file() for mask in masks) else ()
+    return Event(camera, folder.name, frames, masks)

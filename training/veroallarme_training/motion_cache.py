@@ -7,13 +7,15 @@ on disk. With a folder the results outlive the process, as `.npz` files without 
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,13 +110,21 @@ class MotionCache:
         """Events whose motion had to be computed, neither in memory nor on disk."""
         self._memory: OrderedDict[str, EventMotion] = OrderedDict()
 
-    def motion(self, event: Event) -> EventMotion:
+    def __getstate__(self) -> dict[str, Any]:
+        """A process that gets this cache fills a memory of its own."""
+        return {**vars(self), "_memory": OrderedDict()}
+
+    def motion(self, event: Event, key: str | None = None) -> EventMotion:
         """Return the motion of an event.
+
+        Args:
+            event: where to look.
+            key: of the event, where it is known already; None looks at its files.
 
         Raises:
             BrokenEventError: fewer than two of its frames can be decoded.
         """
-        key = self._key(event)
+        key = key or self.key(event)
         found = self._memory.get(key)
         if found is not None:
             self._memory.move_to_end(key)
@@ -146,17 +156,25 @@ class MotionCache:
         result = detector.detect_motion(frames)
         return _packed(result)
 
-    def _key(self, event: Event) -> str:
-        """Name what a result depends on: the files as they are now, and the detector."""
+    def key(self, event: Event) -> str:
+        """Name what a result depends on: the files as they are now, and the detector.
+
+        Returns:
+            32 hexadecimal digits.
+        """
         parts: list[object] = [_FORMAT, type(self.detector).__name__]
         parts.append(sorted(vars(self.detector).items()) if self.detector is not None else "auto")
+        # Resolved once, for its frames lie in the same folder: that is most of the time it takes.
+        folder = os.path.realpath(event.frames[0].parent) if event.frames else ""
         for path in event.frames:
             try:
-                state = path.stat()
+                state, resolved = os.lstat(path), os.path.join(folder, path.name)
+                if stat.S_ISLNK(state.st_mode):
+                    state, resolved = os.stat(path), os.path.realpath(path)
             except OSError:
                 parts.append((str(path), None))
             else:
-                parts.append((str(path.resolve()), state.st_size, state.st_mtime_ns))
+                parts.append((resolved, state.st_size, state.st_mtime_ns))
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
     def _load(self, key: str) -> EventMotion | None:

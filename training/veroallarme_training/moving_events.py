@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import accumulate
 from pathlib import Path
+from typing import overload
 
 import cv2
 import numpy as np
@@ -24,17 +28,32 @@ MAX_REGIONS = 16
 """Regions taken of one event, the largest first: a gust of wind must not outweigh a week."""
 
 
-@dataclass(frozen=True, eq=False)
 class MovingEvent:
-    """An event with at least one region that moved."""
+    """An event with at least one region that moved.
 
-    event: Event
-    motion: EventMotion
+    Args:
+        event: where it lies.
+        all_regions: how many regions moved in it.
+        read_motion: reads what moved, once, when it is asked for.
+    """
 
-    @property
-    def region_count(self) -> int:
+    def __init__(
+        self, event: Event, all_regions: int, read_motion: Callable[[], EventMotion]
+    ) -> None:
+        self.event = event
+        self.region_count = min(all_regions, MAX_REGIONS)
         """How many of its regions are taken."""
-        return min(len(self.motion.regions), MAX_REGIONS)
+        self._read_motion = read_motion
+
+    @classmethod
+    def found(cls, event: Event, motion: EventMotion) -> MovingEvent:
+        """Return an event whose motion is in memory."""
+        return cls(event, len(motion.regions), partial(_same, motion))
+
+    @cached_property
+    def motion(self) -> EventMotion:
+        """What moved."""
+        return self._read_motion()
 
     def read_frames(self, region: int) -> list[Picture]:
         """Decode the at most three frames that show a region, uint8 (H, W, 3) BGR each."""
@@ -62,6 +81,10 @@ class MovingEvent:
         return np.asarray(lookup[labels], np.int32)
 
 
+def _same(motion: EventMotion) -> EventMotion:
+    return motion
+
+
 @dataclass(frozen=True)
 class SkippedEvent:
     """An event that is broken, and why."""
@@ -74,7 +97,7 @@ class SkippedEvent:
 class MovingEvents:
     """What a folder holds to learn from."""
 
-    events: tuple[MovingEvent, ...]
+    events: Sequence[MovingEvent]
     skipped: tuple[SkippedEvent, ...] = ()
     still: int = 0
     """Events in which nothing moved."""
@@ -85,6 +108,14 @@ class MovingEvents:
         kept = tuple(moving for moving in self.events if moving.event.name in names)
         return replace(self, events=kept)
 
+    def joined(self, other: MovingEvents) -> MovingEvents:
+        """Return these events and then the other ones, and all that was left out."""
+        return MovingEvents(
+            JoinedEvents(self.events, other.events),
+            self.skipped + other.skipped,
+            self.still + other.still,
+        )
+
     def __str__(self) -> str:
         regions = sum(moving.region_count for moving in self.events)
         text = f"{len(self.events):,} events with {regions:,} moving regions"
@@ -93,6 +124,29 @@ class MovingEvents:
         if self.skipped:
             text += f"; {len(self.skipped):,} broken, the first: {self.skipped[0].reason}"
         return text
+
+
+class JoinedEvents(Sequence[MovingEvent]):
+    """Several sequences of events, one after the other; none of them is copied."""
+
+    def __init__(self, *parts: Sequence[MovingEvent]) -> None:
+        self.parts = tuple(part for part in parts if len(part))
+        self.ends = list(accumulate(len(part) for part in self.parts))
+
+    def __len__(self) -> int:
+        return self.ends[-1] if self.ends else 0
+
+    @overload
+    def __getitem__(self, at: int) -> MovingEvent: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[MovingEvent]: ...
+    def __getitem__(self, at: int | slice) -> MovingEvent | Sequence[MovingEvent]:
+        """Return an event, or some of them."""
+        numbers = range(len(self))[at]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        part = bisect_right(self.ends, numbers)
+        return self.parts[part][numbers - self.ends[part]]
 
 
 def find_motion(
@@ -115,7 +169,7 @@ def find_motion(
             skipped.append(SkippedEvent(event, str(error)))
             continue
         if motion.regions:
-            moving.append(MovingEvent(event, motion))
+            moving.append(MovingEvent.found(event, motion))
         else:
             still += 1
     return MovingEvents(tuple(moving), tuple(skipped), still)

@@ -8,6 +8,7 @@ asked for, its labels count less than others, and between often and rarely it sa
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -32,26 +33,28 @@ def label_by_recurrence(
     over the region. Regions with damaged blocks are left out, for what a broken stream changes
     moves anywhere.
     """
-    cameras: dict[str, list[MovingEvent]] = defaultdict(list)
-    for moving in events:
-        cameras[moving.event.camera].append(moving)
+    # Numbers, not events: with their motion these would not fit the memory.
+    cameras: dict[str, array[int]] = defaultdict(lambda: array("q"))
+    for number, moving in enumerate(events):
+        cameras[moving.event.camera].append(number)
     labels: dict[tuple[str, int], RegionLabel] = {}
-    for moving_events in cameras.values():
-        if len(moving_events) >= settings.min_events:
-            labels.update(_label_camera(moving_events, settings))
+    for numbers in cameras.values():
+        if len(numbers) >= settings.min_events:
+            labels.update(_label_camera(events, numbers, settings))
     return labels
 
 
 def _label_camera(
-    events: Sequence[MovingEvent], settings: TeacherSettings
+    events: Sequence[MovingEvent], numbers: Sequence[int], settings: TeacherSettings
 ) -> dict[tuple[str, int], RegionLabel]:
     # One pass to count and one to compare: a long history does not fit the memory as masks.
     total = np.zeros(GRID, np.int64)
-    for moving in events:
-        total += _moved(moving)
+    for at in numbers:
+        total += _moved(events[at])
     labels = {}
-    for moving in events:
-        shares = (total - _moved(moving)) / (len(events) - 1)
+    for at in numbers:
+        moving = events[at]
+        shares = (total - _moved(moving)) / (len(numbers) - 1)
         regions = moving.region_map()
         for number in range(moving.region_count):
             if moving.motion.damaged_shares[number] > 0:

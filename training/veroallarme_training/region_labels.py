@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -68,17 +68,30 @@ def read_labels(
     Raises:
         LabelsError: there is no such file, a row is wrong, or no row fits any event.
     """
-    labels: dict[tuple[str, int], RegionLabel] = {}
     files = _files(Path(path), events)
-    for file, camera in files:
-        own = [moving for moving in events if camera in (None, moving.event.camera)]
-        labels.update(_read_file(file, own))
+    tables = [_read_table(file, camera) for file, camera in files]
+    numbers = _numbers_of(events, tables)
+    labels: dict[tuple[str, int], RegionLabel] = {}
+    for table in tables:
+        labels.update(_labels_of(table, events, numbers))
     if not labels:
         raise LabelsError(
             f"{files[0][0]}: none of its rows fits a moving region of the events in the data "
             "folder; check that its event_id are the names of the events' folders."
         )
     return labels
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What a labels file says, before anybody looks at the events."""
+
+    path: Path
+    camera: str | None
+    """The camera in whose folder it lies; None speaks of all of them."""
+    rows: tuple[tuple[int, dict[str, str]], ...]
+    """Line and columns."""
+    has_regions: bool
 
 
 def _files(path: Path, events: Sequence[MovingEvent]) -> list[tuple[Path, str | None]]:
@@ -96,33 +109,48 @@ def _files(path: Path, events: Sequence[MovingEvent]) -> list[tuple[Path, str | 
     return found
 
 
-def _read_file(
-    path: Path, events: Sequence[MovingEvent]
-) -> Iterable[tuple[tuple[str, int], RegionLabel]]:
+def _read_table(path: Path, camera: str | None) -> _Table:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            rows = list(enumerate(reader, start=2))
+            rows = [
+                (line, row) for line, row in enumerate(reader, 2) if row.get("uncertain") != "1"
+            ]
             columns = set(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelsError(f"The labels file {path} cannot be read: {error}.") from None
-    by_id: dict[str, list[MovingEvent]] = defaultdict(list)
-    for moving in events:
-        by_id[moving.event.event_id].append(moving)
-    if "event_id" in columns and columns.issuperset(_REGION_COLUMNS):
-        parse = _region_label
-    elif {"event_id", "label"} <= columns:
-        parse = _event_labels
-    else:
+    has_regions = "event_id" in columns and columns.issuperset(_REGION_COLUMNS)
+    if not has_regions and not {"event_id", "label"} <= columns:
         raise LabelsError(
             f"{path} has the columns {', '.join(sorted(columns)) or 'none'}; expected "
             "event_id,label or event_id,x,y,width,height,is_relevant."
         )
+    return _Table(path, camera, tuple(rows), has_regions)
+
+
+def _numbers_of(
+    events: Sequence[MovingEvent], tables: Sequence[_Table]
+) -> dict[tuple[str | None, str], list[int]]:
+    """Look for the events that the tables speak of, by table and event id, in one pass."""
+    wanted = {(table.camera, row["event_id"]) for table in tables for _, row in table.rows}
+    is_shared = tables[0].camera is None
+    numbers: dict[tuple[str | None, str], list[int]] = defaultdict(list)
+    for number, moving in enumerate(events):
+        key = (None if is_shared else moving.event.camera, moving.event.event_id)
+        if key in wanted:
+            numbers[key].append(number)
+    return numbers
+
+
+def _labels_of(
+    table: _Table,
+    events: Sequence[MovingEvent],
+    numbers: Mapping[tuple[str | None, str], Sequence[int]],
+) -> list[tuple[tuple[str, int], RegionLabel]]:
+    parse = _region_label if table.has_regions else _event_labels
     labels: list[tuple[tuple[str, int], RegionLabel]] = []
-    for line, row in rows:
-        if row.get("uncertain") == "1":
-            continue
-        candidates = by_id.get(row["event_id"] or "", [])
+    for line, row in table.rows:
+        candidates = [events[number] for number in numbers.get((table.camera, row["event_id"]), ())]
         if row.get("camera"):
             candidates = [
                 candidate for candidate in candidates if candidate.event.camera == row["camera"]
@@ -130,10 +158,10 @@ def _read_file(
         elif len(candidates) > 1:
             cameras = ", ".join(moving.event.camera for moving in candidates)
             raise LabelsError(
-                f"{path} line {line}: the event {row['event_id']} exists on several cameras "
+                f"{table.path} line {line}: the event {row['event_id']} exists on several cameras "
                 f"({cameras}); add a column `camera`."
             )
-        labels += parse(row, candidates[0] if candidates else None, f"{path} line {line}")
+        labels += parse(row, candidates[0] if candidates else None, f"{table.path} line {line}")
     return labels
 
 

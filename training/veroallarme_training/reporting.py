@@ -94,7 +94,7 @@ class Reporter:
     def watch(self, items: Iterable[Any], doing: str) -> Iterable[Any]:
         """Show a bar over items that are gone through once."""
         bar: Iterable[Any] = tqdm(
-            list(items),
+            items,
             desc=doing,
             file=self.stream or sys.stderr,
             disable=None if self.is_main else True,

@@ -151,7 +151,10 @@ class _Run:
 
         def load() -> TrainingData:
             return load_training_data(
-                self.config, with_labels=with_labels, watch=self.reporter.watch
+                self.config,
+                with_labels=with_labels,
+                renew=self.ranks.is_main,
+                watch=self.reporter.watch,
             )
 
         data = load() if self.ranks.is_main else None

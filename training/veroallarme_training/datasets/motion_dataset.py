@@ -6,6 +6,7 @@ distant person less than one cell of the encoder's last stage.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -165,15 +166,26 @@ class RegionCrops(EventCrops):
     ) -> None:
         super().__init__(data_dir, motion_detector, **options)
         self.labels = labels
-        self.index = tuple(
-            (number, region)
-            for number, moving in enumerate(self.found.events)
-            for region in range(moving.region_count)
-            if labels is None or (moving.event.name, region) in labels
-        )
+        self.index = self._items()
+        """Per item the number of its event and of its region, int32 (items, 2)."""
 
     def __len__(self) -> int:
         return len(self.index)
+
+    def _items(self) -> NDArray[np.int32]:
+        # 8 bytes an item, where a tuple of tuples would take a hundred.
+        numbers = array("i")
+        for number, moving in enumerate(self.found.events):
+            name = moving.event.name
+            for region in range(moving.region_count):
+                if self.labels is None or (name, region) in self.labels:
+                    numbers.extend((number, region))
+        return np.array(numbers, np.int32).reshape(-1, 2)
+
+    def _item(self, index: int) -> tuple[MovingEvent, int]:
+        """Return the event and the region of an item."""
+        number, region = self.index[index].tolist()
+        return self.found.events[number], region
 
     def _region(
         self, index: int, *, with_mask: bool = True
@@ -183,8 +195,7 @@ class RegionCrops(EventCrops):
         The mask is 1 where what is relevant moved, 0 where not, `UNKNOWN` where nobody knows.
         """
         rng = self._rng(index)
-        number, region = self.index[index]
-        moving = self.found.events[number]
+        moving, region = self._item(index)
         square = self._square(moving, region, rng)
         frames = moving.read_all_frames()
         indices = moving.motion.region_frames[region]
@@ -304,6 +315,6 @@ class MotionRegionDataset(RegionCrops, Dataset[tuple[Tensor, Tensor]]):
 
     def label(self, index: int) -> int:
         """Return the label of an item without cutting it."""
-        number, region = self.index[index]
+        moving, region = self._item(index)
         assert self.labels is not None
-        return int(self.labels[self.found.events[number].event.name, region].relevant)
+        return int(self.labels[moving.event.name, region].relevant)

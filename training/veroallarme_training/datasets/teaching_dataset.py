@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from veroallarme_training.datasets.motion_dataset import RegionCrops
+from veroallarme_training.region_labels import RegionLabel
 
 
 class TaughtRegion(TypedDict):
@@ -27,9 +28,7 @@ class TeachingDataset(RegionCrops, Dataset[TaughtRegion]):
     def __getitem__(self, index: int) -> TaughtRegion:
         """Return one region."""
         crop, mask = self._region(index)
-        number, region = self.index[index]
-        assert self.labels is not None
-        label = self.labels[self.found.events[number].event.name, region]
+        label = self._label(index)
         return TaughtRegion(
             image=torch.from_numpy(crop),
             mask=torch.from_numpy(mask.astype(np.int64)),
@@ -40,8 +39,12 @@ class TeachingDataset(RegionCrops, Dataset[TaughtRegion]):
     def shares(self) -> tuple[float, float]:
         """Return the summed weight of nuisance and of relevant labels."""
         sums = [0.0, 0.0]
-        assert self.labels is not None
-        for number, region in self.index:
-            label = self.labels[self.found.events[number].event.name, region]
+        for index in range(len(self)):
+            label = self._label(index)
             sums[int(label.relevant)] += label.weight
         return sums[0], sums[1]
+
+    def _label(self, index: int) -> RegionLabel:
+        moving, region = self._item(index)
+        assert self.labels is not None
+        return self.labels[moving.event.name, region]
