@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra [train]")
 
+from tests.training.bursts import write_camera
 from veroallarme_core.relevance_mask import read_checkpoint
 from veroallarme_training import cli
 from veroallarme_training.config import save_config
@@ -95,7 +96,9 @@ def test_ctrl_c_saves_and_says_how_to_go_on(config_file, tmp_path):
 
 
 def test_two_processes_train_one_network(config_file, tmp_path):
-    path = config_file(batch_size=4)
+    write_camera(tmp_path / "events" / "gate", 3)
+    write_camera(tmp_path / "events" / "yard", 3)
+    path = config_file(batch_size=4, data_dir=str(tmp_path / "events"))
     finished = subprocess.run(
         [
             sys.executable,
