@@ -36,9 +36,13 @@ print(json.dumps([before, resident_mb()]))
 """
 
 
-@pytest.fixture(params=[OPENVINO, ONNXRUNTIME])
+@pytest.fixture(
+    params=[(OPENVINO, 1), (OPENVINO, 3), (ONNXRUNTIME, 1)],
+    ids=lambda given: f"{given[0]}-{given[1]}",
+)
 def graph(request: pytest.FixtureRequest) -> Graph:
-    return open_graph(request.param, TRUNK, 1, remedy="")
+    runtime, at_once = request.param
+    return open_graph(runtime, TRUNK, 1, remedy="", at_once=at_once)
 
 
 def pictures(count: int) -> np.ndarray:

@@ -55,7 +55,7 @@ def adapt_folder(
         OSError: the state cannot be written.
     """
     thumbs = {} if labels is None else read_labels(labels)
-    pipeline = EventPipeline.with_shipped_networks(1, detector)
+    pipeline = EventPipeline.with_shipped_networks(1, detector, at_once=options.threads)
     # Before the events are listed: the camera may be turned while they are learned from.
     view = _view_of(state_dir / MEMORY_FILE, pipeline.encoder_name)
     events = list_events(data_dir)

@@ -21,8 +21,15 @@ from veroallarme_core.adaptation.history import EventFolder
 from veroallarme_core.adaptation.observed_event import ObservedEvent
 from veroallarme_core.adaptation.perspective import Sighting
 from veroallarme_core.adaptation.sprites import Sprite
-from veroallarme_core.camera_memory import SceneMemory, StateFileError, pack_memory, unpack_memory
-from veroallarme_core.camera_memory.state_file import Arrays, read_learned, write_state
+from veroallarme_core.camera_memory import (
+    Arrays,
+    SceneMemory,
+    StateFileError,
+    pack_memory,
+    read_learned,
+    unpack_memory,
+    write_state,
+)
 from veroallarme_core.contract import MotionRegion
 from veroallarme_core.description import (
     CELL_CHANNELS,

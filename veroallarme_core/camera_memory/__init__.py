@@ -31,7 +31,12 @@ from veroallarme_core.camera_memory.camera_state import (
 from veroallarme_core.camera_memory.memory_file import pack_memory, unpack_memory
 from veroallarme_core.camera_memory.region_bank import event_key
 from veroallarme_core.camera_memory.scene_memory import SESSION_S, SceneMemory
-from veroallarme_core.camera_memory.state_file import StateFileError
+from veroallarme_core.camera_memory.state_file import (
+    Arrays,
+    StateFileError,
+    read_learned,
+    write_state,
+)
 from veroallarme_core.contract import Promise
 
 __all__ = [
@@ -45,6 +50,7 @@ __all__ = [
     "REBUILT_FILE",
     "SESSION_S",
     "AlikeRegion",
+    "Arrays",
     "AssessedRegion",
     "CameraModel",
     "CameraState",
@@ -59,8 +65,10 @@ __all__ = [
     "pack_memory",
     "quantiles_of",
     "ranks",
+    "read_learned",
     "score_by_other_line",
     "teacher_ranks",
     "unpack_memory",
     "write_report",
+    "write_state",
 ]

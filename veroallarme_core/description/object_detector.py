@@ -154,6 +154,7 @@ class ObjectDetector:
         threads: most threads of one inference; None leaves the choice to the runtime.
         path: an ONNX file of the user's own, YOLOX or NanoDet with the 80 classes of COCO; None
             takes the detector that ships with the package.
+        at_once: inferences that run side by side where several threads ask.
 
     Raises:
         ModelError: an argument is wrong, the file is no detector of a known layout, or no runtime
@@ -166,14 +167,19 @@ class ObjectDetector:
     """`openvino` or `onnxruntime`."""
 
     def __init__(
-        self, backend: str | None = None, threads: int | None = None, *, path: Path | None = None
+        self,
+        backend: str | None = None,
+        threads: int | None = None,
+        *,
+        path: Path | None = None,
+        at_once: int = 1,
     ) -> None:
         self.backend = choose_runtime(backend, "The object detector")
         remedy = _REMEDY_SHIPPED if path is None else _REMEDY_OWN
         if path is None:
             path = Path(str(resources.files("veroallarme_core"))) / "models"
             path /= INT8_DETECTOR_FILE if self.backend == OPENVINO else DETECTOR_FILE
-        self._graph = open_graph(self.backend, path, threads, remedy=remedy)
+        self._graph = open_graph(self.backend, path, threads, remedy=remedy, at_once=at_once)
         self._fixed_size = _fixed_size(self._graph, path, remedy)
         self._max_batch = self._graph.input.shape[0] or MAX_BATCH
         self.name = _name(self._graph, path)

@@ -105,6 +105,7 @@ class SceneEncoder:
             elsewhere, whichever is installed.
         threads: most threads of one inference; None leaves the choice to the runtime.
         folder: where the two files are; None takes those that ship with the package.
+        at_once: inferences that run side by side where several threads ask.
 
     Raises:
         ModelError: an argument is wrong, a file cannot be loaded, or no runtime is installed.
@@ -116,12 +117,17 @@ class SceneEncoder:
     """`openvino` or `onnxruntime`."""
 
     def __init__(
-        self, backend: str | None = None, threads: int | None = None, *, folder: Path | None = None
+        self,
+        backend: str | None = None,
+        threads: int | None = None,
+        *,
+        folder: Path | None = None,
+        at_once: int = 1,
     ) -> None:
         self.backend = choose_runtime(backend, "The encoder")
         folder = folder or Path(str(resources.files("veroallarme_core"))) / "models"
         self._trunk, self._head = (
-            open_graph(self.backend, folder / name, threads, remedy=_REMEDY)
+            open_graph(self.backend, folder / name, threads, remedy=_REMEDY, at_once=at_once)
             for name in (TRUNK_FILE, HEAD_FILE)
         )
         self.name = _name(self._trunk, folder / TRUNK_FILE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,13 +91,17 @@ def choose_runtime(backend: str | None, what: str) -> str:
     )
 
 
-def open_graph(runtime: str, path: Path, threads: int | None, *, remedy: str) -> Graph:
+def open_graph(
+    runtime: str, path: Path, threads: int | None, *, remedy: str, at_once: int = 1
+) -> Graph:
     """Open an ONNX file.
 
     Args:
         runtime: as `choose_runtime` gives it.
         path: the file.
         threads: most threads of one inference; None leaves the choice to the runtime.
+        at_once: inferences that run side by side where several threads ask; OpenVINO lets further
+            ones wait, ONNX Runtime never does.
         remedy: what to do where the file is unusable, such as "install the package again".
 
     Raises:
@@ -106,38 +111,51 @@ def open_graph(runtime: str, path: Path, threads: int | None, *, remedy: str) ->
     if not path.is_file():
         raise ModelError(f"The model file {path} is missing: {remedy}.")
     try:
-        return _OPENERS[runtime](path, threads)
+        return _OPENERS[runtime](path, threads, at_once)
     except Exception as error:  # As above.
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{path} cannot be loaded by {runtime}; {remedy} ({reason}).") from error
 
 
-def _open_openvino(path: Path, threads: int | None) -> Graph:
+def _open_openvino(path: Path, threads: int | None, at_once: int) -> Graph:
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
         # Left to itself OpenVINO takes bf16 on some CPUs: features would depend on the machine.
         "INFERENCE_PRECISION_HINT": "f32",
     }
     if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
+        settings["INFERENCE_NUM_THREADS"] = at_once * threads
+    if at_once > 1:
+        settings["NUM_STREAMS"] = at_once
     core = load_openvino().Core()
     model = core.read_model(path)
     (input_port,) = model.inputs
     compiled = core.compile_model(model, "CPU", settings)
-    request = compiled.create_infer_request()
-    lock = threading.Lock()  # A request holds the tensors of one inference.
+    # A request holds the tensors of one inference. The latest one is taken first: one thread alone
+    # lets one request grow.
+    requests: queue.LifoQueue[Any] = queue.LifoQueue()
+    for _ in range(at_once):
+        requests.put(compiled.create_infer_request())
+    releasing = threading.Lock()
 
     def infer(values: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        with lock:
+        request = requests.get()
+        try:
             request.infer([values], share_inputs=True)
             return [request.get_tensor(name).data.copy() for name in outputs]
+        finally:
+            requests.put(request)
 
     def release() -> None:
-        nonlocal request
-        with lock:
-            # A request keeps its latest input and answers.
-            request = compiled.create_infer_request()
-            compiled.release_memory()
+        with releasing:  # two that wait for each other's requests would wait for ever
+            for _ in range(at_once):
+                requests.get()
+            try:
+                compiled.release_memory()
+            finally:
+                # A request keeps its latest input and answers.
+                for _ in range(at_once):
+                    requests.put(compiled.create_infer_request())
 
     # A file that says nothing of itself has no such table.
     table = model.get_rt_info("framework").value if model.has_rt_info("framework") else {}
@@ -154,7 +172,7 @@ def _openvino_port(port: Any) -> Port:
     return Port(port.any_name, tuple(sizes))
 
 
-def _open_onnxruntime(path: Path, threads: int | None) -> Graph:
+def _open_onnxruntime(path: Path, threads: int | None, at_once: int) -> Graph:
     onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; its warnings are about graphs, not for users

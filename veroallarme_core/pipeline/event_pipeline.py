@@ -84,6 +84,7 @@ class EventPipeline:
         threads: int | None = 1,
         detector: Path | None = None,
         *,
+        at_once: int = 1,
         looks_again: bool = False,
     ) -> EventPipeline:
         """Return a pipeline that describes and recognises with the networks of the package.
@@ -91,14 +92,15 @@ class EventPipeline:
         Args:
             threads: most threads of one inference; None leaves the choice to the runtime.
             detector: an object detector of the user's own; None takes the one that ships.
+            at_once: inferences that run side by side where several threads judge.
             looks_again: as above.
 
         Raises:
             ModelError: a network cannot be loaded.
         """
         return cls(
-            encoder=SceneEncoder(threads=threads),
-            detector=ObjectDetector(threads=threads, path=detector),
+            encoder=SceneEncoder(threads=threads, at_once=at_once),
+            detector=ObjectDetector(threads=threads, path=detector, at_once=at_once),
             looks_again=looks_again,
         )
 
