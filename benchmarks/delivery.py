@@ -41,10 +41,10 @@ import aiomqtt
 import cv2
 
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess, until
+from benchmarks.worker import motion_topic
 from veroallarme_core.drawing import draw_event, event_names
 
 CAMERA = "trees"
-MOTION = f"cam/{CAMERA}/motion"
 C = f"veroallarme/home/camera/{CAMERA}"
 STATUS = "veroallarme/home/worker/main/status"
 HOLD_S = 1.0
@@ -122,10 +122,17 @@ class Replay:
     camera: HttpCamera
     events: Sequence[tuple[bytes, ...]]
     chance: random.Random
+    name: str = CAMERA
+    """Of the camera, which other sites must not share."""
     accepted: list[int] = field(default_factory=list)
     uncertain: list[int] = field(default_factory=list)
     last_puback: float = 0.0
     may_send: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def motion(self) -> str:
+        """The topic on which the camera says that something moves."""
+        return motion_topic(self.name)
 
     @staticmethod
     def payload(number: int) -> bytes:
@@ -147,9 +154,9 @@ class Replay:
 
     async def _send_one(self, client: aiomqtt.Client, number: int) -> None:
         async with self.may_send:
-            self.camera.frames[CAMERA] = self.events[number % len(self.events)]
+            self.camera.frames[self.name] = self.events[number % len(self.events)]
             self.uncertain.append(number)
-            await client.publish(MOTION, self.payload(number), qos=1)
+            await client.publish(self.motion, self.payload(number), qos=1)
             self.uncertain.remove(number)
             self.accepted.append(number)
             self.last_puback = time.time()
@@ -194,7 +201,9 @@ class Journal:
         """Count how often each start is journalled under an event that has a verdict."""
         events, starts = self.rows()
         sent = [*replay.accepted, *replay.uncertain]
-        names = {digest(CAMERA, MOTION, replay.payload(number)): number for number in sent}
+        names = {
+            digest(replay.name, replay.motion, replay.payload(number)): number for number in sent
+        }
         return Counter(
             names[delivery.split(":")[1]] for delivery, event in starts if events[event] is not None
         )
@@ -217,14 +226,18 @@ def digest(camera: str, topic: str, payload: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def worker_config(mosquitto: Mosquitto, camera: HttpCamera) -> dict[str, object]:
-    """Return the content of the worker's configuration file."""
+def worker_config(
+    mosquitto: Mosquitto, camera: HttpCamera, site: str = "home", name: str = CAMERA
+) -> dict[str, object]:
+    """Return the content of the configuration file of a site's worker, for one camera."""
+    trigger = {"topic": motion_topic(name), "start": "ON", "path": "state", "auto_end_s": 1}
     return {
+        "site": site,
         "mqtt": {"host": "127.0.0.1", "port": mosquitto.port},
         "cameras": {
-            CAMERA: {
-                "triggers": [{"topic": MOTION, "start": "ON", "path": "state", "auto_end_s": 1}],
-                "snapshot": {"url": camera.url(CAMERA)},
+            name: {
+                "triggers": [trigger],
+                "snapshot": {"url": camera.url(name)},
                 "burst": {"size": 3, "spacing_s": 0.1, "limit_s": 5},
                 "settings": {"mode": "filter", "hold_s": HOLD_S},
                 "merge_window_s": 0,
@@ -267,14 +280,14 @@ async def measure(
         await asyncio.gather(replay.send(starts), replay.kill_at_random(kills, kills, every_s))
         journal = Journal(worker.data_dir / "events.sqlite")
         outcome = Outcome(accepted=starts, broker_kills=kills, worker_kills=kills)
-        await _settle(journal, replay, listener)
-        outcome.wrong_alarms = await _look_at_alarm(journal, listener)
-        _count(outcome, journal, replay, listener)
+        await settle(journal, replay, listener)
+        outcome.wrong_alarms = await look_at_alarm(journal, listener)
+        count(outcome, journal, replay, listener)
         outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
 
 
-async def _settle(journal: Journal, replay: Replay, listener: Listener) -> None:
+async def settle(journal: Journal, replay: Replay, listener: Listener) -> None:
     """Wait until the worker has done what there is to do, and then some, or gives up."""
     with contextlib.suppress(TimeoutError):
         await until(lambda: journal.is_settled(replay), SETTLE_LIMIT_S)
@@ -283,7 +296,7 @@ async def _settle(journal: Journal, replay: Replay, listener: Listener) -> None:
     await asyncio.sleep(2.0)
 
 
-async def _look_at_alarm(journal: Journal, listener: Listener) -> int:
+async def look_at_alarm(journal: Journal, listener: Listener) -> int:
     """Compare the retained ``relevant`` with the end of the alarm, twice; count mismatches."""
     wrong = 0
     for pause_s in (0.0, HOLD_S + 1.5):
@@ -302,7 +315,8 @@ def _decided(journal: Journal) -> set[str]:
     return {event_id for event_id, verdict in journal.rows()[0].items() if verdict is not None}
 
 
-def _count(outcome: Outcome, journal: Journal, replay: Replay, listener: Listener) -> None:
+def count(outcome: Outcome, journal: Journal, replay: Replay, listener: Listener) -> None:
+    """Write into the outcome what became of each start."""
     events, starts = journal.rows()
     verdicts = {event_id: json.loads(text) for event_id, text in events.items() if text}
     times = journal.numbers(replay)

@@ -137,6 +137,15 @@ class Mosquitto:
         log_text = (self._folder / "mosquitto.log").read_text(encoding="utf-8", errors="replace")
         raise RuntimeError(f"mosquitto did not start: {log_text[-500:]}")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs.
+
+        Raises:
+            RuntimeError: it has not been started.
+        """
+        return self._running().pid
+
     def kill(self) -> None:
         """End it as a power cut would, by SIGKILL."""
         if self._process is not None:
@@ -157,9 +166,12 @@ class Mosquitto:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
+        self._running().send_signal(number)
+
+    def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise RuntimeError("mosquitto has not been started")
-        self._process.send_signal(number)
+        return self._process
 
     async def is_settled(self, since: float) -> bool:
         """Whether its database holds what it has acknowledged, and rests.

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import re
 import sys
 import tempfile
@@ -33,6 +32,7 @@ import aiomqtt
 import cv2
 import numpy as np
 
+from benchmarks.cpu_share import cpu_seconds
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess
 from veroallarme_core.demo.events import encode
 from veroallarme_core.drawing import draw_event
@@ -50,7 +50,6 @@ EVENTS = (
 STATUS = "veroallarme/home/worker/main/status"
 START_LIMIT_S = 60.0
 ROUND_LIMIT_S = 120.0
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -109,20 +108,17 @@ def _kilobytes(text: str, name: str) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time of a process so far, of all its threads."""
-    fields = _proc(pid, "stat").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
-
-
-def event_frames() -> list[tuple[bytes, ...]]:
+def event_frames(names: Sequence[str] = EVENTS) -> list[tuple[bytes, ...]]:
     """Draw what the cameras show."""
-    return [tuple(encode(frame) for frame in draw_event(name, size=SIZE).frames) for name in EVENTS]
+    return [tuple(encode(frame) for frame in draw_event(name, size=SIZE).frames) for name in names]
 
 
-def worker_config(port: int, camera: HttpCamera, names: Sequence[str]) -> dict[str, Any]:
+def worker_config(
+    port: int, camera: HttpCamera, names: Sequence[str], site: str = "home"
+) -> dict[str, Any]:
     """Return the content of the worker's configuration file."""
     return {
+        "site": site,
         "mqtt": {"host": "127.0.0.1", "port": port},
         "cameras": {
             name: {

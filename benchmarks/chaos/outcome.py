@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, fields
 
 from benchmarks import delivery
-from benchmarks.chaos.world import World, motion_topic
+from benchmarks.chaos.world import World
+from benchmarks.worker import motion_topic
 
 
 @dataclass(kw_only=True)

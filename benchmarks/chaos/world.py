@@ -18,6 +18,7 @@ import aiomqtt
 
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.peers import HttpCamera, Listener, Mosquitto, WorkerProcess, free_port, until
+from benchmarks.worker import motion_topic
 
 SITE = "veroallarme/home"
 STATUS = f"{SITE}/worker/main/status"
@@ -33,11 +34,6 @@ _FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 def camera_name(index: int) -> str:
     """Return the id of a camera by its number."""
     return f"c{index:02d}"
-
-
-def motion_topic(camera: str) -> str:
-    """Return where a camera tells of motion."""
-    return f"cam/{camera}/motion"
 
 
 def find_faketime() -> Path | None:
