@@ -12,8 +12,8 @@ Each worker is held to the same share of one core, see `benchmarks.cpu_share`: N
 times what one may, and whatever is missing from N times the verdicts has been lost between them.
 By default four workers and what they talk to fill two cores. What each of them really used is
 printed beside it, by the clock of its process: `of a core` must be the share, else the machine had
-no time for it, and the ratio is that of the machine. The processor time of an event tells the same
-without a clock on the wall.
+no time for it, for which `others` says why, and the ratio is that of the machine. The processor
+time of an event tells the same without a clock on the wall.
 
 The clock starts when all workers are there and each camera has had an event that does not count.
 Every motion that was sent must have a verdict of its own, in the journal and on MQTT, for which the
@@ -36,6 +36,7 @@ from typing import Any
 
 import aiomqtt
 import cv2
+import psutil
 
 from benchmarks.cpu_share import cpu_seconds, held_to
 from benchmarks.delivery import Journal
@@ -92,8 +93,8 @@ class Throughput:
     broker_cpu_s: float
     peers_cpu_s: float
     """Of this process: all cameras, the sender and the listener, and who holds the shares."""
-    load: float
-    """Of the machine in the minute before, from whatever else it did."""
+    others_cpu_s: float
+    """Of all else that the machine did meanwhile."""
 
     @property
     def events(self) -> int:
@@ -147,7 +148,6 @@ async def measure(
         FileNotFoundError: mosquitto is not installed.
         TimeoutError: a worker is not there in time, or a verdict does not come.
     """
-    load = os.getloadavg()[0]
     mosquitto = Mosquitto(folder, durable=False)
     mosquitto.start()
     async with contextlib.AsyncExitStack() as stack:
@@ -170,17 +170,19 @@ async def measure(
         play = _Play(sites, client, camera, listener, frames or event_frames(SCENES))
         await play.run(CAMERAS)
         peers = (mosquitto.pid, os.getpid())
-        began, before = time.monotonic(), [cpu_seconds(pid) for pid in peers]
-        cpu_s = {site.name: cpu_seconds(site.worker.pid) for site in sites}
+        pids = [*(site.worker.pid for site in sites), *peers]
+        began, machine_s = time.monotonic(), _busy_seconds()
+        before = {pid: cpu_seconds(pid) for pid in pids}
         ends = await play.run(events)
-        after = [cpu_seconds(pid) for pid in peers]
+        used = {pid: cpu_seconds(pid) - before[pid] for pid in pids}
+        machine_s = _busy_seconds() - machine_s
         without_verdict = {site.name: await _without_verdict(site) for site in sites}
         return Throughput(
             sites=tuple(
                 SiteFigures(
                     events=events,
                     seconds=ends[site.name].at - began,
-                    cpu_s=ends[site.name].cpu_s - cpu_s[site.name],
+                    cpu_s=ends[site.name].cpu_s - before[site.worker.pid],
                     without_verdict=without_verdict[site.name],
                     not_judged=sum(
                         verdict["state"] == State.UNKNOWN for verdict in site.verdicts.values()
@@ -188,10 +190,16 @@ async def measure(
                 )
                 for site in sites
             ),
-            broker_cpu_s=after[0] - before[0],
-            peers_cpu_s=after[1] - before[1],
-            load=load,
+            broker_cpu_s=used[peers[0]],
+            peers_cpu_s=used[peers[1]],
+            others_cpu_s=max(0.0, machine_s - sum(used.values())),
         )
+
+
+def _busy_seconds() -> float:
+    """Return the processor time that the machine has spent so far, on all its cores."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
 
 
 async def _start(sites: Sequence[Site], port: int) -> None:
@@ -270,7 +278,8 @@ def print_throughput(runs: Sequence[Throughput], share: float) -> None:
     print(
         f"\neach worker held to {share:g} of a core; {os.cpu_count()} cores\n\n"
         "| workers | events | verdicts/s | each | ratio | of a core, each "
-        "| CPU of an event: worker / broker / peers, ms | without verdict | not judged | load |\n"
+        "| CPU of an event: worker / broker / peers, ms | without verdict | not judged "
+        "| others, of a core |\n"
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
     )
     for run in runs:
@@ -284,7 +293,7 @@ def print_throughput(runs: Sequence[Throughput], share: float) -> None:
         print(
             f"| {len(run.sites)} | {run.events} | {run.verdicts_per_s:.2f} | {each} "
             f"| {run.verdicts_per_s / one:.2f} | {used} | {' / '.join(milliseconds)} "
-            f"| {run.without_verdict} | {run.not_judged} | {run.load:.1f} |"
+            f"| {run.without_verdict} | {run.not_judged} | {run.others_cpu_s / run.seconds:.2f} |"
         )
 
 

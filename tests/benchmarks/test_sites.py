@@ -13,7 +13,7 @@ SITE = SiteFigures(events=10, seconds=5.0, cpu_s=2.0, without_verdict=0, not_jud
 
 
 def throughput(*figures: SiteFigures) -> Throughput:
-    return Throughput(sites=figures, broker_cpu_s=0.02, peers_cpu_s=0.2, load=0.5)
+    return Throughput(sites=figures, broker_cpu_s=0.02, peers_cpu_s=0.2, others_cpu_s=1.0)
 
 
 async def test_each_motion_of_two_real_workers_has_its_verdict(tmp_path: Path) -> None:
@@ -30,7 +30,9 @@ def test_prints_the_ratio_to_one_worker(capsys: pytest.CaptureFixture[str]) -> N
     slow = replace(SITE, seconds=8.0)
     sites.print_throughput([throughput(SITE), throughput(SITE, slow)], 0.4)
     *_, one, two = capsys.readouterr().out.splitlines()
-    assert one.startswith("| 1 | 10 | 2.00 | 2.00 | 1.00 | 0.40 | 200 / 2.00 / 20.0 | 0 | 0 |")
+    assert one.startswith(
+        "| 1 | 10 | 2.00 | 2.00 | 1.00 | 0.40 | 200 / 2.00 / 20.0 | 0 | 0 | 0.20 |"
+    )
     assert two.startswith("| 2 | 20 | 2.50 | 2.00 1.25 | 1.25 | 0.40 0.25 |")
 
 
