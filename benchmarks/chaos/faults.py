@@ -89,9 +89,8 @@ async def _worker_is_killed(world: World) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _worker_hangs(world: World) -> AsyncIterator[None]:
-    world.worker.pause()
-    yield
-    world.worker.go_on()
+    with world.paused():
+        yield
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from veroallarme_core.worker.mqtt import end_tasks
 
 SIZE = (144, 176)
 RECOVERY_GOAL_S = 10.0
+LOOP_GOAL_MS = 50.0
 RECOVERY_LIMIT_S = 120.0
 SETTLE_LIMIT_S = 240.0
 QUIET_S = 1.0
@@ -61,6 +62,8 @@ class Report:
     starts: int
     events: int
     answers_ms: list[float]
+    held_ms: list[float]
+    """For how long the loop was held, each time that it was 10 ms or more, ascending."""
     memory_mb: list[float]
     seconds: float
     notes: list[str]
@@ -88,7 +91,12 @@ class Report:
         answers = sorted(self.answers_ms)
         for share in (0.5, 0.99, 0.999):
             value = answers[min(len(answers) - 1, int(share * len(answers)))]
-            lines.append(f"the loop answers in, p{100 * share:g}: {value:.1f} ms")
+            lines.append(f"an answer takes, p{100 * share:g}: {value:.1f} ms")
+        long = sum(held > LOOP_GOAL_MS for held in self.held_ms)
+        lines.append(
+            f"the loop was held for more than {LOOP_GOAL_MS:g} ms: {long} times in "
+            f"{self.seconds:.0f} s, at most {max(self.held_ms, default=0.0):.0f} ms"
+        )
         memory = self.memory_mb
         lines.append(f"memory: {memory[0]:.0f} MB at first, {max(memory):.0f} at most")
         return "\n".join([*lines, *self.notes])
@@ -124,6 +132,7 @@ async def measure(folder: Path, faults: Sequence[Fault], plan: Plan, seed: int =
             tally.starts,
             tally.journal.counted,
             world.answers_ms,
+            await asyncio.to_thread(world.held_ms),
             tally.memory_mb,
             time.monotonic() - began,
             environment_notes(world),

@@ -8,7 +8,7 @@ import json
 import random
 import subprocess
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ KEEP_MB = 4
 POLL_S = 0.05
 UNSURE = 100
 """Starts before a kill of the broker of which it may have forgotten what became of them."""
+LOOP_LOG = "loop.log"
+_IN_WORKER = Path(__file__).parent / "in_worker"
 _FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -152,7 +154,9 @@ class World:
     sender: Sender
     health_port: int
     answers_ms: list[float] = field(default_factory=list)
-    """How long the worker's loop took to answer a question for its health."""
+    """How long an answer to a question for the worker's health took to come."""
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    """When the worker was stopped on purpose, from and to, on the monotonic clock."""
     unexpected_ends: list[int] = field(default_factory=list)
     """Exit codes of the worker that nobody asked for."""
     is_expected_to_run: bool = True
@@ -162,6 +166,26 @@ class World:
     def data_dir(self) -> Path:
         """Where the worker keeps its events."""
         return self.worker.data_dir
+
+    def held_ms(self) -> list[float]:
+        """Return for how long the worker's loop was held, each time that it was 10 ms or more."""
+        held = []
+        for line in (self.folder / LOOP_LOG).read_text(encoding="ascii").splitlines():
+            ended, seconds = map(float, line.split())
+            if not any(ended - seconds < to and start < ended for start, to in self.pauses):
+                held.append(1e3 * seconds)
+        return sorted(held)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the worker hang until the block ends."""
+        start = time.monotonic()
+        self.worker.pause()
+        try:
+            yield
+        finally:
+            self.worker.go_on()
+            self.pauses.append((start, time.monotonic()))
 
     def set_clock(self, seconds: float) -> None:
         """Let the worker's clock be so many seconds ahead of the true time."""
@@ -295,8 +319,10 @@ async def running_world(
         content = _configuration(proxy.port, health_port, pictures, names, keep_mb)
         worker = WorkerProcess(disk.folder, content)
         worker.log_path = folder / "worker.log"  # which tells what happens while the disk is full
+        (folder / LOOP_LOG).touch()
+        worker.environment = {"PYTHONPATH": str(_IN_WORKER), "LOOP_LOG": str(folder / LOOP_LOG)}
         if fakes_time and (library := find_faketime()) is not None:
-            worker.environment = {
+            worker.environment |= {
                 "LD_PRELOAD": str(library),
                 "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
                 # It would read the file whenever anybody asks for the time, as every lock does.

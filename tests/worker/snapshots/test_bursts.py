@@ -142,6 +142,16 @@ async def test_a_camera_that_sends_nothing_decodable_is_left_alone():
     assert len(burst.errors) == MAX_FAILURES
 
 
+async def test_what_a_camera_sent_is_not_kept_with_what_is_wrong_with_it():
+    wrong = SnapshotError("too_large", "it sent more than 16 MB")
+    burst = await burst_of(*[wrong] * MAX_FAILURES, shot(0))
+    assert len(burst.errors) == MAX_FAILURES
+    for error in burst.errors:
+        assert (error.code, str(error)) == (wrong.code, str(wrong))
+        assert error.__traceback__ is None, "its frames hold the body of the answer"
+        assert error.__context__ is None
+
+
 async def test_pictures_are_compared_off_the_event_loop(monkeypatch):
     compared_in = []
     look_at = bursts.look_at
@@ -180,7 +190,9 @@ async def test_errors_leave_what_there_is():
     failure = SnapshotError("http_500", "x")
     burst = await burst_of(failure, shot(1), failure, shot(2), failure, shot(3))
     assert [s.data for s in burst.snapshots] == [jpeg(1), jpeg(2)]
-    assert burst.errors == (failure,) * MAX_FAILURES
+    assert [(error.code, str(error)) for error in burst.errors] == [
+        ("http_500", "x")
+    ] * MAX_FAILURES
 
 
 @pytest.mark.parametrize("code", sorted(STOPPING_CODES))

@@ -163,7 +163,7 @@ class BurstInProgress:
                 waiting = error.code == "not_recorded"
                 failures += not waiting
                 if not (waiting and self.errors and self.errors[-1].code == error.code):
-                    self.errors.append(error)
+                    self.errors.append(error.alone())
                 if error.code in STOPPING_CODES or failures >= MAX_FAILURES:
                     return
             if self.fetched - self._news_at >= MAX_REPEATS:

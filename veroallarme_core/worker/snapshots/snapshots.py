@@ -42,6 +42,10 @@ class SnapshotError(Exception):
         super().__init__(message)
         self.code = code
 
+    def alone(self) -> SnapshotError:
+        """Return it without what it was raised from, which holds all that the camera sent."""
+        return SnapshotError(self.code, str(self))
+
 
 @dataclass(frozen=True)
 class Snapshot:
