@@ -24,6 +24,7 @@ from PIL import Image
 
 from benchmarks.peers import free_port, until
 from veroallarme_core import __version__
+from veroallarme_core.adaptation.seen_history import SEEN_FILE
 from veroallarme_core.contract import Topics, is_valid_id
 from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
 from veroallarme_core.worker.config.worker_config import (
@@ -271,14 +272,19 @@ async def test_what_the_supervisor_lets_pass_is_a_configuration(
     assert await prepare(places)
 
 
-def test_backups_leave_out_the_pictures_of_events_and_nothing_else() -> None:
+def test_backups_leave_out_the_pictures_of_events_and_what_was_seen_of_them() -> None:
     data = PurePath("/data/addons/data/a0d7b954_veroallarme")
 
     def is_left_out(path: str) -> bool:
         return any((data / path).match(pattern) for pattern in CONFIG["backup_exclude"])
 
     event = "events/front_door_2/20261128_031500_a1b2c3"
-    for path in (event, f"{event}/0.jpg", "events/a/.20261128_031500_a1b2c3.partial"):
+    for path in (
+        event,
+        f"{event}/0.jpg",
+        "events/a/.20261128_031500_a1b2c3.partial",
+        f"state/cameras/front_door_2/{SEEN_FILE}",
+    ):
         assert is_left_out(path), path
     for path in (
         "options.json",
