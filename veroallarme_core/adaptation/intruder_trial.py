@@ -229,7 +229,8 @@ class _Run:
         # What intruders over the same burst have in common is looked at once.
         by_source: dict[int, list[int]] = {}
         for number in numbers:
-            by_source.setdefault(self._source_of(number, self._chance(number)), []).append(number)
+            source, _ = self._draw(number)
+            by_source.setdefault(source, []).append(number)
         groups = [
             (source, ours[start : start + _OVER_ONE_BURST])
             for source, ours in by_source.items()
@@ -240,12 +241,10 @@ class _Run:
         ):
             yield from fared
 
-    def _chance(self, number: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, number])
-
-    def _source_of(self, number: int, rng: np.random.Generator) -> int:
-        """Draw the source of an intruder; the first that is drawn of it."""
-        return int(rng.integers(len(self.sources)))
+    def _draw(self, number: int) -> tuple[int, np.random.Generator]:
+        """Return the source of an intruder, and what all else of it is drawn by."""
+        rng = np.random.default_rng([self.seed, number])
+        return int(rng.integers(len(self.sources))), rng
 
     def _attempt_over(
         self, index: int, numbers: Sequence[int], *, is_quick: bool
@@ -263,8 +262,7 @@ class _Run:
     def _attempt(
         self, number: int, stage: _Stage, trial: Trial, source: EventFolder, *, is_quick: bool
     ) -> Attempt | None:
-        rng = self._chance(number)
-        self._source_of(number, rng)
+        _, rng = self._draw(number)
         synthetic = stage.paste(rng, self.places)
         if synthetic is None:
             return None

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -194,49 +195,47 @@ def _unpack(
             },
         )
     )
-    regions = _regions(arrays, [Light[event["light"]] for event in written for _ in _each(event)])
+    counts = _parts(arrays["counts"], [event["regions"] for event in written], np.bool_)
+    lights = [Light[event["light"]] for event in written]
+    grids = [(int(rows), int(columns)) for rows, columns in (event["grid"] for event in written)]
+    sizes = [math.ceil(rows * columns / 8) for rows, columns in grids]
+    moved = _parts(arrays["moved"], sizes, np.uint8)
     sprites: list[list[Sprite]] = [[] for _ in written]
     for sprite, of in zip(_sprites(facts, arrays), facts["sprites"], strict=True):
         sprites[of["event"]].append(sprite)
-    counts = iter(_parts(arrays["counts"], [event["regions"] for event in written], np.bool_))
-    grids = [(int(rows), int(columns)) for rows, columns in (event["grid"] for event in written)]
-    sizes = [math.ceil(rows * columns / 8) for rows, columns in grids]
-    moved = iter(_parts(arrays["moved"], sizes, np.uint8))
-    remaining = iter(regions)
+    regions = iter(
+        _regions(arrays, [light for light, own in zip(lights, counts, strict=True) for _ in own])
+    )
     known = []
-    for event, grid, own in zip(written, grids, sprites, strict=True):
-        bits = np.unpackbits(next(moved), count=grid[0] * grid[1])
+    for event, light, grid, own, bits, movers in zip(
+        written, lights, grids, counts, moved, sprites, strict=True
+    ):
         evidence = BurstEvidence(
-            light=Light[event["light"]],
+            light=light,
             features=_NO_FEATURES,
             intact=np.zeros((0, *grid), np.bool_),
-            moved=bits.reshape(grid).astype(np.bool_),
-            regions=tuple(next(remaining) for _ in _each(event)),
+            moved=np.unpackbits(bits, count=grid[0] * grid[1]).reshape(grid).astype(np.bool_),
+            regions=tuple(islice(regions, len(own))),
             detector=str(event["detector"]),
         )
-        observed = ObservedEvent(
-            source=there.get(event["id"], _GONE),
-            evidence=evidence,
-            is_whole=bool(event["is_whole"]),
-            counts=next(counts),
-            is_alerting=bool(event["is_alerting"]),
-            sightings=tuple(
-                Sighting(float(foot), float(tall)) for foot, tall in event["sightings"]
-            ),
-            sprites=tuple(own),
+        source = there.get(event["id"])
+        if source is None:  # its pictures were removed meanwhile
+            continue
+        known.append(
+            ObservedEvent(
+                source=source,
+                evidence=evidence,
+                is_whole=bool(event["is_whole"]),
+                counts=own,
+                is_alerting=bool(event["is_alerting"]),
+                sightings=tuple(
+                    Sighting(float(foot), float(tall)) for foot, tall in event["sightings"]
+                ),
+                sprites=tuple(movers),
+            )
         )
-        if observed.source is not _GONE:
-            known.append(observed)
     others = {event_id: at for event_id, at in facts["of_other_views"].items() if event_id in there}
     return SeenHistory(memory, known, others)
-
-
-_GONE = EventFolder("", Path(), 0.0)
-"""Stands for an event whose pictures were removed meanwhile."""
-
-
-def _each(event: Mapping[str, Any]) -> range:
-    return range(int(event["regions"]))
 
 
 def _regions(arrays: Arrays, lights: Sequence[Light]) -> list[RegionEvidence]:

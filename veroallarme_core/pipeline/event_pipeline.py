@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -111,11 +111,7 @@ class EventPipeline:
 
     def that_remembers(self) -> EventPipeline:
         """Return a pipeline for one burst alone: what it is asked again it need not look at."""
-        return EventPipeline(
-            self._network,
-            None if self._encoder is None else RememberingEncoder(self._encoder),
-            None if self._detector is None else RememberingDetector(self._detector),
-        )
+        return self._remembering(RememberingEncoder)
 
     def for_variants_of(self, frames: Sequence[Frame]) -> EventPipeline:
         """Return a pipeline for some bursts that differ from one in a small part, by one thread.
@@ -125,9 +121,14 @@ class EventPipeline:
         Args:
             frames: of that one, uint8 (H, W, 3) BGR each.
         """
+        return self._remembering(lambda encoder: VariantsEncoder(encoder, frames))
+
+    def _remembering(
+        self, remember: Callable[[SceneEncoder | RememberingEncoder], RememberingEncoder]
+    ) -> EventPipeline:
         return EventPipeline(
             self._network,
-            None if self._encoder is None else VariantsEncoder(self._encoder, frames),
+            None if self._encoder is None else remember(self._encoder),
             None if self._detector is None else RememberingDetector(self._detector),
         )
 

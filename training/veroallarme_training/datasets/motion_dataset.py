@@ -26,7 +26,7 @@ from veroallarme_training.drawn_events import read_masks
 from veroallarme_training.events import EventsError
 from veroallarme_training.motion_cache import Detector, Picture
 from veroallarme_training.moving_events import MovingEvent, MovingEvents
-from veroallarme_training.region_labels import RegionLabels, read_labels
+from veroallarme_training.region_labels import RegionLabel, RegionLabels, read_labels
 
 UNKNOWN = -1
 """Mask value of what nobody knows to be relevant or not; no loss counts it."""
@@ -187,6 +187,12 @@ class RegionCrops(EventCrops):
         number, region = self.index[index].tolist()
         return self.found.events[number], region
 
+    def _label(self, index: int) -> RegionLabel:
+        """Return what is known of an item; there must be labels."""
+        moving, region = self._item(index)
+        assert self.labels is not None
+        return self.labels[moving.event.name, region]
+
     def _region(
         self, index: int, *, with_mask: bool = True
     ) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
@@ -315,6 +321,4 @@ class MotionRegionDataset(RegionCrops, Dataset[tuple[Tensor, Tensor]]):
 
     def label(self, index: int) -> int:
         """Return the label of an item without cutting it."""
-        moving, region = self._item(index)
-        assert self.labels is not None
-        return int(self.labels[moving.event.name, region].relevant)
+        return int(self._label(index).relevant)

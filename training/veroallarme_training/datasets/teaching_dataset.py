@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from veroallarme_training.datasets.motion_dataset import RegionCrops
-from veroallarme_training.region_labels import RegionLabel
 
 
 class TaughtRegion(TypedDict):
@@ -43,8 +42,3 @@ class TeachingDataset(RegionCrops, Dataset[TaughtRegion]):
             label = self._label(index)
             sums[int(label.relevant)] += label.weight
         return sums[0], sums[1]
-
-    def _label(self, index: int) -> RegionLabel:
-        moving, region = self._item(index)
-        assert self.labels is not None
-        return self.labels[moving.event.name, region]
