@@ -35,6 +35,7 @@ from veroallarme_core.camera_memory.region_bank import RegionBank
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import State
+from veroallarme_core.description import CERTAIN_SCORE
 from veroallarme_core.judgement import BurstJudgement, judge_from_memory
 
 
@@ -182,9 +183,15 @@ def less_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RegionBank, "likeness", lambda *given: 0.8 * likeness(*given))
 
 
-def rejects(state: CameraState) -> bool:
+def recognised(event: Watched, person_score: float = CERTAIN_SCORE) -> Watched:
+    """The same event, where the detector says that what moves is a person."""
+    regions = tuple(replace(seen, person_score=person_score) for seen in event.evidence.regions)
+    return replace(event, evidence=replace(event.evidence, regions=regions))
+
+
+def rejects(state: CameraState, visitor: Watched | None = None) -> bool:
     """Whether the visitor himself is rejected by now."""
-    judgement = judge(state, person_over_the_tree())
+    judgement = judge(state, visitor or person_over_the_tree())
     rejected = {
         region.region.to_bbox() for region in judgement.regions if region.reason == "like_rejected"
     }
@@ -199,6 +206,29 @@ def test_one_thumb_down_suppresses_the_same_thing(
     assert rejects(state)
     state.apply_feedback(visits[0].event_id, None)
     assert not rejects(state)
+
+
+def test_one_thumb_down_suppresses_nobody_who_is_recognised(
+    state: CameraState, visits: list[Watched]
+) -> None:
+    person = recognised(person_over_the_tree())
+    for event in visits[: THUMBS_DOWN - 1]:
+        state.apply_feedback(event.event_id, False)
+        assert judge(state, person).state is State.RELEVANT
+    doubtful = recognised(person_over_the_tree(), CERTAIN_SCORE - 0.01)
+    assert rejects(state, doubtful), "who is not recognised for certain is told by his looks alone"
+    state.apply_feedback(visits[THUMBS_DOWN - 1].event_id, False)
+    assert rejects(state, person)
+
+
+@pytest.mark.usefixtures("less_alike")
+def test_no_thumbs_down_suppress_a_person_who_is_less_alike(
+    state: CameraState, visits: list[Watched]
+) -> None:
+    for event in visits:
+        state.apply_feedback(event.event_id, False)
+    assert rejects(state)
+    assert judge(state, recognised(person_over_the_tree())).state is State.RELEVANT
 
 
 @pytest.mark.usefixtures("less_alike")

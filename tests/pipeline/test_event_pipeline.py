@@ -216,6 +216,16 @@ def test_only_kinds_that_count_speak_for_a_region() -> None:
         evidence = pipeline.judge(COMING, chosen).evidence
         assert evidence is not None
         assert max(region.object_score for region in evidence.regions) == score
+        assert max(region.person_score for region in evidence.regions) == 0.3
+
+
+def test_where_people_do_not_count_nobody_is_a_person_for_certain() -> None:
+    pipeline = EventPipeline(encoder=SceneEncoder(), detector=ByHeart(person=0.9))
+    vehicles = dataclasses.replace(FILTER, objects=(ObjectKind.VEHICLE,))
+    for settings_, score in ((FILTER, 0.9), (vehicles, 0.0)):
+        evidence = pipeline.judge(COMING, settings_).evidence
+        assert evidence is not None
+        assert max(region.person_score for region in evidence.regions) == score
 
 
 # --- orientation --------------------------------------------------------------------------------

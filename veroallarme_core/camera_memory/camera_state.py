@@ -23,7 +23,12 @@ from veroallarme_core.camera_memory.region_bank import event_key
 from veroallarme_core.camera_memory.scene_memory import SceneMemory
 from veroallarme_core.camera_memory.state_file import StateFileError
 from veroallarme_core.contract import LearningProgress, Promise
-from veroallarme_core.description import ENCODER_NAME, BurstEvidence, RegionEvidence
+from veroallarme_core.description import (
+    CERTAIN_SCORE,
+    ENCODER_NAME,
+    BurstEvidence,
+    RegionEvidence,
+)
 from veroallarme_core.files import write_atomically
 
 T = TypeVar("T")
@@ -37,7 +42,8 @@ FEWEST_EVENTS = 40
 FEWEST_SESSIONS = 24
 """Nor before so many sessions."""
 THUMBS_DOWN = 3
-"""Thumbs down of different sessions that together suppress what is less like each of them."""
+"""Thumbs down of different sessions that together suppress what is less like each of them, and
+people who are like them all."""
 _SAME = 0.85  # likeness of the same thing at the same place: there one thumb is enough
 _ALIKE = 0.7  # ... and from which several thumbs down agree
 
@@ -246,22 +252,30 @@ class CameraState:
         """Return what the user said of each region.
 
         One thumb is enough for the same thing at the same place, and the nearest one counts. What
-        is less alike needs thumbs down of `THUMBS_DOWN` sessions, and no thumb up against.
+        is less alike needs thumbs down of `THUMBS_DOWN` sessions, and no thumb up against. Who is
+        recognised as a person for certain needs as many for the same thing: the neighbour who is
+        called a false alarm once looks much like the next one to stand there.
         """
         bank = self._memory.bank
         is_judged = (bank.label != 0) & (bank.event != np.uint64(event_key(event_id)))
         if not regions or not is_judged.any():
             return [Thumb.NONE] * len(regions)
         label, session = bank.label[is_judged], bank.session[is_judged]
+
+        def sessions_down(likeness: NDArray[np.float32], least: float) -> int:
+            return len(set(session[(likeness >= least) & (label < 0)].tolist()))
+
         thumbs = []
-        for likeness in bank.likeness(regions)[:, is_judged]:
+        for region, likeness in zip(regions, bank.likeness(regions)[:, is_judged], strict=True):
             confirmed = float(likeness[label > 0].max(initial=0.0))
             rejected = float(likeness[label < 0].max(initial=0.0))
-            alike = session[(likeness >= _ALIKE) & (label < 0)]
+            is_person = region.person_score >= CERTAIN_SCORE
+            same_down = sessions_down(likeness, _SAME)
+            alike_down = 0 if is_person else sessions_down(likeness, _ALIKE)
             if confirmed >= _SAME and confirmed >= rejected:
                 thumbs.append(Thumb.RELEVANT)
-            elif rejected >= _SAME or (
-                len(set(alike.tolist())) >= THUMBS_DOWN and confirmed < _ALIKE
+            elif same_down >= (THUMBS_DOWN if is_person else 1) or (
+                alike_down >= THUMBS_DOWN and confirmed < _ALIKE
             ):
                 thumbs.append(Thumb.NUISANCE)
             else:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from veroallarme_core.contract import ALL_KINDS
+from veroallarme_core.contract import ALL_KINDS, ObjectKind
 from veroallarme_core.description.moving_objects import MovingObjects
 from veroallarme_core.description.region_crops import Frame, frames_of_place
 from veroallarme_core.description.scene_encoder import (
@@ -102,6 +102,8 @@ class RegionEvidence:
     object_score: float = math.nan
     """Largest score of a person, animal or vehicle that moves there and counts, in [0, 1]; NaN
     where nobody looked for any."""
+    person_score: float = math.nan
+    """Largest score of a person who moves there, where people count; NaN as that."""
     light: Light = Light.DAY
     """Of the burst."""
 
@@ -225,8 +227,12 @@ def gather_evidence(
     regions = tuple(known[candidate.region] for candidate in chosen)
     if objects is not None:
         regions = tuple(
-            replace(seen, object_score=objects.score_in(seen.region, kinds_in(seen.region)))
-            for seen in regions
+            replace(
+                seen,
+                object_score=objects.score_in(seen.region, kinds),
+                person_score=objects.score_in(seen.region, set(kinds) & {ObjectKind.PERSON}),
+            )
+            for seen, kinds in ((seen, kinds_in(seen.region)) for seen in regions)
         )
     detector = "" if objects is None else objects.detector
     return BurstEvidence(

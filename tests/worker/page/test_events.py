@@ -259,6 +259,16 @@ async def test_a_thumb_is_given_and_taken_back(looking: Visitor, past: list[Verd
         assert f'data-feedback="{pressed}"' in card
 
 
+async def test_cards_of_people_say_that_one_thumb_down_suppresses_nobody(site: Site) -> None:
+    person, nobody = of(0), of(1, objects=())
+    fill(site, person, nobody)
+    async with visiting(site) as visitor:
+        for one, is_said in ((person, True), (nobody, False)):
+            _, page = await visitor.get(path_of(one))
+            assert ("data-thumbs data-person" in page) is is_said
+            assert "until you have said so on three occasions" in page, "the script chooses it"
+
+
 async def test_a_thumb_without_scripts_leads_back(looking: Visitor, past: list[Verdict]) -> None:
     response, page = await looking.post(
         f"{path_of(past[1])}/feedback", {"relevant": "true"}, headers=PAGE

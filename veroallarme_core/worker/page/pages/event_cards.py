@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from veroallarme_core.contract import ALL_KINDS, State
+from veroallarme_core.contract import ALL_KINDS, ObjectKind, State
 from veroallarme_core.worker.camera import CameraWorker
 from veroallarme_core.worker.history import written_position
 from veroallarme_core.worker.page.shell import House, Words
@@ -48,6 +48,11 @@ class EventCard:
     def position(self) -> str:
         """Its place in a list, as an address has it."""
         return written_position(self.event.position)
+
+    @property
+    def shows_person(self) -> bool:
+        """Whether a person was recognised, whom one thumb down does not suppress."""
+        return ObjectKind.PERSON in self.event.kinds
 
     @property
     def no_picture(self) -> str | None:

@@ -55,7 +55,8 @@ function give(card, feedback, { isUndo = false } = {}) {
   show(card, feedback);
   if (!isUndo) given.push(answer);
   if (given.length > 50) given.shift();
-  say(isUndo ? "back" : { true: "relevant", false: "nuisance", "": "back" }[feedback]);
+  const nuisance = card.querySelector("[data-thumbs][data-person]") ? "person" : "nuisance";
+  say(isUndo ? "back" : { true: "relevant", false: nuisance, "": "back" }[feedback]);
   sending = sending.then(async () => {
     try {
       await send(card.dataset.path, feedback);
