@@ -69,7 +69,7 @@ async def soak(folder: Path, minutes: float, cameras: int = CAMERAS) -> Soak:
     (frames, *_) = drawn_events(SIZE)
     seen = Soak()
     async with running_world(
-        folder, frames, cameras=cameras, pause_s=PAUSE_S, seed=0, fakes_time=False, keep_mb=1
+        folder, frames, cameras=cameras, pause_s=PAUSE_S, seed=0, keep_mb=1
     ) as world:
         beside = [asyncio.create_task(work) for work in (world.watch(), world.sender.run())]
         began = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import random
 import subprocess
 import time
@@ -156,10 +157,11 @@ class World:
     answers_ms: list[float] = field(default_factory=list)
     """How long an answer to a question for the worker's health took to come."""
     pauses: list[tuple[float, float]] = field(default_factory=list)
-    """When the worker was stopped on purpose, from and to, on the monotonic clock."""
+    """When the worker was stopped or slowed on purpose, from and to, on the monotonic clock."""
     unexpected_ends: list[int] = field(default_factory=list)
     """Exit codes of the worker that nobody asked for."""
     is_expected_to_run: bool = True
+    _slow_since: float = math.inf
     _queries: int = 0
 
     @property
@@ -172,7 +174,8 @@ class World:
         held = []
         for line in (self.folder / LOOP_LOG).read_text(encoding="ascii").splitlines():
             ended, seconds = map(float, line.split())
-            if not any(ended - seconds < to and start < ended for start, to in self.pauses):
+            pauses = [*self.pauses, (self._slow_since, math.inf)]
+            if not any(ended - seconds < to and start < ended for start, to in pauses):
                 held.append(1e3 * seconds)
         return sorted(held)
 
@@ -191,10 +194,34 @@ class World:
         """Let the worker's clock be so many seconds ahead of the true time."""
         (self.folder / "clock").write_text(f"{seconds:+.0f}", encoding="ascii")
 
-    async def start_worker(self) -> None:
-        """Start it; it is not waited for."""
+    async def start_worker(self, *, sets_clock: bool = False) -> None:
+        """Start it; it is not waited for.
+
+        Args:
+            sets_clock: whether `set_clock` is to work until its next start. Its threads then wait
+                for each other so slowly that it does less than half as much.
+        """
+        if self._slow_since < math.inf:
+            self.pauses.append((self._slow_since, time.monotonic()))
+        self._slow_since = time.monotonic() if sets_clock else math.inf
+        self.worker.environment = self._watched_loop()
+        if sets_clock:
+            self.set_clock(0)
+            self.worker.environment |= self._other_clock()
         self.worker.start()
         self.is_expected_to_run = True
+
+    def _watched_loop(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(_IN_WORKER), "LOOP_LOG": str(self.folder / LOOP_LOG)}
+
+    def _other_clock(self) -> dict[str, str]:
+        return {
+            "LD_PRELOAD": str(find_faketime()),
+            "FAKETIME_TIMESTAMP_FILE": str(self.folder / "clock"),
+            # It would read the file whenever anybody asks for the time, as every lock does.
+            "FAKETIME_CACHE_DURATION": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
 
     async def kill_worker(self) -> None:
         """End it as a power cut would."""
@@ -291,7 +318,6 @@ async def running_world(
     cameras: int,
     pause_s: float,
     seed: int,
-    fakes_time: bool = True,
     keep_mb: int = KEEP_MB,
 ) -> AsyncIterator[World]:
     """Run broker, proxy, cameras and worker until the block ends.
@@ -302,7 +328,6 @@ async def running_world(
         cameras: how many.
         pause_s: between two motion starts, on average.
         seed: of everything that is drawn by chance.
-        fakes_time: whether the worker's clock can be set, where that is possible.
         keep_mb: of events that the worker keeps for each camera.
     """
     chance = random.Random(seed)
@@ -320,15 +345,6 @@ async def running_world(
         worker = WorkerProcess(disk.folder, content)
         worker.log_path = folder / "worker.log"  # which tells what happens while the disk is full
         (folder / LOOP_LOG).touch()
-        worker.environment = {"PYTHONPATH": str(_IN_WORKER), "LOOP_LOG": str(folder / LOOP_LOG)}
-        if fakes_time and (library := find_faketime()) is not None:
-            worker.environment |= {
-                "LD_PRELOAD": str(library),
-                "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
-                # It would read the file whenever anybody asks for the time, as every lock does.
-                "FAKETIME_CACHE_DURATION": "1",
-                "DONT_FAKE_MONOTONIC": "1",
-            }
         topics = [f"{SITE}/camera/+/{name}" for name in ("event", "relevant", "answer/+")]
         listener = Listener(broker.port, [*topics, STATUS, f"{SITE}/worker/main/health"], "chaos")
         sender = Sender(broker.port, names, chance, pause_s)
@@ -336,8 +352,7 @@ async def running_world(
             folder, chance, names, broker, proxy, pictures, disk, worker, listener, sender,
             health_port,
         )  # fmt: skip
-        world.set_clock(0)
-        worker.start()
+        await world.start_worker()
         stack.callback(worker.kill)
         await stack.enter_async_context(listener.listen())
         await listener.until(lambda: b"online" in listener.payloads(STATUS))

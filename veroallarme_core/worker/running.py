@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 from collections.abc import Callable
 
 from veroallarme_core.worker.config import AppPlaces, WorkerConfig, prepare
@@ -18,14 +17,6 @@ _LOGGER = logging.getLogger(__name__)
 
 STANDBY_POLL_S = 0.5
 """How often a worker that stands by looks whether it is its turn."""
-SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter to itself where others wait for it.
-
-The journal and the event loop have short turns, and each of them waits behind the threads that
-judge: 5 ms by default. With 50 cameras that see motion 25 times a second the loop was held for more
-than 50 ms 273 times, now 47, and a third more is judged, for the waiting threads are the judges'
-own as well.
-"""
 
 
 async def serve(config: WorkerConfig, *, stands_by: bool = False) -> None:
@@ -40,7 +31,6 @@ async def serve(config: WorkerConfig, *, stands_by: bool = False) -> None:
         StartError: it cannot start.
     """
     keep_one_heap()
-    sys.setswitchinterval(SWITCH_S)
     worker = await _turn_of(config) if stands_by else Worker(config)
     if worker is None:
         return
