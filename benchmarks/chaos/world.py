@@ -246,6 +246,13 @@ class World:
             self.sender.note_kill()
             await asyncio.to_thread(self.broker.kill)
 
+    async def until_online(self) -> None:
+        """Wait until the worker says that it is online."""
+        await self.listener.until(self._is_online)
+
+    def _is_online(self) -> bool:
+        return self.listener.payloads(STATUS)[-1:] == [b"online"]
+
     async def until_serving(self) -> float:
         """Wait until the worker is online and answers a query; return how many seconds it took."""
         began = time.monotonic()
@@ -264,7 +271,7 @@ class World:
             await self.listener.until(lambda: self.listener.on(f"/answer/{request}"), 5.0)
         except (aiomqtt.MqttError, TimeoutError):
             return False
-        return self.listener.payloads(STATUS)[-1:] == [b"online"]
+        return self._is_online()
 
     async def watch(self) -> None:
         """Ask for the health again and again, and look whether the process lives; endless."""
