@@ -57,6 +57,33 @@ PARAMETERS = {
     "home_assistant": {"entity": "camera.drive", "token": "abc", "motion_topic": "ha/drive/state"},
 }
 
+# Recorded from camera.ui 1.1.17 (Node 20, mosquitto 2.0) in November 2026, byte for byte, with QoS
+# 0 and not retained, sorted by what triggered it; and what each means to the camera Front Door.
+CAMERA_UI_RECORDED = [
+    # Its own video analysis
+    (b'{"camera":"Analysed","state":true,"type":"motion","event":"videoanalysis"}', OTHER),
+    (b'{"camera":"Analysed","state":false,"type":"motion","event":"videoanalysis"}', OTHER),
+    # Its HTTP server: /motion, again while it goes on, /motion/reset, again at rest, /doorbell
+    (b'{"camera":"Front Door","state":true,"type":"motion","event":"http"}', START),
+    (b'{"camera":"Front Door","state":true,"type":"motion","event":"http"}', START),
+    (b'{"camera":"Front Door","state":false,"type":"motion","event":"http"}', END),
+    (b'{"camera":"Front Door","state":false,"type":"motion","event":"http"}', END),
+    (b'{"camera":"Front Door","state":true,"type":"doorbell","event":"http"}', START),
+    (b'{"camera":"Front Door","state":true,"type":"anything","event":"http"}', START),
+    (b'{"camera":"Garten S\xc3\xbcd","state":true,"type":"motion","event":"http"}', OTHER),
+    (b'{"camera":"Garten S\xc3\xbcd","state":false,"type":"motion","event":"http"}', OTHER),
+    # The camera's own MQTT topics
+    (b'{"camera":"Front Door","state":true,"type":"motion","event":"mqtt"}', START),
+    (b'{"camera":"Front Door","state":false,"type":"motion","event":"mqtt"}', END),
+    (b'{"camera":"Front Door","state":true,"type":"doorbell","event":"mqtt"}', START),
+    # E-mail and FTP, which have no end
+    (b'{"camera":"Front Door","state":true,"type":"motion","event":"smtp"}', START),
+    (b'{"camera":"Front Door","state":true,"type":"motion","event":"ftp"}', START),
+    # Its REST interface: motion/start, motion/reset
+    (b'{"camera":"Front Door","state":true,"type":"motion","event":"extern"}', START),
+    (b'{"camera":"Front Door","state":false,"type":"motion","event":"extern"}', END),
+]
+
 MESSAGES = [
     ("frigate", "frigate/drive/motion", b"ON", START),
     ("frigate", "frigate/drive/motion", b"OFF", END),
@@ -152,30 +179,7 @@ MESSAGES = [
     ("reolink", "pir/drive", b"1", START),
     ("reolink", "pir/drive", b"0", END),
     ("go2rtc", "m", b"true", START),
-    (
-        "camera_ui",
-        "camera.ui/motion",
-        b'{"camera":"Front Door","state":true,"type":"motion","event":"videoanalysis"}',
-        START,
-    ),
-    (
-        "camera_ui",
-        "camera.ui/motion",
-        b'{"camera":"Front Door","state":false,"type":"motion","event":"mqtt"}',
-        END,
-    ),
-    (
-        "camera_ui",
-        "camera.ui/motion",
-        b'{"camera":"Front Door","state":true,"type":"doorbell","event":"http"}',
-        START,
-    ),
-    (
-        "camera_ui",
-        "camera.ui/motion",
-        b'{"camera":"Garden","state":true,"type":"motion","event":"mqtt"}',
-        OTHER,
-    ),
+    *(("camera_ui", "camera.ui/motion", *recorded) for recorded in CAMERA_UI_RECORDED),
     ("home_assistant", "ha/drive/state", b"on", START),
     ("home_assistant", "ha/drive/state", b"off", END),
     ("home_assistant", "ha/drive/state", b"unavailable", OTHER),
@@ -196,6 +200,26 @@ def signal_of(triggers: tuple[Trigger, ...], topic: str, payload: bytes):
 def test_the_systems_own_messages_are_understood(case, topic, payload, expected):
     triggers, _ = expanded(case)
     assert signal_of(triggers, topic, payload) is expected
+
+
+@pytest.mark.parametrize(
+    ("camera", "signals"),
+    [("Analysed", [START, END]), ("Garten Süd", [START, END]), ("Back Door", [])],
+)
+def test_cameras_of_camera_ui_share_a_topic(camera, signals):
+    triggers, _ = expand("camera_ui", {"camera": camera})
+    read = [signal_of(triggers, "camera.ui/motion", payload) for payload, _ in CAMERA_UI_RECORDED]
+    assert [signal for signal in read if signal is not OTHER] == signals
+
+
+def test_camera_ui_with_a_topic_of_its_own():
+    """Recorded with the MQTT Publish Topic house/front; notifications keep theirs."""
+    triggers, _ = expand("camera_ui", {"camera": "Front Door", "topic": "house/front"})
+    start = b'{"camera":"Front Door","state":true,"type":"motion","event":"http"}'
+    end = b'{"camera":"Front Door","state":false,"type":"motion","event":"http"}'
+    assert signal_of(triggers, "house/front", start) is START
+    assert signal_of(triggers, "house/front", end) is END
+    assert not topic_matches(triggers[0].topic, "camera.ui/notifications")
 
 
 def test_every_preset_has_a_message_and_parameters():
