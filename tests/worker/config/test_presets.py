@@ -303,7 +303,12 @@ ENCODED_LOGIN = "p%26ss%20w%C3%B6rd%2F"
             "none",
         ),
         ("go2rtc", {}, "http://go2rtc.local:1984/api/frame.jpeg?src=drive%20main", "none"),
-        ("camera_ui", {}, "http://cui.local:8081/api/cameras/Front%20Door/snapshot", "bearer"),
+        (
+            "camera_ui",
+            {},
+            "http://cui.local:8081/api/cameras/Front%20Door/snapshot?fromSubSource=true",
+            "bearer",
+        ),
         (
             "camera_ui",
             {"url": "", "token": "", "snapshot_url": "http://192.168.1.20/s.jpg", **LOGIN},
@@ -428,6 +433,7 @@ def test_a_missing_parameter_is_named_and_explained(name, key, left_out):
         ("scrypted", {"snapshot_url": "rtsp://cam/1"}, "the complete address"),
         ("axis", {"verify_tls": "maybe"}, "use one of true, false"),
         ("motioneye", {"start": "OFF"}, "in start and in end"),
+        ("camera_ui", {"token": ""}, "with url needs token: the access_token of a login"),
         ("onvif", {"host": "http://cam"}, "host is not the name or address of a camera"),
         ("onvif", {"host": "me:hunter2@cam"}, "host is not the name or address of a camera"),
         ("onvif", {"port": "99999"}, "port is 99999"),
@@ -536,18 +542,42 @@ async def test_the_frame_of_go2rtc():
     assert snapshot.age_ms is None
 
 
-async def test_the_snapshot_of_camera_ui():
-    async def respond(request: web.Request) -> web.Response:
-        assert request.path == "/api/cameras/Front Door/snapshot"
-        if request.headers.get("Authorization") != "Bearer a.b.c":
-            return web.json_response({"statusCode": 401, "message": "Token expired"}, status=401)
-        return web.Response(
-            body=jpeg(), content_type="image/jpeg", headers={"Content-Disposition": "inline"}
-        )
+# Recorded from camera.ui 1.1.17 in November 2026
+CAMERA_UI_PICTURE = {"Content-Type": "image/jpeg", "Content-Disposition": "inline"}
+CAMERA_UI_JSON = {"Content-Type": "application/json; charset=utf-8"}
 
-    assert (await from_server("camera_ui", respond)).data == jpeg()
-    with pytest.raises(SnapshotError, match="the token is refused, make a new one"):
-        await from_server("camera_ui", respond, token="old")
+
+async def test_the_snapshot_of_camera_ui():
+    """One answer holds two JPEGs, since FFmpeg is asked for two frames; the first is taken."""
+
+    async def respond(request: web.Request) -> web.Response:
+        assert request.raw_path == "/api/cameras/Front%20Door/snapshot?fromSubSource=true"
+        assert request.headers["Authorization"] == "Bearer a.b.c"
+        return web.Response(body=jpeg(0) + jpeg(1), headers=CAMERA_UI_PICTURE)
+
+    assert (await from_server("camera_ui", respond)).data == jpeg(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "token", "says"),
+    [
+        # Another session, or one before its restart; also ?username=…&password=…
+        (401, "Token expired", "old", "the token is refused, make a new one"),
+        # No token, Basic, or ?token=…
+        (401, "Unauthorized", "a.b.c", "the token is refused, make a new one"),
+        (404, "Camera not exists", "a.b.c", "check the path"),
+        # The camera is away
+        (500, "FFmpeg snapshot process exited with error! (null) - ", "a.b.c", "own log"),
+    ],
+)
+async def test_what_camera_ui_answers_without_a_picture(status, text, token, says):
+    async def respond(request: web.Request) -> web.Response:
+        body = f'{{"statusCode":{status},"message":"{text}"}}'.encode()
+        return web.Response(status=status, body=body, headers=CAMERA_UI_JSON)
+
+    with pytest.raises(SnapshotError, match=says) as error:
+        await from_server("camera_ui", respond, token=token)
+    assert error.value.code == f"http_{status}"
 
 
 async def from_server(name: str, respond, **changes: str) -> Snapshot:

@@ -300,8 +300,16 @@ def camera_ui(values: Values) -> Expansion:
         where={"camera": values["camera"]},
     )
     if "url" in values:
+        if not {"token", "auth"} & values.keys():
+            # Its refusal does not say what it wants.
+            raise ValueError(
+                "preset camera_ui with url needs token: the access_token of a login to camera.ui; "
+                "or give the camera's own picture as snapshot_url instead"
+            )
         url = f"{values['url']}/api/cameras/{_segment(values['camera'])}/snapshot"
-        # FFmpeg takes it out of the stream.
+        # Its main source may be prebuffered, which gives pictures of six seconds ago. For the sub
+        # source, which is the main one where there is none, FFmpeg opens the stream anew.
+        url += f"?{_query(fromSubSource='true')}"
         return (trigger,), _http(values, url, "bearer", timeout_s=10.0)
     return (trigger,), _snapshot_url(values, "digest")
 
