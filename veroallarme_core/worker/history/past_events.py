@@ -24,6 +24,7 @@ from veroallarme_core.contract import (
     ZoneKind,
 )
 from veroallarme_core.pictures import (
+    JUDGED_EDGE,
     Frame,
     FrameError,
     decode_frame,
@@ -193,7 +194,7 @@ def _annotated(
 
 def _decode(data: bytes) -> Frame | None:
     try:
-        return decode_frame(data).image
+        return decode_frame(data, longest_edge=JUDGED_EDGE).image
     except FrameError:
         return None
 
