@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.drawn import Picture, add_noise, draw_yard
+from veroallarme_core.judgement import steadiness
 from veroallarme_core.judgement.steadiness import (
     FAINTEST_STEP,
     change_beyond_light,
@@ -51,6 +52,25 @@ def test_smooth_light_is_no_change() -> None:
     lit = np.clip(YARD * 1.08 + ramp, 0, 255).astype(np.uint8)
     assert find_faint_change(pair(YARD, lit)) is None
     assert find_faint_change(pair(YARD, brighter(lit, 200, 100, 8, 22, 30))) is not None
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (722, 1283)])
+def test_light_of_a_large_picture_is_that_of_the_small_one(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    height, width = size
+    ramp = np.linspace(-22, 22, width, dtype=np.float32)[None, :, None]
+    yard = draw_yard(height, width)
+    lit = np.clip(brighter(yard, 400, 300, 22, 60, 25) * 1.08 + ramp, 0, 255).astype(np.uint8)
+    pictures = (add_noise(yard, 1), add_noise(lit, 2))
+    before, after = (np.asarray(cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), np.uint8) for p in pictures)
+    left = change_beyond_light(before, after)
+    monkeypatch.setattr(steadiness, "_LIGHT_WIDTH", width)
+    at_full_size = change_beyond_light(before, after)
+    difference = np.abs(left - at_full_size)
+    assert difference.mean() < 0.2
+    assert np.percentile(difference, 99.9) < 2.0 < FAINTEST_STEP / 4
+    assert np.abs(left[305:355, 404:418]).mean() > FAINTEST_STEP, "who came is no light"
 
 
 def test_what_covers_the_view_is_no_light() -> None:
