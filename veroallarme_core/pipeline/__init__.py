@@ -7,6 +7,7 @@
 from veroallarme_core.pipeline.decoding import find_motion
 from veroallarme_core.pipeline.event_pipeline import EventPipeline
 from veroallarme_core.pipeline.judged_burst import JudgedBurst
+from veroallarme_core.pipeline.judging_by_memory import judge_looks
 from veroallarme_core.pipeline.network_opinion import NetworkOpinion
 from veroallarme_core.pipeline.outcomes import Outcome, Outcomes
 from veroallarme_core.pipeline.result import (
@@ -25,6 +26,7 @@ __all__ = [
     "Outcomes",
     "PipelineResult",
     "find_motion",
+    "judge_looks",
     "not_judged",
     "threshold_in_force",
 ]

@@ -34,14 +34,13 @@ from veroallarme_core.judgement import (
     candidates,
     doubt_unseen,
     judge_by_rules,
-    judge_from_memory,
     leave_out_unwanted,
-    rank_by_appearance,
 )
 from veroallarme_core.motion_detection import MotionDetectionResult
 from veroallarme_core.pictures import Frame, encode_jpeg
 from veroallarme_core.pipeline.decoding import decode_burst, decode_reference, find_motion
 from veroallarme_core.pipeline.judged_burst import JudgedBurst
+from veroallarme_core.pipeline.judging_by_memory import conclude, judge_by_memory
 from veroallarme_core.pipeline.looking_again import look_again
 from veroallarme_core.pipeline.network_opinion import NetworkOpinion, ask_network
 from veroallarme_core.pipeline.result import (
@@ -245,25 +244,36 @@ class EventPipeline:
         is_trial = state is not None and state.is_on_trial
         is_taught = state is not None and not is_trial
         by_rules = by_rules or judge_by_rules(burst)
-        described = self._describe(burst, by_rules, is_taught=is_taught, is_trial=is_trial)
+        first = self._describe(burst, by_rules, is_taught=is_taught, is_trial=is_trial)
+        looks: tuple[JudgedBurst, ...] = (first,)
         learned = None
+
+        def look_again() -> JudgedBurst:
+            wider = add_faint(burst, first.judgement)
+            if wider is first.judgement:
+                return first
+            return self._describe(
+                burst, wider, is_taught=is_taught, is_trial=is_trial, earlier=first
+            )
+
         if state is not None:
             at = (motion_at or datetime.now(UTC)).timestamp()
-            described, learned = self._remember(burst, described, state, event_id, at)
-        judgement, evidence = described.judgement, described.evidence
-        if evidence is None:
-            return replace(described, by_rules=by_rules)
-        judgement = (
-            rank_by_appearance(judgement, evidence, threshold)
-            if learned is None
-            else doubt_unseen(burst, learned)
-        )
+            looks, learned = judge_by_memory(
+                first, look_again, state, event_id=event_id, at=at, threshold=threshold
+            )
+        described = looks[-1]
+        if described.evidence is None:
+            return replace(described, by_rules=by_rules, looks=looks)
+        judgement = conclude(described, learned, threshold)
+        if learned is not None:
+            judgement = doubt_unseen(burst, judgement)
         return replace(
             described,
             judgement=judgement,
-            evidence=_best_first(evidence, judgement),
+            evidence=_best_first(described.evidence, judgement),
             learned=learned,
             by_rules=by_rules,
+            looks=looks,
         )
 
     def describe_motion(
@@ -314,35 +324,6 @@ class EventPipeline:
             evidence = self._gather(burst, described, objects, known, is_learned=not is_trial)
         return JudgedBurst(judgement, evidence, objects)
 
-    def _remember(
-        self, burst: Burst, described: JudgedBurst, state: CameraState, event_id: str, at: float
-    ) -> tuple[JudgedBurst, BurstJudgement | None]:
-        """Judge by what the camera has learned, and look again before that suppresses anything."""
-
-        def judge(seen: JudgedBurst) -> BurstJudgement | None:
-            if seen.evidence is None or not seen.judgement.is_open:
-                return None
-            return judge_from_memory(
-                state,
-                seen.judgement,
-                seen.evidence,
-                event_id=event_id,
-                at=at,
-                threshold=burst.threshold,
-            )
-
-        learned = judge(described)
-        if learned is None or not _may_suppress(learned, state):
-            return described, learned
-        wider = add_faint(burst, described.judgement)
-        if wider is described.judgement:
-            return described, learned
-        is_trial = state.is_on_trial
-        described = self._describe(
-            burst, wider, is_taught=not is_trial, is_trial=is_trial, earlier=described
-        )
-        return described, judge(described)
-
     def _look_for_objects(
         self, burst: Burst, judgement: BurstJudgement, earlier: MovingObjects | None
     ) -> MovingObjects | None:
@@ -392,14 +373,6 @@ class EventPipeline:
             # The cues stand on their own, and they alert when in doubt.
             _LOGGER.exception("the scene encoder failed")
             return None
-
-
-def _may_suppress(learned: BurstJudgement, state: CameraState) -> bool:
-    """Tell whether a judgement suppresses, or would where the line may come to lie."""
-    if state.is_on_trial:
-        rank = learned.cues.get("rank")
-        return isinstance(rank, float) and state.may_suppress(rank)
-    return learned.state is State.IRRELEVANT
 
 
 def _best_first(evidence: BurstEvidence, judgement: BurstJudgement) -> BurstEvidence:

@@ -37,6 +37,9 @@ class JudgedBurst:
     """What the rules alone said of it."""
     learned: BurstJudgement | None = None
     """What the camera's memory made of it, before its damage was considered; None without one."""
+    looks: tuple[JudgedBurst, ...] = ()
+    """What was seen of it before any memory judged: at first and, before the memory suppresses it,
+    with what is faint as well; twice the same where nothing is."""
 
     def to_result(
         self,
