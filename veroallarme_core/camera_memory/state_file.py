@@ -141,5 +141,5 @@ def read_learned(
         return restore(facts, arrays)
     except StateFileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StateFileError(f"{path} lacks a part of a {kind} ({repr(error)[:200]}).") from None
