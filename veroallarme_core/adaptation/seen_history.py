@@ -20,6 +20,15 @@ from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.history import EventFolder
 from veroallarme_core.adaptation.observed_event import ObservedEvent
+from veroallarme_core.adaptation.packed_evidence import (
+    joined,
+    pack_regions,
+    pack_sprites,
+    parts,
+    sprite_facts,
+    unpack_regions,
+    unpack_sprites,
+)
 from veroallarme_core.adaptation.perspective import Sighting
 from veroallarme_core.adaptation.sprites import Sprite
 from veroallarme_core.camera_memory import (
@@ -31,14 +40,7 @@ from veroallarme_core.camera_memory import (
     unpack_memory,
     write_state,
 )
-from veroallarme_core.contract import MotionRegion
-from veroallarme_core.description import (
-    CELL_CHANNELS,
-    SKETCH_DIM,
-    BurstEvidence,
-    Light,
-    RegionEvidence,
-)
+from veroallarme_core.description import CELL_CHANNELS, BurstEvidence, Light
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,8 +49,6 @@ KIND, FORMAT_VERSION = "seen events", 1
 
 _MEMORY = "memory_"
 _NO_FEATURES = np.zeros((0, 0, 0, CELL_CHANNELS), np.float32)
-_NOBODY_LOOKED = -1.0
-"""In the place of NaN: a file that holds any is taken for damaged."""
 
 
 @dataclass(eq=False)
@@ -122,41 +122,19 @@ def write_seen(path: Path, conditions: Mapping[str, Any], seen: SeenHistory) -> 
 def _pack(seen: SeenHistory) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     memory_facts, memory_arrays = pack_memory(seen.memory.content(), is_exact=True)
     events = seen.known
-    regions = [region for event in events for region in event.regions]
     sprites = [(index, sprite) for index, event in enumerate(events) for sprite in event.sprites]
     facts = {
         "memory": memory_facts,
         "of_other_views": seen.of_other_views,
         "events": [_event_facts(event) for event in events],
-        "sprites": [
-            {"event": index, "kind": sprite.kind, "is_grey": sprite.is_grey, "foot": sprite.foot}
-            for index, sprite in sprites
-        ],
+        "sprites": [{"event": index, **sprite_facts(sprite)} for index, sprite in sprites],
     }
     arrays = {_MEMORY + name: array for name, array in memory_arrays.items()}
     arrays |= {
-        "counts": _joined([event.counts for event in events], np.bool_),
-        "moved": _joined([np.packbits(event.evidence.moved) for event in events], np.uint8),
-        "region_box": np.array(
-            [(*_box(region.region), *region.region.centroid) for region in regions], np.int32
-        ).reshape(-1, 7),
-        "region_frames": np.array([len(region.features) for region in regions], np.int32),
-        "region_cells": np.array([len(region.cells) for region in regions], np.int32),
-        "region_place": _joined([region.place for region in regions], np.float32),
-        "region_sketch": _joined([region.sketch for region in regions], np.float32),
-        "region_figures": np.array(
-            [
-                (_written(region.change), region.unexplained, _written(region.object_score))
-                for region in regions
-            ],
-            np.float64,
-        ).reshape(-1, 3),
-        "cells": _joined([region.cells for region in regions], np.int32),
-        "features": _joined([region.features for region in regions], np.float16),
-        "intact": _joined([region.intact for region in regions], np.bool_),
-        "sprite_size": np.array([s.alpha.shape for _, s in sprites], np.int32).reshape(-1, 2),
-        "sprite_light": _joined([sprite.light for _, sprite in sprites], np.float16),
-        "sprite_alpha": _joined([sprite.alpha for _, sprite in sprites], np.float16),
+        "counts": joined([event.counts for event in events], np.bool_),
+        "moved": joined([np.packbits(event.evidence.moved) for event in events], np.uint8),
+        **pack_regions([region for event in events for region in event.regions]),
+        **pack_sprites([sprite for _, sprite in sprites]),
     }
     return facts, arrays
 
@@ -195,16 +173,18 @@ def _unpack(
             },
         )
     )
-    counts = _parts(arrays["counts"], [event["regions"] for event in written], np.bool_)
+    counts = parts(arrays["counts"], [event["regions"] for event in written], np.bool_)
     lights = [Light[event["light"]] for event in written]
     grids = [(int(rows), int(columns)) for rows, columns in (event["grid"] for event in written)]
     sizes = [math.ceil(rows * columns / 8) for rows, columns in grids]
-    moved = _parts(arrays["moved"], sizes, np.uint8)
+    moved = parts(arrays["moved"], sizes, np.uint8)
     sprites: list[list[Sprite]] = [[] for _ in written]
-    for sprite, of in zip(_sprites(facts, arrays), facts["sprites"], strict=True):
+    for sprite, of in zip(unpack_sprites(facts["sprites"], arrays), facts["sprites"], strict=True):
         sprites[of["event"]].append(sprite)
     regions = iter(
-        _regions(arrays, [light for light, own in zip(lights, counts, strict=True) for _ in own])
+        unpack_regions(
+            arrays, [light for light, own in zip(lights, counts, strict=True) for _ in own]
+        )
     )
     known = []
     for event, light, grid, own, bits, movers in zip(
@@ -236,98 +216,3 @@ def _unpack(
         )
     others = {event_id: at for event_id, at in facts["of_other_views"].items() if event_id in there}
     return SeenHistory(memory, known, others)
-
-
-def _regions(arrays: Arrays, lights: Sequence[Light]) -> list[RegionEvidence]:
-    frames = arrays["region_frames"].tolist()
-    cells = arrays["region_cells"].tolist()
-    shown = [count * of for count, of in zip(frames, cells, strict=True)]
-    columns = zip(
-        lights,
-        arrays["region_box"].tolist(),
-        arrays["region_place"].reshape(-1, 2),
-        arrays["region_sketch"].reshape(-1, SKETCH_DIM),
-        arrays["region_figures"].tolist(),
-        _parts(arrays["cells"], cells, np.int32),
-        _parts(arrays["features"], [count * CELL_CHANNELS for count in shown], np.float16),
-        _parts(arrays["intact"], shown, np.bool_),
-        frames,
-        strict=True,
-    )
-    return [
-        RegionEvidence(
-            region=MotionRegion(x, y, width, height, area, (across, down)),
-            place=place,
-            cells=of_cells.astype(np.intp),
-            features=features.reshape(count, -1, CELL_CHANNELS),
-            intact=intact.reshape(count, -1),
-            sketch=sketch,
-            change=_read(change),
-            unexplained=unexplained,
-            object_score=_read(object_score),
-            light=light,
-        )
-        for (
-            light,
-            (x, y, width, height, area, across, down),
-            place,
-            sketch,
-            (change, unexplained, object_score),
-            of_cells,
-            features,
-            intact,
-            count,
-        ) in columns
-    ]
-
-
-def _sprites(facts: Mapping[str, Any], arrays: Arrays) -> list[Sprite]:
-    sizes = arrays["sprite_size"].tolist()
-    areas = [height * width for height, width in sizes]
-    return [
-        Sprite(
-            light.reshape(height, width, 3).astype(np.float32),
-            alpha.reshape(height, width).astype(np.float32),
-            str(of["kind"]),
-            bool(of["is_grey"]),
-            float(of["foot"]),
-        )
-        for of, (height, width), light, alpha in zip(
-            facts["sprites"],
-            sizes,
-            _parts(arrays["sprite_light"], [3 * area for area in areas], np.float16),
-            _parts(arrays["sprite_alpha"], areas, np.float16),
-            strict=True,
-        )
-    ]
-
-
-def _box(region: MotionRegion) -> tuple[int, int, int, int, int]:
-    return region.x, region.y, region.width, region.height, region.area
-
-
-def _written(value: float) -> float:
-    return _NOBODY_LOOKED if math.isnan(value) else value
-
-
-def _read(value: float) -> float:
-    return math.nan if value == _NOBODY_LOOKED else value
-
-
-def _joined(arrays: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
-    """Return all numbers of some arrays in one row."""
-    rows = [array.ravel() for array in arrays]
-    return np.concatenate(rows).astype(dtype) if rows else np.zeros(0, dtype)
-
-
-def _parts(
-    joined: NDArray[Any], lengths: Sequence[int], dtype: type[np.generic]
-) -> list[NDArray[Any]]:
-    """Take apart what `_joined` put together.
-
-    Raises:
-        ValueError: the lengths or the type are not those of the array.
-    """
-    if joined.dtype != dtype or joined.shape != (sum(lengths),) or min(lengths, default=0) < 0:
-        raise ValueError(f"{joined.dtype} {joined.shape} are not {sum(lengths)} of {dtype}")
-    return np.split(joined, np.cumsum(lengths)[:-1]) if lengths else []
