@@ -25,6 +25,7 @@ from PIL import Image
 from benchmarks.peers import free_port, until
 from veroallarme_core import __version__
 from veroallarme_core.adaptation.seen_history import SEEN_FILE
+from veroallarme_core.adaptation.seen_intruders import INTRUDERS_FILE
 from veroallarme_core.contract import Topics, is_valid_id
 from veroallarme_core.worker.config.app import LOG_LEVELS, AppPlaces, prepare
 from veroallarme_core.worker.config.worker_config import (
@@ -284,6 +285,7 @@ def test_backups_leave_out_the_pictures_of_events_and_what_was_seen_of_them() ->
         f"{event}/0.jpg",
         "events/a/.20261128_031500_a1b2c3.partial",
         f"state/cameras/front_door_2/{SEEN_FILE}",
+        f"state/cameras/front_door_2/{INTRUDERS_FILE}",
     ):
         assert is_left_out(path), path
     for path in (

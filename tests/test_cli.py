@@ -245,7 +245,13 @@ def test_adapt_prints_one_line_of_json_and_score_uses_what_it_learned(
     assert report["seconds"] > 0
 
     before = {path.name: path.read_bytes() for path in state.iterdir()}
-    assert set(before) == {"memory.npz", "model.npz", "report.json", "seen_events.npz"}
+    assert set(before) == {
+        "memory.npz",
+        "model.npz",
+        "report.json",
+        "seen_events.npz",
+        "seen_intruders.npz",
+    }
     assert main(["score", *folders, "--output", str(output)]) == 0
     assert "3 events" in capsys.readouterr().out
     assert output.read_text(encoding="utf-8").startswith("event_id,state,score,reason,regions\n")

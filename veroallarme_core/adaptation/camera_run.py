@@ -19,13 +19,18 @@ from veroallarme_core.adaptation.heads import fit_model
 from veroallarme_core.adaptation.history import EventFolder
 from veroallarme_core.adaptation.intruder_trial import (
     Attempt,
-    Cast,
     Trial,
     settle,
     try_confirmed,
     try_intruders,
+    with_sights,
 )
-from veroallarme_core.adaptation.observed_events import assess_events, observe_history
+from veroallarme_core.adaptation.intruders import Cast, choose_intruders
+from veroallarme_core.adaptation.observed_events import (
+    assess_events,
+    conditions_of,
+    observe_history,
+)
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ReportProgress
 from veroallarme_core.adaptation.promise import (
@@ -35,6 +40,7 @@ from veroallarme_core.adaptation.promise import (
     missing_for_promise,
 )
 from veroallarme_core.adaptation.report import AdaptationReport
+from veroallarme_core.adaptation.seen_intruders import read_intruders, write_intruders
 from veroallarme_core.adaptation.teacher import TaughtRegions, pass_on_thumbs
 from veroallarme_core.camera_memory import CameraModel, SceneMemory
 from veroallarme_core.pipeline import EventPipeline
@@ -47,6 +53,7 @@ def adapt_camera(
     options: AdaptationOptions | None = None,
     progress: ReportProgress = lambda step, done, total: None,
     seen_file: Path | None = None,
+    intruders_file: Path | None = None,
 ) -> tuple[SceneMemory, CameraModel, AdaptationReport]:
     """Learn a camera.
 
@@ -59,6 +66,8 @@ def adapt_camera(
         progress: told how far it is, from this thread.
         seen_file: holds what was seen of its events before, and is written anew: only those that
             are new are looked at. None looks at all.
+        intruders_file: holds what was seen of intruders before, and is written anew: the others
+            alone are looked at. None draws all anew.
 
     Returns:
         The memory, the model and a report. A model without a promise ranks, but suppresses nothing.
@@ -81,16 +90,23 @@ def adapt_camera(
     )
     event_ranks = taught.event_ranks(model)
     pass_on_thumbs(memory, taught, model)
-    cast = Cast.of(known)
-    trial = Trial(pipeline, memory, model, options.zones, cast, options.objects)
-    sources = trial.sources(known, event_ranks)
-    attempts = try_intruders(trial, sources, options, progress)
+    cast = Cast.of(known, memory.recurrence())
+    trial = Trial(pipeline, memory, model, options.zones, options.objects)
+    conditions = {**conditions_of(pipeline, options), "seed": options.seed}
+    before = []
+    if intruders_file is not None:
+        before = read_intruders(intruders_file, conditions, pipeline.encoder_name, events)
+    intruders = choose_intruders(before, trial.sources(known, event_ranks), cast, options)
+    attempts = try_intruders(trial, intruders, options, progress)
     confirmed = try_confirmed(trial, taught)
 
     def highest_line(attempts: Sequence[Attempt]) -> float:
         return max(lines_by_floor(attempts, confirmed, options).values(), default=-math.inf)
 
-    attempts = settle(trial, sources, attempts, highest_line, options, progress)
+    attempts = settle(trial, intruders, attempts, highest_line, options, progress)
+    if intruders_file is not None:
+        seen = with_sights(intruders, attempts)
+        write_intruders(intruders_file, conditions, pipeline.encoder_name, seen)
     lines = lines_by_floor(attempts, confirmed, options)
     missing = missing_for_promise(known, memory, attempts, confirmed, lines, options)
     if not missing:

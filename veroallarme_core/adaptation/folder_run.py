@@ -12,6 +12,7 @@ from veroallarme_core.adaptation.labels import read_labels
 from veroallarme_core.adaptation.options import AdaptationOptions
 from veroallarme_core.adaptation.progress import ProgressLine
 from veroallarme_core.adaptation.seen_history import SEEN_FILE
+from veroallarme_core.adaptation.seen_intruders import INTRUDERS_FILE
 from veroallarme_core.camera_memory import (
     MEMORY_FILE,
     MODEL_FILE,
@@ -61,7 +62,13 @@ def adapt_folder(
     events = list_events(data_dir)
     state_dir.mkdir(parents=True, exist_ok=True)
     memory, model, report = adapt_camera(
-        events, pipeline, thumbs, options, ProgressLine(), state_dir / SEEN_FILE
+        events,
+        pipeline,
+        thumbs,
+        options,
+        ProgressLine(),
+        state_dir / SEEN_FILE,
+        state_dir / INTRUDERS_FILE,
     )
     if not keep_memory:
         memory.save(state_dir / MEMORY_FILE)

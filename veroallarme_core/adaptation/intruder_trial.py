@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.history import EventFolder, picture_files, read_frames
+from veroallarme_core.adaptation.intruders import Cast, Intruder, Sight, bare
 from veroallarme_core.adaptation.observed_event import ObservedEvent
 from veroallarme_core.adaptation.options import AdaptationOptions
-from veroallarme_core.adaptation.perspective import Perspective
 from veroallarme_core.adaptation.progress import ReportProgress
-from veroallarme_core.adaptation.sprites import Sprite
 from veroallarme_core.adaptation.synthetic_intruders import (
     IntruderOptions,
     SyntheticEvent,
@@ -34,7 +33,13 @@ from veroallarme_core.judgement import (
 )
 from veroallarme_core.motion_detection import MotionDetectionResult
 from veroallarme_core.pictures import JUDGED_EDGE, DecodedFrame, Frame, FrameError, read_frame
-from veroallarme_core.pipeline import EventPipeline, find_motion
+from veroallarme_core.pipeline import (
+    EventPipeline,
+    JudgedBurst,
+    find_motion,
+    judge_looks,
+    threshold_in_force,
+)
 
 Floats = NDArray[np.float64]
 
@@ -60,21 +65,8 @@ class Attempt:
     """Which of the intruders it was."""
     is_exact: bool = True
     """Whether the rank is known, and not only that it is no lower."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cast:
-    """Who may appear: the camera's own movers, and how tall people are where."""
-
-    sprites: tuple[Sprite, ...] = ()
-    perspective: Perspective | None = None
-
-    @classmethod
-    def of(cls, known: Sequence[ObservedEvent]) -> Cast:
-        """Take them from a history."""
-        sprites = tuple(sprite for event in known for sprite in event.sprites)
-        sightings = [person for event in known for person in event.sightings]
-        return cls(sprites, Perspective.of(sightings))
+    sight: Sight | None = field(default=None, compare=False, repr=False)
+    """What was seen of it, to judge it by again; None where that would not be enough."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +77,6 @@ class Trial:
     memory: SceneMemory
     model: CameraModel
     zones: tuple[Zone, ...] = ()
-    cast: Cast = field(default_factory=Cast)
     objects: tuple[ObjectKind, ...] = ALL_KINDS
 
     def sources(self, known: Sequence[ObservedEvent], event_ranks: Floats) -> list[ObservedEvent]:
@@ -104,7 +95,7 @@ class Trial:
 
     def judge(
         self, motion: MotionDetectionResult, source: EventFolder, *, is_quick: bool = False
-    ) -> BurstJudgement:
+    ) -> JudgedBurst:
         """Judge a burst by the rules, the zones and the model.
 
         Args:
@@ -112,16 +103,43 @@ class Trial:
             source: the event that it was made of.
             is_quick: do without the detector and without a second look. Both only raise a rank.
         """
-        line = -math.inf if is_quick else HIGHEST_LINE
-        state = CameraState.on_trial(source.folder, self.memory, self.model, line)
         pipeline = self.pipeline.that_recognises_nobody() if is_quick else self.pipeline
         return pipeline.judge_motion(
             motion,
-            CameraSettings(mode=Mode.FILTER, zones=self.zones, objects=self.objects),
-            state=state,
+            self._settings,
+            state=self._state(source, is_quick=is_quick),
             event_id=source.event_id,
             motion_at=datetime.fromtimestamp(source.at, UTC),
-        ).judgement
+        )
+
+    def judge_again(
+        self, looks: Sequence[JudgedBurst], source: EventFolder, *, is_quick: bool
+    ) -> BurstJudgement | None:
+        """Judge an undamaged burst by what was seen of it before, just as `judge` would.
+
+        Args:
+            looks: that were taken.
+            source: the event that it was made of.
+            is_quick: as for `judge`; looks that the detector took part in rank no lower.
+
+        Returns:
+            None where another look is due.
+        """
+        return judge_looks(
+            looks,
+            self._state(source, is_quick=is_quick),
+            event_id=source.event_id,
+            motion_at=datetime.fromtimestamp(source.at, UTC),
+            threshold=threshold_in_force(self._settings),
+        )
+
+    @property
+    def _settings(self) -> CameraSettings:
+        return CameraSettings(mode=Mode.FILTER, zones=self.zones, objects=self.objects)
+
+    def _state(self, source: EventFolder, *, is_quick: bool) -> CameraState:
+        line = -math.inf if is_quick else HIGHEST_LINE
+        return CameraState.on_trial(source.folder, self.memory, self.model, line)
 
     def over(self, frames: Sequence[Frame]) -> Trial:
         """Return the trial for some bursts that are one with an intruder in it, by one thread."""
@@ -149,7 +167,7 @@ class Trial:
 
 def try_intruders(
     trial: Trial,
-    sources: Sequence[ObservedEvent],
+    intruders: Sequence[Intruder],
     options: AdaptationOptions,
     progress: ReportProgress,
 ) -> list[Attempt]:
@@ -157,21 +175,19 @@ def try_intruders(
 
     Where that bounds their ranks they are judged quickly: `settle` finds out more where it matters.
     """
-    if not sources:
-        return []
-    run = _Run.of(trial, sources, options)
+    run = _Run.of(trial, intruders, options)
     attempts: list[Attempt] = []
-    tried = run.attempts(range(options.intruders), options.threads, is_quick=trial.has_bounds)
+    tried = run.attempts(list(run.intruders), options.threads, is_quick=trial.has_bounds)
     for count, fared in enumerate(tried, 1):
         if fared is not None:
             attempts.append(fared)
-        progress("intruders", count, options.intruders)
+        progress("intruders", count, len(intruders))
     return sorted(attempts, key=lambda attempt: attempt.number)
 
 
 def settle(
     trial: Trial,
-    sources: Sequence[ObservedEvent],
+    intruders: Sequence[Intruder],
     attempts: Sequence[Attempt],
     highest_line: Callable[[Sequence[Attempt]], float],
     options: AdaptationOptions,
@@ -184,13 +200,13 @@ def settle(
 
     Args:
         trial: that the attempts were made in.
-        sources: of the same.
+        intruders: who appeared in it.
         attempts: as `try_intruders` returned them.
         highest_line: returns the highest line that such attempts draw, -inf where they draw none.
         options: how to learn.
         progress: told how many were judged in full.
     """
-    run = _Run.of(trial, sources, options)
+    run = _Run.of(trial, intruders, options)
     settled = list(attempts)
     looked = 0
     while True:
@@ -209,71 +225,118 @@ def settle(
             progress("closer looks", looked, len(settled))
 
 
+def with_sights(intruders: Sequence[Intruder], attempts: Sequence[Attempt]) -> list[Intruder]:
+    """Return the intruders with what was seen of them, as these attempts of theirs tell."""
+    sights = {attempt.number: attempt.sight for attempt in attempts}
+    return [replace(intruder, sight=sights.get(intruder.number, Sight())) for intruder in intruders]
+
+
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """The intruders of one adaptation: the same number is the same intruder."""
+    """The intruders of one adaptation, by their numbers."""
 
     trial: Trial
-    sources: Sequence[ObservedEvent]
-    places: NDArray[np.float32]
+    intruders: Mapping[int, Intruder]
     seed: int
 
     @classmethod
-    def of(cls, trial: Trial, sources: Sequence[ObservedEvent], options: AdaptationOptions) -> _Run:
-        return cls(trial, sources, trial.memory.recurrence(), options.seed)
+    def of(cls, trial: Trial, intruders: Sequence[Intruder], options: AdaptationOptions) -> _Run:
+        return cls(trial, {intruder.number: intruder for intruder in intruders}, options.seed)
 
     def attempts(
         self, numbers: Sequence[int], threads: int, *, is_quick: bool = False
     ) -> Iterator[Attempt | None]:
         """Let intruders appear, in any order; None for those of whom nobody could be seen."""
         # What intruders over the same burst have in common is looked at once.
-        by_source: dict[int, list[int]] = {}
+        by_source: dict[str, list[Intruder]] = {}
         for number in numbers:
-            source, _ = self._draw(number)
-            by_source.setdefault(source, []).append(number)
+            intruder = self.intruders[number]
+            by_source.setdefault(intruder.source.event_id, []).append(intruder)
         groups = [
-            (source, ours[start : start + _OVER_ONE_BURST])
-            for source, ours in by_source.items()
+            ours[start : start + _OVER_ONE_BURST]
+            for ours in by_source.values()
             for start in range(0, len(ours), _OVER_ONE_BURST)
         ]
         for fared in map_in_order(
-            lambda group: self._attempt_over(*group, is_quick=is_quick), groups, threads
+            lambda group: self._attempt_over(group, is_quick=is_quick), groups, threads
         ):
             yield from fared
 
-    def _draw(self, number: int) -> tuple[int, np.random.Generator]:
-        """Return the source of an intruder, and what all else of it is drawn by."""
-        rng = np.random.default_rng([self.seed, number])
-        return int(rng.integers(len(self.sources))), rng
-
     def _attempt_over(
-        self, index: int, numbers: Sequence[int], *, is_quick: bool
+        self, intruders: Sequence[Intruder], *, is_quick: bool
     ) -> list[Attempt | None]:
         """Let intruders appear in the same burst, one after the other."""
-        source = self.sources[index].source
-        stage = _Stage.read(source, self.trial)
+        source = intruders[0].source
+        fared: list[Attempt | None] = [
+            self._attempt_again(intruder, is_quick=is_quick) for intruder in intruders
+        ]
+        new = [
+            intruder
+            for intruder, known in zip(intruders, fared, strict=True)
+            if known is None and not intruder.is_hidden
+        ]
+        stage = _Stage.read(source, self.trial) if new else None
         if stage is None:
-            return [None] * len(numbers)
+            return fared
         trial = self.trial.over(stage.frames)
+        looked = {
+            intruder.number: self._attempt(intruder, stage, trial, is_quick=is_quick)
+            for intruder in new
+        }
         return [
-            self._attempt(number, stage, trial, source, is_quick=is_quick) for number in numbers
+            known or looked.get(intruder.number)
+            for intruder, known in zip(intruders, fared, strict=True)
         ]
 
+    def _attempt_again(self, intruder: Intruder, *, is_quick: bool) -> Attempt | None:
+        """Judge an intruder by what was seen of it; None where it is to be looked at."""
+        sight = intruder.sight
+        if sight is None or not sight.looks:
+            return None
+
+        def rank(*, is_quick: bool) -> float | None:
+            judged = self.trial.judge_again(sight.looks, intruder.source, is_quick=is_quick)
+            return None if judged is None else self.trial.rank(judged)
+
+        full = None if sight.is_quick else rank(is_quick=False)
+        if full is not None:
+            return Attempt(full, sight.is_seen, sight.height_px, intruder.number, sight=sight)
+        bound = rank(is_quick=True) if is_quick else None
+        if bound is None or bound == math.inf:
+            return None
+        is_exact = bound == -math.inf
+        return Attempt(bound, sight.is_seen, sight.height_px, intruder.number, is_exact, sight)
+
     def _attempt(
-        self, number: int, stage: _Stage, trial: Trial, source: EventFolder, *, is_quick: bool
+        self, intruder: Intruder, stage: _Stage, trial: Trial, *, is_quick: bool
     ) -> Attempt | None:
-        _, rng = self._draw(number)
-        synthetic = stage.paste(rng, self.places)
+        rng = np.random.default_rng([self.seed, intruder.number])
+        synthetic = stage.paste(rng, intruder.cast)
         if synthetic is None:
             return None
+        source = intruder.source
         motion = find_motion([DecodedFrame(frame) for frame in synthetic.frames])
         shown = np.logical_or.reduce(synthetic.masks)
         is_seen = bool((motion.motion_mask[shown] > 0).any())
-        rank = trial.rank(trial.judge(motion, source, is_quick=is_quick))
+        judged = trial.judge(motion, source, is_quick=is_quick)
+        rank = trial.rank(judged.judgement)
         if is_quick and rank == math.inf:  # no bound: what alerts in doubt may not be in doubt
-            rank, is_quick = trial.rank(trial.judge(motion, source)), False
+            judged, is_quick = trial.judge(motion, source), False
+            rank = trial.rank(judged.judgement)
         is_exact = not is_quick or math.isinf(rank)
-        return Attempt(rank, is_seen, synthetic.height_px, number, is_exact)
+        height_px = synthetic.height_px
+        # What damage hides is doubted by more than the looks.
+        is_damaged = any(damage.kinds for damage in motion.damage)
+        looks = () if is_damaged else _bare(judged.looks, trial.pipeline.detector_name)
+        sight = Sight(looks, is_quick, is_seen, height_px) if looks else None
+        return Attempt(rank, is_seen, height_px, intruder.number, is_exact, sight)
+
+
+def _bare(looks: Sequence[JudgedBurst], detector: str) -> tuple[JudgedBurst, ...]:
+    """Return what is kept of one look or two; none where a network failed."""
+    first = bare(looks[0], detector)
+    second = first if looks[-1] is looks[0] else bare(looks[-1], detector)
+    return () if first is None or second is None else (first, second)[: len(looks)]
 
 
 def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:
@@ -287,7 +350,7 @@ def try_confirmed(trial: Trial, taught: TaughtRegions) -> Floats:
         source = taught.events[index].source
         frames = read_frames(source) if is_up else []
         if any(frame is not None for frame in frames):
-            judged = trial.judge(find_motion(frames), source)
+            judged = trial.judge(find_motion(frames), source).judgement
             if judged.reason not in (OUTSIDE, UNWANTED):
                 ranks_of_events.append(trial.rank(judged))
     return np.array(ranks_of_events, np.float64)
@@ -301,7 +364,6 @@ class _Stage:
     """uint8 (H, W, 3) BGR."""
     options: IntruderOptions
     premises: Premises
-    cast: Cast
 
     @classmethod
     def read(cls, source: EventFolder, trial: Trial) -> _Stage | None:
@@ -317,17 +379,17 @@ class _Stage:
         within = premises.judged
         if within is not None and not within.any():
             return None
-        return cls(frames, options, premises, trial.cast)
+        return cls(frames, options, premises)
 
-    def paste(self, rng: np.random.Generator, places: NDArray[np.float32]) -> SyntheticEvent | None:
+    def paste(self, rng: np.random.Generator, cast: Cast) -> SyntheticEvent | None:
         """Let an intruder appear; None where nobody could be seen."""
         return paste_intruder(
             self.frames,
             rng,
-            places,
-            self.cast.sprites,
+            cast.places,
+            cast.sprites,
             options=self.options,
             within=self.premises.judged,
-            perspective=self.cast.perspective,
+            perspective=cast.perspective,
             counts=self.premises.counts_at,
         )

@@ -59,7 +59,7 @@ def observe_history(
     Returns:
         The memory, the events of the latest view, and how many events cannot be read.
     """
-    conditions = _conditions(pipeline, options)
+    conditions = conditions_of(pipeline, options)
     seen = None
     if seen_file is not None:
         seen = read_seen(seen_file, conditions, pipeline.encoder_name, events)
@@ -85,7 +85,7 @@ def observe_history(
     return seen.memory, known, unreadable
 
 
-def _conditions(pipeline: EventPipeline, options: AdaptationOptions) -> dict[str, Any]:
+def conditions_of(pipeline: EventPipeline, options: AdaptationOptions) -> dict[str, Any]:
     """Return all on which it depends what is seen of an event, JSON-serialisable."""
     return {
         "version": __version__,
