@@ -28,7 +28,7 @@ from veroallarme_core.judgement import OUTSIDE
 from veroallarme_core.pictures import DecodedFrame
 from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
 
-OPTIONS = AdaptationOptions(intruders=24, recall=0.8, confidence=0.8)
+OPTIONS = AdaptationOptions(intruders=24, recall=0.9, confidence=0.8)
 HALF = Zone(name="half", points=((0.5, 0), (1, 0), (1, 1), (0.5, 1)))
 
 
