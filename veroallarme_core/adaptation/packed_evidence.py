@@ -154,7 +154,7 @@ def read(value: float) -> float:
 def joined(arrays: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
     """Return all numbers of some arrays in one row."""
     rows = [array.ravel() for array in arrays]
-    return np.concatenate(rows).astype(dtype) if rows else np.zeros(0, dtype)
+    return np.concatenate(rows).astype(dtype, copy=False) if rows else np.zeros(0, dtype)
 
 
 def parts(row: NDArray[Any], lengths: Sequence[int], dtype: type[np.generic]) -> list[NDArray[Any]]:
