@@ -17,6 +17,7 @@ from veroallarme_core.worker.snapshots import bursts
 from veroallarme_core.worker.snapshots.bursts import (
     EARLY_S,
     LATE_AFTER_S,
+    MAX_EMPTY,
     MAX_FAILURES,
     MAX_REPEATS,
     STOPPING_CODES,
@@ -127,7 +128,7 @@ def broken(number: int) -> Snapshot:
 
 
 async def test_what_cannot_be_decoded_is_told_and_no_picture():
-    burst = await burst_of(shot(1), broken(1), shot(2), shot(3))
+    burst = await burst_of(shot(1), broken(1), shot(2), shot(3), limit_s=5.0)
     assert [s.data for s in burst.snapshots] == [jpeg(1), jpeg(2), jpeg(3)]
     assert (burst.fetched, burst.distinct) == (4, 3)
     assert [error.code for error in burst.errors] == ["not_an_image"]
@@ -140,6 +141,24 @@ async def test_a_camera_that_sends_nothing_decodable_is_left_alone():
     assert burst.snapshots == tuple(map(broken, range(MAX_FAILURES)))
     assert burst.distinct == 0
     assert len(burst.errors) == MAX_FAILURES
+
+
+EMPTY = SnapshotError("empty", "it sent an empty picture")
+
+
+async def test_a_server_that_begins_to_listen_to_its_camera_is_waited_for():
+    """As with motionEye 0.43.1, whose answers are empty for the first 1.5 s."""
+    burst = await burst_of(*[EMPTY] * (MAX_EMPTY - 1), *map(shot, range(3)), limit_s=5.0)
+    assert [s.data for s in burst.snapshots] == [jpeg(0), jpeg(1), jpeg(2)]
+    assert [error.code for error in burst.errors] == ["empty"], "told once"
+
+
+async def test_a_camera_whose_answers_stay_empty_is_left_alone():
+    script = Script(*[EMPTY] * MAX_EMPTY, shot(1))
+    burst = await take_burst(script, spacing_s=0.0, limit_s=5.0, motion_at=MOTION_AT)
+    assert burst.snapshots == ()
+    assert len(script.moments) == MAX_EMPTY
+    assert [error.code for error in burst.errors] == ["empty"]
 
 
 async def test_what_a_camera_sent_is_not_kept_with_what_is_wrong_with_it():

@@ -17,9 +17,12 @@ from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotClient
 
 MAX_FAILURES = 3
 """A camera that failed so often in one burst is left alone until its next motion."""
+MAX_EMPTY = 8
+"""Nor is one asked on whose answers were empty so often, for five seconds at the usual spacing:
+motionEye 0.43.1 sends nothing but empty ones for the first 1.5 s after ten without a request."""
 MAX_REPEATS = 8
-"""Nor is one asked on that has sent nothing new so often in a row: five seconds at the usual
-spacing. Most cameras renew their picture every second; whoever waits longer alarms late."""
+"""Nor is one asked on that has sent nothing new so often in a row, for as long. Most cameras renew
+their picture every second; whoever waits longer alarms late."""
 
 LATE_AFTER_S = 5.0
 """A first picture so long after the motion shows nothing of it for sure: who walks, at 1.4 m/s, is
@@ -94,8 +97,8 @@ async def take_burst(
     Pictures that repeat another one, whatever their bytes, and stale ones are dropped and asked
     for again, but no more than `MAX_REPEATS` times in a row; of a file that was read before all of
     it was written the longest reading counts. The burst ends early once trying again is no use: a
-    refused login, an invalid certificate, or `MAX_FAILURES` failures, undecodable pictures among
-    them.
+    refused login, an invalid certificate, `MAX_EMPTY` empty answers, or `MAX_FAILURES` other
+    failures, undecodable pictures among them.
 
     Args:
         client: The camera.
@@ -149,7 +152,7 @@ class BurstInProgress:
     async def collect(self, client: SnapshotClient, spacing_s: float) -> None:
         """Fetch until there are enough, or until trying again is no use."""
         clock = asyncio.get_running_loop().time
-        failures = 0
+        failures = empty = 0
         while len(self.pictures) < self.size:
             started = clock()
             moment = self.motion_at + timedelta(seconds=self.fetched * spacing_s)
@@ -159,12 +162,15 @@ class BurstInProgress:
                     seen = await asyncio.to_thread(look_at, snapshot, tuple(self.pictures))
                     self._keep(snapshot, seen)
             except SnapshotError as error:
-                # What a recorder has not written yet is only a question of time.
-                waiting = error.code == "not_recorded"
+                # What a recorder has not written yet is only a question of time, as is the first
+                # picture of a server that begins to listen to its camera when it is asked.
+                waiting = error.code in {"not_recorded", "empty"}
                 failures += not waiting
+                empty += error.code == "empty"
                 if not (waiting and self.errors and self.errors[-1].code == error.code):
                     self.errors.append(error.alone())
-                if error.code in STOPPING_CODES or failures >= MAX_FAILURES:
+                too_often = failures >= MAX_FAILURES or empty >= MAX_EMPTY
+                if error.code in STOPPING_CODES or too_often:
                     return
             if self.fetched - self._news_at >= MAX_REPEATS:
                 self.errors.append(
