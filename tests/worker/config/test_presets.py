@@ -1,6 +1,8 @@
 """Presets: each system's own messages are understood, each source points to its picture."""
 
+import contextlib
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -24,6 +26,7 @@ from veroallarme_core.worker.motion_sources.motion_messages import (
 )
 from veroallarme_core.worker.onvif import OnvifAddress
 from veroallarme_core.worker.snapshots import OnvifSource
+from veroallarme_core.worker.snapshots.bursts import take_burst
 from veroallarme_core.worker.snapshots.http_source import HttpSource
 from veroallarme_core.worker.snapshots.mqtt_snapshots import MqttImageSource
 from veroallarme_core.worker.snapshots.snapshots import Snapshot, SnapshotError
@@ -51,6 +54,7 @@ PARAMETERS = {
     "hikvision": {"camera": "drive", "url": "http://192.168.1.20", **LOGIN},
     "dahua": {"camera": "drive", "url": "http://192.168.1.20", **LOGIN},
     "motioneye": {"topic": "motioneye/drive", "url": "http://me.local:8765", "camera": "1"},
+    "motioneye stream": {"topic": "motioneye/Garten Süd", "snapshot_url": "me.local:9082/current"},
     "reolink": {"url": "https://192.168.1.20", **LOGIN, "motion_topic": "pir/drive"},
     "go2rtc": {"url": "http://go2rtc.local:1984", "stream": "drive main", "motion_topic": "m"},
     "camera_ui": {"camera": "Front Door", "url": "http://cui.local:8081", "token": "a.b.c"},
@@ -83,6 +87,10 @@ CAMERA_UI_RECORDED = [
     (b'{"camera":"Front Door","state":true,"type":"motion","event":"extern"}', START),
     (b'{"camera":"Front Door","state":false,"type":"motion","event":"extern"}', END),
 ]
+
+# Recorded from motionEye 0.44.0 and 0.43.1 with motion 4.5.1 in November 2026, byte for byte: what
+# its commands sent (mosquitto_pub 2.0.11, QoS 0, not retained, once each), and what that means
+MOTIONEYE_RECORDED = [(b"ON", START), (b"OFF", END)]
 
 MESSAGES = [
     ("frigate", "frigate/drive/motion", b"ON", START),
@@ -174,8 +182,8 @@ MESSAGES = [
     ("dahua", "camera-alerts/drive/VideoMotion", b"Start", START),
     ("dahua", "camera-alerts/drive/VideoMotion", b'{"RegionName": ["Region1"]}', START),
     ("dahua", "camera-alerts/drive/VideoMotion", b"Stop", END),
-    ("motioneye", "motioneye/drive", b"ON", START),
-    ("motioneye", "motioneye/drive", b"OFF", END),
+    *(("motioneye", "motioneye/drive", *recorded) for recorded in MOTIONEYE_RECORDED),
+    *(("motioneye stream", "motioneye/Garten Süd", *recorded) for recorded in MOTIONEYE_RECORDED),
     ("reolink", "pir/drive", b"1", START),
     ("reolink", "pir/drive", b"0", END),
     ("go2rtc", "m", b"true", START),
@@ -315,6 +323,15 @@ ENCODED_LOGIN = "p%26ss%20w%C3%B6rd%2F"
             "http://192.168.1.20/s.jpg",
             "digest",
         ),
+        ("motioneye stream", {}, "http://me.local:9082/current", "none"),
+        ("motioneye stream", LOGIN, "http://me.local:9082/current", "basic"),
+        ("motioneye stream", {**LOGIN, "auth": "digest"}, "http://me.local:9082/current", "digest"),
+        (
+            "motioneye",
+            {"snapshot_url": "http://me.local:9081/current"},
+            "http://me.local:9081/current",
+            "none",
+        ),
         (
             "home_assistant",
             {"url": "http://supervisor/core"},
@@ -324,7 +341,7 @@ ENCODED_LOGIN = "p%26ss%20w%C3%B6rd%2F"
     ],
 )
 def test_http_sources(case, changes, url, auth):
-    _, source = expand(case, {**PARAMETERS[case], **changes})
+    _, source = expand(case.split()[0], {**PARAMETERS[case], **changes})
     assert isinstance(source, HttpSource)
     assert source.url == url
     assert source.auth == auth
@@ -350,17 +367,88 @@ def test_mqtt_sources(case, topic, encoding):
     assert source.encoding == encoding
 
 
-def test_motioneye_signs_its_address():
-    # sha1("GET:/picture/1/current/?_username=user::" + sha1("secret"))
-    _, source = expand("motioneye", {**PARAMETERS["motioneye"], "password": "secret"})
+@pytest.mark.parametrize(
+    ("password", "signature"),
+    [
+        # sha1("GET:/picture/1/current/?_username=user::" + sha1("secret"))
+        ("secret", "8726e8c4d53224c6e4ef0564e1d910e4d1e68461"),
+        # Two with which motionEye 0.43.1 gave its picture, in November 2026
+        ("", "8a47365b7e1ad4d8d48ad72a15afcfb29b570425"),
+        ("p&ss wörd/", "a92dc3b98745845222924bd1f1c10a6e0c963ff1"),
+    ],
+)
+def test_motioneye_signs_its_address(password, signature):
+    _, source = expand("motioneye", {**PARAMETERS["motioneye"], "password": password})
     assert isinstance(source, HttpSource)
     assert source.url == (
-        "http://me.local:8765/picture/1/current/?_username=user"
-        "&_signature=8726e8c4d53224c6e4ef0564e1d910e4d1e68461"
+        f"http://me.local:8765/picture/1/current/?_username=user&_signature={signature}"
     )
 
 
-@pytest.mark.parametrize("name", ["scrypted", "onvif2mqtt", "camera_ui"])
+# Recorded from motionEye 0.43.1 and from motion 4.5.1 of both in November 2026
+MOTIONEYE_NO_STORE = {
+    "Cache-Control": "no-store, must-revalidate",
+    "Pragma": "no-cache",
+    "Expires": "0",
+    "Content-Type": "image/jpeg",
+}
+MOTIONEYE_COOKIES = ("motion_detected_1=false", "capture_fps_1=0.0", 'monitor_info_1=""')
+
+
+async def test_the_picture_of_motioneye_comes_after_empty_ones():
+    """0.43.1 sends nothing but empty ones for 1.5 s, after ten seconds without a request."""
+    asked = 0
+
+    async def respond(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        if asked <= 3:
+            return web.Response(headers=MOTIONEYE_NO_STORE)
+        answer = web.Response(body=jpeg(asked), headers=MOTIONEYE_NO_STORE)
+        for cookie in MOTIONEYE_COOKIES:
+            answer.headers.add("Set-Cookie", f"{cookie}; Path=/")
+        return answer
+
+    async with preset_server("motioneye", respond) as source:
+        burst = await take_burst(open_client(source), spacing_s=0.0, motion_at=datetime.now(UTC))
+    assert [snapshot.data for snapshot in burst.snapshots] == [jpeg(4), jpeg(5), jpeg(6)]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "says"),
+    [
+        # 0.44.0, whatever the signature; 0.43.1 with a wrong password or none
+        (
+            403,
+            b'{"error": "unauthorized", "prompt": false}',
+            {"Content-Type": "application/json"},
+            "it may want a login",
+        ),
+        (404, b'{"error": "no such camera"}', {"Content-Type": "application/json"}, "the path"),
+        # The camera's stream port, where its login is on
+        (401, b"", {"WWW-Authenticate": 'Basic realm="Motion"'}, "set auth to basic"),
+        (
+            401,
+            b"",
+            {
+                "WWW-Authenticate": 'Digest realm="Motion",qop="auth",nonce="fc2e202dcfef901f4ba2'
+                '66b285e248770000000c",opaque="01fe59d3003b36c7",algorithm=md5'
+            },
+            "set auth to digest",
+        ),
+    ],
+)
+async def test_what_motioneye_answers_without_a_picture(status, body, headers, says):
+    async def respond(request: web.Request) -> web.Response:
+        return web.Response(status=status, body=body, headers=headers)
+
+    async with preset_server("motioneye", respond) as source:
+        with pytest.raises(SnapshotError, match=says) as error:
+            await open_client(source).fetch(datetime.now(UTC))
+    assert error.value.code == f"http_{status}"
+
+
+@pytest.mark.parametrize("name", ["scrypted", "onvif2mqtt", "camera_ui", "motioneye"])
 def test_without_a_snapshot_address_there_is_no_source(name):
     pictures = {"snapshot_url", "url", "token"}
     parameters = {key: v for key, v in PARAMETERS[name].items() if key not in pictures}
@@ -433,6 +521,7 @@ def test_a_missing_parameter_is_named_and_explained(name, key, left_out):
         ("scrypted", {"snapshot_url": "rtsp://cam/1"}, "the complete address"),
         ("axis", {"verify_tls": "maybe"}, "use one of true, false"),
         ("motioneye", {"start": "OFF"}, "in start and in end"),
+        ("motioneye", {"camera": ""}, "with url needs camera: the camera's id"),
         ("camera_ui", {"token": ""}, "with url needs token: the access_token of a login"),
         ("onvif", {"host": "http://cam"}, "host is not the name or address of a camera"),
         ("onvif", {"host": "me:hunter2@cam"}, "host is not the name or address of a camera"),
@@ -582,14 +671,21 @@ async def test_what_camera_ui_answers_without_a_picture(status, text, token, say
 
 async def from_server(name: str, respond, **changes: str) -> Snapshot:
     """Fetch what a preset's address gives, from a server in place of the system's own."""
+    async with preset_server(name, respond, **changes) as source:
+        assert source.timeout_s == 10.0  # a keyframe and FFmpeg take their time
+        return await open_client(source).fetch(datetime.now(UTC))
+
+
+@contextlib.asynccontextmanager
+async def preset_server(name: str, respond, **changes: str) -> AsyncIterator[HttpSource]:
+    """Serve a preset's address in place of the system's own."""
     app = web.Application()
     app.router.add_get("/{path:.*}", respond)
     async with TestServer(app, host="127.0.0.1") as server:
         url = str(server.make_url("/"))
         _, source = expand(name, {**PARAMETERS[name], **changes, "url": url})
         assert isinstance(source, HttpSource)
-        assert source.timeout_s == 10.0  # a keyframe and FFmpeg take their time
-        return await open_client(source).fetch(datetime.now(UTC))
+        yield source
 
 
 @pytest.mark.parametrize("address", ["http://[]@", "[]@", "http://[::1"])

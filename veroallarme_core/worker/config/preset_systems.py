@@ -256,15 +256,21 @@ def onvif(values: Values) -> Expansion:
 def motioneye(values: Values) -> Expansion:
     """Return what motioneye sends and shows."""
     trigger = Trigger(topic=values["topic"], start=(values["start"],), end=(values["end"],))
+    if "snapshot_url" in values:
+        return (trigger,), _snapshot_url(values, "basic")
+    if "url" not in values:
+        return (trigger,), None
+    if "camera" not in values:
+        raise ValueError("preset motioneye with url needs camera: the camera's id")
     # The signature covers the user name as JavaScript's encodeURIComponent writes it.
-    username = quote(values["username"], safe="!'()*~")
+    username = quote(values.get("username", "user"), safe="!'()*~")
     path = f"/picture/{values['camera']}/current/?_username={username}"
     signature = _motioneye_signature(path, values.get("password", ""))
     return (trigger,), _http(values, f"{values['url']}{path}&_signature={signature}")
 
 
 def _motioneye_signature(path: str, password: str) -> str:
-    """Sign a GET request as motionEye demands it: a hash over the path and the password's hash."""
+    """Sign a GET request as motionEye before 0.44 demands it, by the hash of the password."""
     key = hashlib.sha1(password.encode()).hexdigest()
     signed_path = re.sub(r'[^a-zA-Z0-9/?_.=&{}\[\]":, -]', "-", path)
     return hashlib.sha1(f"GET:{signed_path}::{key}".encode()).hexdigest()

@@ -282,10 +282,9 @@ PRESETS: Mapping[str, Preset] = {
                 "topic": topic_parameter(None, "the topic to which the motion command publishes"),
                 "start": Parameter("what it publishes when motion starts", default="ON"),
                 "end": Parameter("what it publishes when motion ends", default="OFF"),
-                "url": address_parameter("http://motioneye.local:8765"),
-                "camera": Parameter("the camera's id", kind="number"),
-                "username": Parameter("the surveillance user's name", default="user"),
-                "password": Parameter("its password", kind="secret", optional=True),
+                "snapshot_url": SNAPSHOT_URL["snapshot_url"],
+                "url": address_parameter("http://motioneye.local:8765", optional=True),
+                "camera": Parameter("the camera's id", kind="number", optional=True),
             }
         ),
         systems.motioneye,
