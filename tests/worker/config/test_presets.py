@@ -587,6 +587,54 @@ async def test_quoted_parameters_reach_the_server_as_they_were(name, changes, pa
     assert {key: seen[0].query[key] for key in query} == query
 
 
+# Recorded from nph-zms of ZoneMinder 1.36.33 (Debian 12), called as a web server calls it, in
+# November 2026; its picture was less than 0.2 s old.
+ZONEMINDER_PICTURE = (
+    ("Server", "ZoneMinder Video Server/1.36.33"),
+    ("Expires", "Mon, 26 Jul 1997 05:00:00 GMT"),
+    ("Cache-Control", "no-store, no-cache, must-revalidate"),
+    ("Cache-Control", "post-check=0, pre-check=0"),
+    ("Pragma", "no-cache"),
+    ("Content-Type", "image/jpeg"),
+)
+
+
+async def test_the_picture_of_zoneminder():
+    taken_at = datetime.now(UTC)
+
+    async def respond(request: web.Request) -> web.Response:
+        assert request.query["pass"] == LOGIN["password"]
+        answer = web.Response(body=jpeg())
+        answer.last_modified = taken_at
+        for name, value in ZONEMINDER_PICTURE:
+            answer.headers.add(name, value)
+        return answer
+
+    async with preset_server("zoneminder", respond) as source:
+        assert (await open_client(source).fetch(taken_at)).data == jpeg()
+
+
+async def test_the_picture_by_which_zoneminder_says_that_it_has_none():
+    """A JPEG that reads "Unable to send image", with 200: no such monitor, or no capture."""
+
+    async def respond(request: web.Request) -> web.Response:
+        return web.Response(body=jpeg() + b"\r\n\r\n", content_type="image/jpeg")
+
+    async with preset_server("zoneminder", respond) as source:
+        burst = await take_burst(open_client(source), spacing_s=0.0, motion_at=datetime.now(UTC))
+    assert burst.distinct == 1, "which proves no nuisance"
+    assert [error.code for error in burst.errors] == ["repeats"]
+
+
+async def test_the_refusal_of_zoneminder():
+    async def respond(request: web.Request) -> web.Response:
+        return web.Response(status=403, body=b"Status: 403\r\nContent-Type: text/html\r\n")
+
+    async with preset_server("zoneminder", respond) as source:
+        with pytest.raises(SnapshotError, match="HTTP 403"):
+            await open_client(source).fetch(datetime.now(UTC))
+
+
 GO2RTC_HEADERS = {"Cache-Control": "no-cache", "Connection": "close", "Pragma": "no-cache"}
 
 
