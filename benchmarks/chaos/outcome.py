@@ -81,6 +81,16 @@ class Journal:
         """Events that were looked at so far."""
         return len(self._counted)
 
+    def lost(self) -> list[str]:
+        """Say which starts were accepted by the broker and are in no event with a verdict."""
+        times = self._times(*self._rows())
+        sender = self._world.sender
+        return [
+            f"lost: {start[0]} {start[1].decode()}, accepted at {sender.accepted_at[start]:%T.%f}"
+            for start in sender.accepted
+            if not times[start]
+        ]
+
     def losses(self) -> Losses:
         """Count what is wrong with what was journalled and told since the last look."""
         events, starts = self._rows()

@@ -69,7 +69,7 @@ class Report:
     memory_mb: list[float]
     seconds: float
     notes: list[str]
-    """What could not be broken here, and why."""
+    """Which starts were lost, and what could not be broken here and why."""
     log: str
     """Of the worker, over all its starts."""
 
@@ -137,7 +137,7 @@ async def measure(folder: Path, faults: Sequence[Fault], plan: Plan, seed: int =
             await asyncio.to_thread(world.held_ms),
             tally.memory_mb,
             time.monotonic() - began,
-            environment_notes(world),
+            [*tally.lost, *environment_notes(world)],
             world.worker.log,
         )
 
@@ -147,6 +147,8 @@ class _Tally:
 
     def __init__(self, world: World) -> None:
         self.losses = Losses()
+        self.lost: list[str] = []
+        """Which starts were, in words: the worker's log tells what happened then."""
         self.memory_mb: list[float] = []
         self.starts = 0
         self.journal = Journal(world)
@@ -165,8 +167,13 @@ class _Tally:
         if fault.settles_before:
             await self.settle()
         print(f"{fault.name} ...", file=sys.stderr, flush=True)
-        async with self._sending():
+        async with contextlib.AsyncExitStack() as sending:
+            # A journal that is to be destroyed must not have taken a start just before.
+            if not fault.settles_before:
+                await sending.enter_async_context(self._sending())
             async with fault.breaking(self._world):
+                if fault.settles_before:
+                    await sending.enter_async_context(self._sending())
                 await asyncio.sleep(fault.seconds)
             row.recovery_s.append(await self._until_serving(fault))
             await asyncio.sleep(QUIET_S)
@@ -202,6 +209,7 @@ class _Tally:
             await until(self._is_settled, SETTLE_LIMIT_S)
         await asyncio.sleep(2.0)  # a start that is covered twice would show by now
         self.losses.add(await asyncio.to_thread(self.journal.losses))
+        self.lost += await asyncio.to_thread(self.journal.lost)
         self.starts += len(self._world.sender.accepted)
         self._world.sender.forget()
 

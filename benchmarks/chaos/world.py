@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ class Sender:
     """Accepted just before the broker was killed: what it forgets to have sent it sends again, not
     marked as a repetition, and nobody can tell it from a new start."""
     last_puback: float = 0.0
+    accepted_at: dict[tuple[str, bytes], datetime] = field(default_factory=dict)
     may_send: asyncio.Lock = field(default_factory=asyncio.Lock)
     _number: int = 0
 
@@ -128,6 +130,7 @@ class Sender:
         self.uncertain.remove(start)
         self.accepted.append(start)
         self.last_puback = time.time()
+        self.accepted_at[start] = datetime.now(UTC)
 
     def note_kill(self) -> None:
         """Take note that the broker is killed now."""
