@@ -185,12 +185,9 @@ def test_all_that_can_be_kept_was_tried(some: Path, tmp_path: Path) -> None:
     assert any(
         len(one[-1].evidence.regions) > 1 for one in looks if one[-1].evidence is not None
     ), "several regions"
-    assert any(
-        seen.object_score > 0
-        for one in looks
-        if one[0].evidence is not None
-        for seen in one[0].evidence.regions
-    ), "who is recognised"
+    first = [seen for one in looks if one[0].evidence for seen in one[0].evidence.regions]
+    assert any(seen.object_score > 0 for seen in first), "who is recognised"
+    assert any(seen.person_score > 0 for seen in first), "as a person"
 
 
 def test_who_was_judged_quickly_is_found_out_in_full_where_it_matters(

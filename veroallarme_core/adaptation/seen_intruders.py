@@ -205,7 +205,10 @@ def _sight_facts(sight: Sight, regions: Sequence[RegionEvidence]) -> dict[str, A
                 "grid": look.evidence.grid,
                 "detector": look.evidence.detector,
                 "regions": [positions[seen.region] for seen in look.evidence.regions],
-                "scores": [written(seen.object_score) for seen in look.evidence.regions],
+                "scores": [
+                    (written(seen.object_score), written(seen.person_score))
+                    for seen in look.evidence.regions
+                ],
             }
             for look in sight.looks
         ],
@@ -252,8 +255,10 @@ def _look(facts: Mapping[str, Any], regions: Sequence[RegionEvidence]) -> Judged
         return JudgedBurst(BurstJudgement(State(facts["state"]), score), None)
     rows, columns = facts["grid"]
     seen = tuple(
-        replace(regions[position], object_score=read(float(score)))
-        for position, score in zip(facts["regions"], facts["scores"], strict=True)
+        replace(
+            regions[position], object_score=read(float(of_any)), person_score=read(float(of_person))
+        )
+        for position, (of_any, of_person) in zip(facts["regions"], facts["scores"], strict=True)
     )
     return open_look(
         BurstEvidence(
