@@ -41,9 +41,9 @@ class Plan:
 
 
 SHORT = Plan(cameras=6, starts=500, rounds=1, pause_s=0.15)
-LONG = Plan(cameras=50, starts=10_000, rounds=5, pause_s=0.2)
-"""Some 35 minutes. More starts a second are more than two cores judge: what is late for that says
-nothing of the faults."""
+LONG = Plan(cameras=50, starts=10_000, rounds=5, pause_s=0.15)
+"""Some 25 minutes on an idle machine. More starts a second are more than two cores judge: what is
+late for that says nothing of the faults."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ from veroallarme_core.adaptation.camera_run import adapt_camera
 from veroallarme_core.adaptation.folder_run import adapt_folder
 from veroallarme_core.adaptation.options import AdaptationInputError, AdaptationOptions
 from veroallarme_core.adaptation.seen_history import SEEN_FILE
+from veroallarme_core.adaptation.seen_intruders import INTRUDERS_FILE
 from veroallarme_core.camera_memory.camera_model import CameraModel
 from veroallarme_core.camera_memory.camera_state import (
     MEMORY_FILE,
@@ -36,7 +37,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_state_is_a_memory_a_model_and_a_report(learned_camera: LearnedCamera) -> None:
     names = {path.name for path in learned_camera.state.iterdir()}
-    assert names == {MEMORY_FILE, MODEL_FILE, REPORT_FILE, SEEN_FILE}
+    assert names == {MEMORY_FILE, MODEL_FILE, REPORT_FILE, SEEN_FILE, INTRUDERS_FILE}
     report = json.loads((learned_camera.state / REPORT_FILE).read_text(encoding="utf-8"))
     assert report == learned_camera.report
     state = CameraState.open(learned_camera.state)
