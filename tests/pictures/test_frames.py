@@ -16,7 +16,6 @@ from PIL import Image, ImageOps
 
 from tests.drawn import draw_yard, encode
 from veroallarme_core.pictures.frames import (
-    JUDGED_EDGE,
     MAX_PIXELS,
     DecodedFrame,
     FrameError,
@@ -319,80 +318,3 @@ def test_shrinking_by_any_factor_is_the_mean(factor: int, channels: tuple[int, .
 
 def test_shrinking_a_picture_lower_than_a_pixel_leaves_one() -> None:
     assert shrink(np.zeros((1, 9), np.uint8), 3).shape == (1, 3)
-
-
-# --- pictures larger than is judged ---------------------------------------------------------------
-
-
-def large(height: int, width: int, extension: str = ".jpg", quality: int = 95) -> bytes:
-    """A smooth picture whose left half is dark and whose upper half is blue."""
-    picture = np.zeros((height, width, 3), np.uint8)
-    picture[: height // 2, :, 0] = 200
-    picture[:, width // 2 :, 1] = 160
-    return encode(cv2.GaussianBlur(picture, (0, 0), 9), extension, quality=quality)
-
-
-@pytest.mark.parametrize("extension", [".jpg", ".png"])
-@pytest.mark.parametrize(
-    ("size", "judged"),
-    [
-        ((90, 160), (90, 160)),  # as it is
-        ((180, 320), (90, 160)),  # a half, as JPEG can be decoded
-        ((181, 321), (90, 160)),
-        ((120, 213), (90, 160)),  # less than a half
-        ((400, 300), (160, 120)),  # upright
-        ((8, 1300), (1, 160)),
-    ],
-)
-def test_no_edge_is_longer_than_wanted(
-    size: tuple[int, int], judged: tuple[int, int], extension: str
-) -> None:
-    data = large(*size, extension)
-    frame = decode_frame(data, longest_edge=160)
-    assert frame.image.shape == (*judged, 3)
-    assert not frame.truncated
-    whole = decode_frame(data).image
-    assert whole.shape == (*size, 3)
-    averaged = cv2.resize(whole, judged[::-1], interpolation=cv2.INTER_AREA).astype(int)
-    assert np.abs(averaged - frame.image).mean() < 3, "it shows the same"
-
-
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_large_picture_is_turned_as_a_small_one_is(orientation: int) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    stream = io.BytesIO()
-    Image.open(io.BytesIO(large(180, 320))).save(stream, "JPEG", exif=exif, quality=95)
-    frame = decode_frame(stream.getvalue(), longest_edge=160)
-    assert frame.image.shape == ((90, 160, 3) if orientation < 5 else (160, 90, 3))
-    whole = decode_frame(stream.getvalue()).image
-    height, width = frame.image.shape[:2]
-    averaged = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA).astype(int)
-    assert np.abs(averaged - frame.image).mean() < 3
-
-
-@pytest.mark.parametrize("ends", [True, False])
-def test_what_a_large_picture_has_lost_is_told_in_its_judged_pixels(ends: bool) -> None:
-    rng = np.random.default_rng(0)
-    noise = cv2.GaussianBlur(rng.integers(0, 255, (320, 480, 3), np.uint8), (0, 0), 2)
-    data = encode(noise, ".jpg")
-    cut = data[: len(data) // 2] + (b"\xff\xd9" if ends else b"")
-    small, whole = decode_frame(cut, longest_edge=240), decode_frame(cut)
-    assert small.lost is not None
-    assert whole.lost is not None
-    first_small, first_whole = (int(np.argmax(one.lost.any(axis=1))) for one in (small, whole))
-    assert 0 < first_small <= first_whole / 2 + 1, "its colours reach a row further in the file"
-    assert first_small >= first_whole / 2 - 8
-    assert small.lost[first_small:].all()
-
-
-def test_pictures_of_a_full_hd_camera_are_judged_as_they_are() -> None:
-    data = large(1080, 1920, quality=60)
-    np.testing.assert_array_equal(
-        decode_frame(data, longest_edge=JUDGED_EDGE).image, decode_frame(data).image
-    )
-
-
-def test_a_picture_is_refused_by_its_size_as_it_is_stored() -> None:
-    with pytest.raises(FrameError, match="at most 50,000"):
-        decode_frame(large(180, 320), max_pixels=50_000, longest_edge=16)

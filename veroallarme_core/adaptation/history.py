@@ -8,7 +8,7 @@ from pathlib import Path
 
 from veroallarme_core.adaptation.options import AdaptationInputError
 from veroallarme_core.camera_memory import SESSION_S
-from veroallarme_core.pictures import JUDGED_EDGE, DecodedFrame, read_frame_or_none
+from veroallarme_core.pictures import DecodedFrame, read_frame_or_none
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 _ID_TIME = "%Y%m%d_%H%M%S"
@@ -64,10 +64,8 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def read_frames(source: EventFolder) -> list[DecodedFrame | None]:
-    """Decode the pictures of an event as they are judged; None for one that cannot be decoded."""
-    return [
-        read_frame_or_none(path, longest_edge=JUDGED_EDGE) for path in picture_files(source.folder)
-    ]
+    """Decode the pictures of an event; None for one that cannot be decoded."""
+    return [read_frame_or_none(path) for path in picture_files(source.folder)]
 
 
 def _time_of(name: str) -> float | None:

@@ -32,7 +32,7 @@ from veroallarme_core.judgement import (
     Premises,
 )
 from veroallarme_core.motion_detection import MotionDetectionResult
-from veroallarme_core.pictures import JUDGED_EDGE, DecodedFrame, Frame, FrameError, read_frame
+from veroallarme_core.pictures import DecodedFrame, Frame, FrameError, read_frame
 from veroallarme_core.pipeline import (
     EventPipeline,
     JudgedBurst,
@@ -370,7 +370,7 @@ class _Stage:
         """Read the pictures of an event; None where nobody could appear in them."""
         try:
             paths = picture_files(source.folder)
-            frames = tuple(read_frame(path, longest_edge=JUDGED_EDGE).image for path in paths)
+            frames = tuple(read_frame(path).image for path in paths)
             options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
         except (OSError, FrameError):
             return None

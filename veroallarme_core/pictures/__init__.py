@@ -21,7 +21,6 @@ from veroallarme_core.pictures.encoded_picture import (
     picture_end,
 )
 from veroallarme_core.pictures.frames import (
-    JUDGED_EDGE,
     MAX_PIXELS,
     DecodedFrame,
     FrameError,
@@ -37,7 +36,6 @@ __all__ = [
     "BLURRED",
     "IRRELEVANT_BGR",
     "JPEG_START",
-    "JUDGED_EDGE",
     "LONGEST_START",
     "MAX_PIXELS",
     "OBJECT_BGR",

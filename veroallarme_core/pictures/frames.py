@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -23,11 +23,6 @@ from veroallarme_core.pictures.encoded_picture import (
 
 MAX_PIXELS = 25_000_000
 """Largest picture that is decoded, in pixels; a 40-megapixel image is refused."""
-
-JUDGED_EDGE = 1920
-"""Longest edge in pixels at which pictures are judged. Larger ones are averaged down to it: they
-show the same people in as much detail as a camera of 1920x1080, and would take a multiple of time
-and memory, by their pixels."""
 
 # What cameras send. Everything else that Pillow reads only widens the surface for hostile bytes.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
@@ -72,20 +67,12 @@ class DecodedFrame:
         return self.lost is not None
 
 
-def decode_frame(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, longest_edge: int | None = None
-) -> DecodedFrame:
+def decode_frame(data: bytes, *, max_pixels: int = MAX_PIXELS) -> DecodedFrame:
     """Decode one encoded picture (JPEG, PNG, WebP or BMP) to BGR.
 
     Grey, palette, alpha and 16-bit pictures come out as uint8 BGR as well. The orientation that
     cameras write beside the pixels is carried out here and nowhere else, so that all that is
     judged, drawn and compared stands upright.
-
-    Args:
-        data: the file.
-        max_pixels: of a picture that is not refused.
-        longest_edge: in pixels, to which a larger picture is averaged down; None leaves every
-            picture as it is.
 
     Raises:
         FrameError: the bytes are empty, no picture, too large or undecodable.
@@ -93,22 +80,24 @@ def decode_frame(
     if not data:
         raise FrameError("empty", "The snapshot is empty (0 bytes).")
     if not data.startswith(JPEG_START):
-        stored = _decode(data, max_pixels, longest_edge)
-        return _frame_of(stored, len(stored.image), longest_edge)
+        image, orientation = _decode(data, max_pixels)
+        return DecodedFrame(_upright(image, orientation))
     end = picture_end(data)
     body = _without_padding(data) if end is None else data[: end - 2].rstrip(b"\xff")
     # libjpeg takes a missing end for an error, but a premature one only for a warning.
-    stored = _decode(body + JPEG_END, max_pixels, longest_edge)
-    first_lost = len(stored.image)
-    if end is None or _ends_undecoded(stored):
-        first_lost = _first_lost_row(body, stored.image, max_pixels, longest_edge)
-    return _frame_of(stored, first_lost, longest_edge)
+    image, orientation = _decode(body + JPEG_END, max_pixels)
+    if end is not None and not _ends_undecoded(image):
+        return DecodedFrame(_upright(image, orientation))
+    first_lost = _first_lost_row(body, image, max_pixels)
+    if first_lost == len(image):
+        return DecodedFrame(_upright(image, orientation))
+    lost = np.zeros(image.shape[:2], np.bool_)
+    lost[first_lost:] = True
+    return DecodedFrame(_upright(image, orientation), _upright(lost, orientation))
 
 
-def read_frame(
-    path: str | Path, *, max_pixels: int = MAX_PIXELS, longest_edge: int | None = None
-) -> DecodedFrame:
-    """Read and decode one picture file; limits as for `decode_frame`.
+def read_frame(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> DecodedFrame:
+    """Read and decode one picture file.
 
     Raises:
         FrameError: as `decode_frame`, or the file cannot be read; the sentence names the path.
@@ -119,15 +108,15 @@ def read_frame(
         reason = error.strerror or str(error)
         raise FrameError("unreadable", f"The file {path} cannot be read: {reason}.") from error
     try:
-        return decode_frame(data, max_pixels=max_pixels, longest_edge=longest_edge)
+        return decode_frame(data, max_pixels=max_pixels)
     except FrameError as error:
         raise FrameError(error.code, f"{path}: {error}") from error
 
 
-def read_frame_or_none(path: str | Path, *, longest_edge: int | None = None) -> DecodedFrame | None:
+def read_frame_or_none(path: str | Path) -> DecodedFrame | None:
     """Read a frame of which nothing but its pictures counts; None where it cannot be decoded."""
     try:
-        return read_frame(path, longest_edge=longest_edge)
+        return read_frame(path)
     except FrameError:
         return None
 
@@ -165,53 +154,14 @@ def _without_padding(jpeg: bytes) -> bytes:
     return kept + (b"\xff\x00" if padding.startswith(b"\xff\x00") else b"")
 
 
-class _Stored(NamedTuple):
-    """A picture as it is stored, not yet upright."""
-
-    image: NDArray[np.uint8]
-    """uint8 (H, W, 3) BGR."""
-    orientation: int
-    """As EXIF has it, 1 to 8."""
-    shrunk_by: int
-    """Pixels of the file in each of its own, along an edge."""
-
-
-def _frame_of(stored: _Stored, first_lost: int, longest_edge: int | None) -> DecodedFrame:
-    """Return a stored picture upright and no larger than wanted; rows from `first_lost` are."""
-    image = stored.image if longest_edge is None else _no_longer(stored.image, longest_edge)
-    upright = _upright(image, stored.orientation)
-    if first_lost == len(stored.image):
-        return DecodedFrame(upright)
-    lost = np.zeros(image.shape[:2], np.bool_)
-    lost[first_lost * len(image) // len(stored.image) :] = True
-    return DecodedFrame(upright, _upright(lost, stored.orientation))
-
-
-def _no_longer(image: NDArray[np.uint8], edge: int) -> NDArray[np.uint8]:
-    """Average a picture down until no edge is longer than `edge` pixels."""
-    height, width = _fitting(image.shape[:2], edge)
-    if (height, width) == image.shape[:2]:
-        return image
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _fitting(size: tuple[int, ...], edge: int) -> tuple[int, int]:
-    """Return the size of a picture, by its first two edges, once none is longer than `edge`."""
-    share = min(1.0, edge / max(size[:2]))
-    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
-
-
-def _decode(data: bytes, max_pixels: int, longest_edge: int | None) -> _Stored:
-    """Decode a picture as it is stored; a JPEG at a half or less where more is not wanted."""
+def _decode(data: bytes, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
+    """Decode a picture as it is stored -> BGR (H, W, 3) and its EXIF orientation, 1 to 8."""
     # Pillow rather than OpenCV: it tells the size before it decodes, keeps the readable part of a
     # damaged JPEG and leaves libjpeg's warnings off the process's standard error.
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             _check_size(picture.size, max_pixels)
-            width = picture.width
-            if longest_edge is not None:
-                picture.draft(None, _fitting(picture.size, longest_edge))
-            return _Stored(_to_bgr(picture), _orientation(picture), round(width / picture.width))
+            return _to_bgr(picture), _orientation(picture)
     except FrameError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -248,16 +198,13 @@ def _upright(pixels: NDArray[_Pixel], orientation: int) -> NDArray[_Pixel]:
     return np.ascontiguousarray(pixels)
 
 
-def _ends_undecoded(stored: _Stored) -> bool:
+def _ends_undecoded(image: NDArray[np.uint8]) -> bool:
     """Tell whether the last block of a picture may be one for which no data came."""
-    edge = max(1, _LAST_BLOCK // stored.shrunk_by)
-    last = stored.image[-edge:, -edge:].astype(np.int16)
+    last = image[-_LAST_BLOCK:, -_LAST_BLOCK:].astype(np.int16)
     return bool((np.abs(last - _UNDECODED) <= _UNDECODED_SPREAD).all())
 
 
-def _first_lost_row(
-    body: bytes, image: NDArray[np.uint8], max_pixels: int, longest_edge: int | None
-) -> int:
+def _first_lost_row(body: bytes, image: NDArray[np.uint8], max_pixels: int) -> int:
     """Find the first row of a JPEG for which data is missing; its height where none is.
 
     Blocks that are missing take whatever comes instead of their data, blocks that are there do
@@ -270,7 +217,7 @@ def _first_lost_row(
     height = first = len(image)
     for filler in _fillers(body):
         try:
-            other = _decode(body + filler + JPEG_END, max_pixels, longest_edge).image
+            other, _ = _decode(body + filler + JPEG_END, max_pixels)
         except FrameError:
             return 0
         differing = np.flatnonzero((other != image).any(axis=(1, 2)))

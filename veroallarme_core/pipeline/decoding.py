@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from veroallarme_core.motion_detection import MotionDetectionResult, MotionDetector, min_area_for
-from veroallarme_core.pictures import JUDGED_EDGE, DecodedFrame, Frame, FrameError, decode_frame
+from veroallarme_core.pictures import DecodedFrame, Frame, FrameError, decode_frame
 
 
 def decode_burst(frames: Sequence[bytes]) -> tuple[list[DecodedFrame | None], list[FrameError]]:
-    """Return a frame for each encoded picture, None where it is none, and what is wrong there.
-
-    No edge of a frame is longer than `JUDGED_EDGE`.
-    """
+    """Return a frame for each encoded picture, None where it is none, and what is wrong there."""
     decoded: list[DecodedFrame | None] = []
     faults = []
     for data in frames:
         try:
-            decoded.append(decode_frame(data, longest_edge=JUDGED_EDGE))
+            decoded.append(decode_frame(data))
         except FrameError as error:
             decoded.append(None)
             faults.append(error)
@@ -29,7 +26,7 @@ def decode_reference(data: bytes | None) -> Frame | None:
     if data is None:
         return None
     try:
-        frame = decode_frame(data, longest_edge=JUDGED_EDGE)
+        frame = decode_frame(data)
     except FrameError:
         return None
     return None if frame.truncated else frame.image

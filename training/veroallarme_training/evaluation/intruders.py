@@ -29,7 +29,7 @@ from veroallarme_core.contract import CameraSettings, Mode, State, Zone
 from veroallarme_core.description import ENCODER_NAME, Frame
 from veroallarme_core.judgement import Premises
 from veroallarme_core.motion_detection import find_damage
-from veroallarme_core.pictures import JUDGED_EDGE, FrameError, read_frame
+from veroallarme_core.pictures import FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, PipelineResult
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.measures import Figure, overlap, share_figure
@@ -133,7 +133,7 @@ def _read_source(event: EventFolder) -> _Source | None:
     """Read a burst; None of one that is damaged or too short for an intruder."""
     paths = picture_files(event.folder)
     try:
-        frames = [read_frame(path, longest_edge=JUDGED_EDGE) for path in paths]
+        frames = [read_frame(path) for path in paths]
     except FrameError:
         return None
     is_whole = len(frames) >= 2 and len({frame.image.shape for frame in frames}) == 1

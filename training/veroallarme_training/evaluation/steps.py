@@ -29,7 +29,7 @@ from veroallarme_core.camera_memory import (
 from veroallarme_core.contract import CameraSettings, Mode
 from veroallarme_core.description import ENCODER_NAME
 from veroallarme_core.judgement import GENERAL_THRESHOLD, BurstJudgement, judge_from_memory
-from veroallarme_core.pictures import JUDGED_EDGE, DecodedFrame, FrameError, read_frame
+from veroallarme_core.pictures import DecodedFrame, FrameError, read_frame
 from veroallarme_core.pipeline import EventPipeline, JudgedBurst, find_motion
 from veroallarme_training.evaluation.cameras import Camera
 from veroallarme_training.evaluation.product import Product
@@ -140,7 +140,7 @@ def _look_through(camera: Camera) -> Iterator[_Look]:
 
 def _read(path: Path) -> DecodedFrame | None:
     try:
-        return read_frame(path, longest_edge=JUDGED_EDGE)
+        return read_frame(path)
     except FrameError:
         return None
 

@@ -24,7 +24,6 @@ from veroallarme_core.contract import (
     ZoneKind,
 )
 from veroallarme_core.pictures import (
-    JUDGED_EDGE,
     Frame,
     FrameError,
     decode_frame,
@@ -194,7 +193,7 @@ def _annotated(
 
 def _decode(data: bytes) -> Frame | None:
     try:
-        return decode_frame(data, longest_edge=JUDGED_EDGE).image
+        return decode_frame(data).image
     except FrameError:
         return None
 

@@ -17,7 +17,6 @@ import numpy as np
 from veroallarme_core.contract import CommandError, RelevanceRegion, VerdictObject
 from veroallarme_core.pictures import (
     IRRELEVANT_BGR,
-    JUDGED_EDGE,
     OBJECT_BGR,
     RELEVANT_BGR,
     Frame,
@@ -160,7 +159,7 @@ def _outline(
 
 def _decoded(data: bytes) -> Frame | None:
     try:
-        return decode_frame(data, longest_edge=JUDGED_EDGE).image
+        return decode_frame(data).image
     except FrameError:
         return None
 
