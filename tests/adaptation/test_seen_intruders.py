@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -198,6 +199,27 @@ def test_who_was_judged_quickly_is_found_out_in_full_where_it_matters(
     kept = night(nights.first, intruders, tmp_path / INTRUDERS_FILE, is_full=False)
     assert any(intruder.sight.is_quick for intruder in kept)
     assert ranks(nights.second, kept, is_full=True) == ranks(nights.second, intruders, is_full=True)
+
+
+@pytest.mark.parametrize("is_removed", [True, False], ids=["removed", "unreadable"])
+def test_whose_burst_is_gone_keeps_the_lowest_rank_that_it_may_have(
+    some: Path, tmp_path: Path, is_removed: bool
+) -> None:
+    data = tmp_path / "events"
+    shutil.copytree(some, data)
+    nights = Nights(data)
+    intruders = nights.intruders()
+    kept = night(nights.first, intruders, tmp_path / INTRUDERS_FILE, is_full=False)
+    quick = next(intruder for intruder in kept if intruder.sight.is_quick)
+    if is_removed:
+        shutil.rmtree(quick.source.folder)
+        quick.source.folder.mkdir()  # as long as its pictures are being removed
+    else:
+        (quick.source.folder / "1.jpg").write_bytes(b"")
+    before = ranks(nights.first, kept, is_full=False)[quick.number]
+    after = ranks(nights.first, kept, is_full=True)[quick.number]
+    assert (after.rank, after.is_exact) == (before.rank, True)
+    assert after.sight is None, "it is looked at anew another night"
 
 
 # --- a night ------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What a camera has learned, in use: thumbs, another view, reload, threads, broken files."""
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -189,9 +190,14 @@ def recognised(event: Watched, person_score: float = CERTAIN_SCORE) -> Watched:
     return replace(event, evidence=replace(event.evidence, regions=regions))
 
 
+def nobody_certain() -> Watched:
+    """The visitor, whom the detector does not recognise."""
+    return recognised(person_over_the_tree(), 0.0)
+
+
 def rejects(state: CameraState, visitor: Watched | None = None) -> bool:
     """Whether the visitor himself is rejected by now."""
-    judgement = judge(state, visitor or person_over_the_tree())
+    judgement = judge(state, visitor or nobody_certain())
     rejected = {
         region.region.to_bbox() for region in judgement.regions if region.reason == "like_rejected"
     }
@@ -217,6 +223,8 @@ def test_one_thumb_down_suppresses_nobody_who_is_recognised(
         assert judge(state, person).state is State.RELEVANT
     doubtful = recognised(person_over_the_tree(), CERTAIN_SCORE - 0.01)
     assert rejects(state, doubtful), "who is not recognised for certain is told by his looks alone"
+    nobody_looked = recognised(person_over_the_tree(), math.nan)
+    assert judge(state, nobody_looked).state is State.RELEVANT, "the detector failed"
     state.apply_feedback(visits[THUMBS_DOWN - 1].event_id, False)
     assert rejects(state, person)
 

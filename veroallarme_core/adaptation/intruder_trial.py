@@ -154,6 +154,14 @@ class Trial:
         chosen = [self.objects, *(zone.objects for zone in self.zones if zone.objects is not None)]
         return all(set(kinds) >= set(ALL_KINDS) for kinds in chosen)
 
+    @property
+    def has_thumbs_down(self) -> bool:
+        """Whether a region may be suppressed for what the user said of its like.
+
+        Who is recognised as a person takes more thumbs, so that the detector has a say then.
+        """
+        return bool((self.memory.bank.label < 0).any())
+
     def rank(self, judged: BurstJudgement) -> float:
         """Return the rank that decides about a burst; see `Attempt`."""
         if judged.state is State.UNKNOWN or judged.score is None:
@@ -218,11 +226,17 @@ def settle(
             return settled
         # The line will rise: the next ones are looked at together, by all threads.
         chosen = {settled[index].number: index for index in quick[: max(below, _AT_A_TIME)]}
+        found: set[int] = set()
         for attempt in run.attempts(list(chosen), options.threads):
-            assert attempt is not None, "the same intruder was there before"
-            settled[chosen[attempt.number]] = attempt
             looked += 1
             progress("closer looks", looked, len(settled))
+            if attempt is not None:
+                settled[chosen[attempt.number]] = attempt
+                found.add(attempt.number)
+        for number in chosen.keys() - found:
+            # Its burst was removed since, or cannot be read any more: it ranks no lower than that.
+            index = chosen[number]
+            settled[index] = replace(settled[index], is_exact=True, sight=None)
 
 
 def with_sights(intruders: Sequence[Intruder], attempts: Sequence[Attempt]) -> list[Intruder]:
@@ -304,7 +318,7 @@ class _Run:
         bound = rank(is_quick=True) if is_quick else None
         if bound is None or bound == math.inf:
             return None
-        is_exact = bound == -math.inf
+        is_exact = bound == -math.inf and not self.trial.has_thumbs_down
         return Attempt(bound, sight.is_seen, sight.height_px, intruder.number, is_exact, sight)
 
     def _attempt(
@@ -323,7 +337,7 @@ class _Run:
         if is_quick and rank == math.inf:  # no bound: what alerts in doubt may not be in doubt
             judged, is_quick = trial.judge(motion, source), False
             rank = trial.rank(judged.judgement)
-        is_exact = not is_quick or math.isinf(rank)
+        is_exact = not is_quick or (math.isinf(rank) and not trial.has_thumbs_down)
         height_px = synthetic.height_px
         # What damage hides is doubted by more than the looks.
         is_damaged = any(damage.kinds for damage in motion.damage)
@@ -370,6 +384,8 @@ class _Stage:
         """Read the pictures of an event; None where nobody could appear in them."""
         try:
             paths = picture_files(source.folder)
+            if not paths:  # it is being removed
+                return None
             frames = tuple(read_frame(path).image for path in paths)
             options = IntruderOptions.for_pictures_like(paths[0].read_bytes())
         except (OSError, FrameError):

@@ -254,7 +254,8 @@ class CameraState:
         One thumb is enough for the same thing at the same place, and the nearest one counts. What
         is less alike needs thumbs down of `THUMBS_DOWN` sessions, and no thumb up against. Who is
         recognised as a person for certain needs as many for the same thing: the neighbour who is
-        called a false alarm once looks much like the next one to stand there.
+        called a false alarm once looks much like the next one to stand there. So does whatever
+        no detector looked at.
         """
         bank = self._memory.bank
         is_judged = (bank.label != 0) & (bank.event != np.uint64(event_key(event_id)))
@@ -269,7 +270,8 @@ class CameraState:
         for region, likeness in zip(regions, bank.likeness(regions)[:, is_judged], strict=True):
             confirmed = float(likeness[label > 0].max(initial=0.0))
             rejected = float(likeness[label < 0].max(initial=0.0))
-            is_person = region.person_score >= CERTAIN_SCORE
+            # Whom nobody looked at may be one.
+            is_person = not region.person_score < CERTAIN_SCORE
             same_down = sessions_down(likeness, _SAME)
             alike_down = 0 if is_person else sessions_down(likeness, _ALIKE)
             if confirmed >= _SAME and confirmed >= rejected:
