@@ -36,8 +36,13 @@ mount --rbind / "$1"
 mount -o remount,ro,bind "$1"
 mount --bind "$2" "$1{free}"
 mount -t tmpfs tmpfs "$1/tmp"
+case "{root}" in /tmp/*)  # the checkout itself
+  mkdir --parents "$1{root}"
+  mount --bind "{root}" "$1{root}"
+  mount -o remount,ro,bind "$1{root}"
+esac
 exec chroot "$1" "${@:3}"
-""".replace("{free}", FREE)
+""".replace("{free}", FREE).replace("{root}", str(ROOT))
 
 
 def settings() -> dict[str, list[str]]:
