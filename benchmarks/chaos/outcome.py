@@ -49,6 +49,8 @@ class Journal:
         self._world = world
         self._rows = delivery.Journal(world.data_dir / "events.sqlite").rows
         self._counted: set[str] = set()
+        self.lost: list[str] = []
+        """Which starts were, in words: the worker's log tells what happened then."""
 
     def _times(
         self, events: dict[str, str | None], starts: list[tuple[str, str]]
@@ -72,7 +74,7 @@ class Journal:
         told = {heard.json()["event_id"] for heard in self._world.listener.on("/event")}
         return (
             None not in events.values()
-            and set(self._world.sender.accepted) <= self._times(events, starts).keys()
+            and self._world.sender.accepted.keys() <= self._times(events, starts).keys()
             and events.keys() <= told
         )
 
@@ -80,16 +82,6 @@ class Journal:
     def counted(self) -> int:
         """Events that were looked at so far."""
         return len(self._counted)
-
-    def lost(self) -> list[str]:
-        """Say which starts were accepted by the broker and are in no event with a verdict."""
-        times = self._times(*self._rows())
-        sender = self._world.sender
-        return [
-            f"lost: {start[0]} {start[1].decode()}, accepted at {sender.accepted_at[start]:%T.%f}"
-            for start in sender.accepted
-            if not times[start]
-        ]
 
     def losses(self) -> Losses:
         """Count what is wrong with what was journalled and told since the last look."""
@@ -106,8 +98,14 @@ class Journal:
         for verdict in (heard.json() for heard in self._world.listener.on("/event")):
             if verdict["event_id"] in verdicts:
                 told.setdefault(verdict["event_id"], set()).add(verdict["state"])
+        lost = [
+            f"lost: {camera} {payload.decode()}, accepted at {at:%T.%f}"
+            for (camera, payload), at in self._world.sender.accepted.items()
+            if not times[camera, payload]
+        ]
+        self.lost += lost
         return Losses(
-            starts_lost=sum(not times[start] for start in self._world.sender.accepted),
+            starts_lost=len(lost),
             starts_covered_twice=sum(
                 count > 1 and start not in self._world.sender.may_come_twice
                 for start, count in times.items()

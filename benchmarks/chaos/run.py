@@ -137,7 +137,7 @@ async def measure(folder: Path, faults: Sequence[Fault], plan: Plan, seed: int =
             await asyncio.to_thread(world.held_ms),
             tally.memory_mb,
             time.monotonic() - began,
-            [*tally.lost, *environment_notes(world)],
+            [*tally.journal.lost, *environment_notes(world)],
             world.worker.log,
         )
 
@@ -147,8 +147,6 @@ class _Tally:
 
     def __init__(self, world: World) -> None:
         self.losses = Losses()
-        self.lost: list[str] = []
-        """Which starts were, in words: the worker's log tells what happened then."""
         self.memory_mb: list[float] = []
         self.starts = 0
         self.journal = Journal(world)
@@ -209,7 +207,6 @@ class _Tally:
             await until(self._is_settled, SETTLE_LIMIT_S)
         await asyncio.sleep(2.0)  # a start that is covered twice would show by now
         self.losses.add(await asyncio.to_thread(self.journal.losses))
-        self.lost += await asyncio.to_thread(self.journal.lost)
         self.starts += len(self._world.sender.accepted)
         self._world.sender.forget()
 

@@ -98,14 +98,14 @@ class Sender:
     cameras: Sequence[str]
     chance: random.Random
     pause_s: float
-    accepted: list[tuple[str, bytes]] = field(default_factory=list)
+    accepted: dict[tuple[str, bytes], datetime] = field(default_factory=dict)
+    """Starts by the moment at which the broker had them, in this order."""
     uncertain: list[tuple[str, bytes]] = field(default_factory=list)
     """Sent without an answer: they may have reached the broker or not."""
     may_come_twice: set[tuple[str, bytes]] = field(default_factory=set)
     """Accepted just before the broker was killed: what it forgets to have sent it sends again, not
     marked as a repetition, and nobody can tell it from a new start."""
     last_puback: float = 0.0
-    accepted_at: dict[tuple[str, bytes], datetime] = field(default_factory=dict)
     may_send: asyncio.Lock = field(default_factory=asyncio.Lock)
     _number: int = 0
 
@@ -128,13 +128,12 @@ class Sender:
         self.uncertain.append(start)
         await client.publish(motion_topic(camera), start[1], qos=1)
         self.uncertain.remove(start)
-        self.accepted.append(start)
+        self.accepted[start] = datetime.now(UTC)
         self.last_puback = time.time()
-        self.accepted_at[start] = datetime.now(UTC)
 
     def note_kill(self) -> None:
         """Take note that the broker is killed now."""
-        self.may_come_twice.update(self.accepted[-UNSURE:])
+        self.may_come_twice.update(list(self.accepted)[-UNSURE:])
 
     def forget(self) -> None:
         """Begin to count anew."""
@@ -175,9 +174,9 @@ class World:
     def held_ms(self) -> list[float]:
         """Return for how long the worker's loop was held, each time that it was 10 ms or more."""
         held = []
+        pauses = [*self.pauses, (self._slow_since, math.inf)]
         for line in (self.folder / LOOP_LOG).read_text(encoding="ascii").splitlines():
             ended, seconds = map(float, line.split())
-            pauses = [*self.pauses, (self._slow_since, math.inf)]
             if not any(ended - seconds < to and start < ended for start, to in pauses):
                 held.append(1e3 * seconds)
         return sorted(held)

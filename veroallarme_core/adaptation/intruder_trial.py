@@ -226,17 +226,14 @@ def settle(
             return settled
         # The line will rise: the next ones are looked at together, by all threads.
         chosen = {settled[index].number: index for index in quick[: max(below, _AT_A_TIME)]}
-        found: set[int] = set()
+        for index in chosen.values():
+            # Whose burst was removed since, or cannot be read any more, ranks no lower than that.
+            settled[index] = replace(settled[index], is_exact=True, sight=None)
         for attempt in run.attempts(list(chosen), options.threads):
             looked += 1
             progress("closer looks", looked, len(settled))
             if attempt is not None:
                 settled[chosen[attempt.number]] = attempt
-                found.add(attempt.number)
-        for number in chosen.keys() - found:
-            # Its burst was removed since, or cannot be read any more: it ranks no lower than that.
-            index = chosen[number]
-            settled[index] = replace(settled[index], is_exact=True, sight=None)
 
 
 def with_sights(intruders: Sequence[Intruder], attempts: Sequence[Attempt]) -> list[Intruder]:

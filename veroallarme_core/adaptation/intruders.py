@@ -162,14 +162,8 @@ def bare(look: JudgedBurst, detector: str) -> JudgedBurst | None:
     if len(evidence.regions) < len(judgement.undecided):
         # What there was no time to look at raises the alarm, whatever else is known.
         return JudgedBurst(BurstJudgement(State.RELEVANT, 1.0), None)
-    return open_look(
-        replace(
-            evidence,
-            features=evidence.features[:0].copy(),
-            intact=evidence.intact[:0].copy(),
-            moved=np.zeros(evidence.grid, np.bool_),
-        )
-    )
+    nowhere = np.zeros(evidence.grid, np.bool_)
+    return open_look(replace(evidence.without_frames(), moved=nowhere))
 
 
 def open_look(evidence: BurstEvidence) -> JudgedBurst:

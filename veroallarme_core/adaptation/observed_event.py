@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +47,7 @@ class ObservedEvent:
     def forget_frames(self) -> None:
         """Let go of what only a memory needs that sees whole frames, a megabyte."""
         # The regions keep what they need of it.
-        evidence = self.evidence
-        self.evidence = replace(
-            evidence, features=evidence.features[:0].copy(), intact=evidence.intact[:0].copy()
-        )
+        self.evidence = self.evidence.without_frames()
 
 
 def forget_old_sprites(events: Sequence[ObservedEvent]) -> None:

@@ -7,7 +7,6 @@ was after the latest one, exactly. To go on from there gives what to look at all
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.history import EventFolder
+from veroallarme_core.adaptation.kept_file import read_kept
 from veroallarme_core.adaptation.observed_event import ObservedEvent
 from veroallarme_core.adaptation.packed_evidence import (
     joined,
@@ -34,15 +34,11 @@ from veroallarme_core.adaptation.sprites import Sprite
 from veroallarme_core.camera_memory import (
     Arrays,
     SceneMemory,
-    StateFileError,
     pack_memory,
-    read_learned,
     unpack_memory,
     write_state,
 )
 from veroallarme_core.description import CELL_CHANNELS, BurstEvidence, Light
-
-_LOGGER = logging.getLogger(__name__)
 
 SEEN_FILE = "seen_events.npz"
 KIND, FORMAT_VERSION = "seen events", 1
@@ -91,18 +87,16 @@ def read_seen(
         its events are not these.
     """
 
-    def restore(facts: Mapping[str, Any], arrays: Arrays) -> SeenHistory | None:
-        if facts["conditions"] != dict(conditions):
-            return None
-        return _unpack(facts, arrays, {event.event_id: event for event in events})
-
-    try:
-        return read_learned(path, KIND, FORMAT_VERSION, encoder, restore)
-    except FileNotFoundError:
-        return None
-    except (StateFileError, OSError) as error:
-        _LOGGER.warning("all events are looked at anew: %s", error)
-        return None
+    there = {event.event_id: event for event in events}
+    return read_kept(
+        path,
+        KIND,
+        FORMAT_VERSION,
+        encoder,
+        conditions,
+        lambda facts, arrays: _unpack(facts, arrays, there),
+        "all events are looked at anew",
+    )
 
 
 def write_seen(path: Path, conditions: Mapping[str, Any], seen: SeenHistory) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from veroallarme_core.adaptation.history import EventFolder
 from veroallarme_core.adaptation.intruders import Cast, Intruder, Sight, open_look
+from veroallarme_core.adaptation.kept_file import read_kept
 from veroallarme_core.adaptation.observed_event import MOST_SPRITE_PX
 from veroallarme_core.adaptation.packed_evidence import (
     pack_regions,
@@ -30,7 +31,7 @@ from veroallarme_core.adaptation.packed_evidence import (
 )
 from veroallarme_core.adaptation.perspective import Perspective
 from veroallarme_core.adaptation.sprites import Sprite
-from veroallarme_core.camera_memory import Arrays, StateFileError, read_learned, write_state
+from veroallarme_core.camera_memory import Arrays, write_state
 from veroallarme_core.contract import State
 from veroallarme_core.description import CELL_CHANNELS, BurstEvidence, Light, RegionEvidence
 from veroallarme_core.judgement import BurstJudgement
@@ -65,18 +66,17 @@ def read_intruders(
         other conditions.
     """
 
-    def restore(facts: Mapping[str, Any], arrays: Arrays) -> list[Intruder]:
-        if facts["conditions"] != dict(conditions):
-            return []
-        return _unpack(facts, arrays, {event.event_id: event for event in events})
-
-    try:
-        return read_learned(path, KIND, FORMAT_VERSION, encoder, restore)
-    except FileNotFoundError:
-        return []
-    except (StateFileError, OSError) as error:
-        _LOGGER.warning("all intruders are drawn anew: %s", error)
-        return []
+    there = {event.event_id: event for event in events}
+    intruders = read_kept(
+        path,
+        KIND,
+        FORMAT_VERSION,
+        encoder,
+        conditions,
+        lambda facts, arrays: _unpack(facts, arrays, there),
+        "all intruders are drawn anew",
+    )
+    return intruders or []
 
 
 def write_intruders(

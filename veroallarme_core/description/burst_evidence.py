@@ -143,6 +143,11 @@ class BurstEvidence:
         """Rows and columns of the cells."""
         return self.moved.shape[0], self.moved.shape[1]
 
+    def without_frames(self) -> BurstEvidence:
+        """Return it without what only a memory needs that sees whole frames, a megabyte."""
+        # Copies: a part of an array would keep all of it.
+        return replace(self, features=self.features[:0].copy(), intact=self.intact[:0].copy())
+
 
 def gather_evidence(
     encoder: SceneEncoder | RememberingEncoder,

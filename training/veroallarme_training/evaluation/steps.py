@@ -132,8 +132,7 @@ def _look_through(camera: Camera) -> Iterator[_Look]:
                 judged = JudgedBurst(BurstJudgement(reason="undecodable"), None)
             if judged.evidence is not None:
                 # The regions keep what they need of the features, which are large.
-                slim = replace(judged.evidence, features=judged.evidence.features[:0])
-                judged = replace(judged, evidence=slim)
+                judged = replace(judged, evidence=judged.evidence.without_frames())
             fresh = EventScore(event.event_id, 1.0, reason=judged.judgement.reason)
             yield _Look(event, _scored(fresh, judged.judgement), judged)
 
